@@ -1,0 +1,297 @@
+"""The mel spectrogram of data, loss targets and inference: one function over four conventions, in NumPy alone.
+
+Common to all four: a periodic Hann window centred in the FFT, magnitudes (not powers), reflection at both ends of the
+wave. The hop and the sample rate are the house's (`Frames`); everything else is each project's own and is not scaled to
+other rates. `hifigan`, `bigvgan` and `vocos` models are trained at hop 256: at another hop their mels have the same
+bands and levels at another frame rate.
+
+Where a frame looks: frame f of a centred convention has its window's middle on sample f·hop, the first sample of its
+[f·hop, (f+1)·hop), and T samples give 1 + T // hop frames; an uncentred one has it on f·hop + hop/2, the middle of its
+samples, and T samples give T // hop frames.
+"""
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from basis_melgan.config import Frames
+from basis_melgan.errors import MelError
+
+Array = npt.NDArray[np.float32]
+
+# FFT points per block of frames, so that a block's windows and spectrum (1 MB) stay in the processor's cache.
+_BLOCK = 1 << 17
+
+
+class Decibels(NamedTuple):
+    """Levels in dB over a reference, scaled so that `floor` becomes 0 and the reference becomes 1."""
+
+    reference: float  # dB
+    floor: float  # dB over the reference, negative
+
+
+@dataclass(frozen=True)
+class MelConvention:
+    """What one project means by a mel spectrogram."""
+
+    bands: int  # M
+    n_fft: int  # samples
+    window: int  # samples, centred in the FFT
+    fmin: float  # Hz, lower end of the lowest band
+    fmax: float | None  # Hz, upper end of the highest band; None is half the sample rate
+    scale: Literal["slaney", "htk"]  # of pitch: linear below 1 kHz and logarithmic above, or logarithmic of 1 + f/700
+    equal_area: bool  # triangles of area 1 Hz (Slaney's norm) instead of height 1
+    centred: bool
+    minimum: float  # mel magnitudes are raised to it before the logarithm
+    energy_offset: float = 0.0  # added to squared magnitudes before the square root
+    preemphasis: float = 0.0  # a in x[t] − a·x[t−1]
+    decibels: Decibels | None = None  # None is the natural logarithm, unscaled
+
+
+# xcmyz/FastVocoder: hparams.py (num_freq 1025, 50 ms, 80 bands, fmin 40, preemphasis 0.97, −100 and 20 dB) and
+# data/audio.py (librosa.filters.mel and librosa.stft by default: Slaney, centred; 20·log10(max(1e-5, mel)), clipped to
+# [0, 1]). It calls filters.mel by position, hence librosa < 0.10, whose stft reflects (later ones pad with zeros).
+_PAPER = MelConvention(
+    bands=80,
+    n_fft=2048,
+    window=1200,
+    fmin=40.0,
+    fmax=None,
+    scale="slaney",
+    equal_area=True,
+    centred=True,
+    minimum=1e-5,
+    preemphasis=0.97,
+    decibels=Decibels(reference=20.0, floor=-100.0),
+)
+# jik876/hifi-gan: meldataset.py (padding (n_fft − hop)/2, sqrt(power + 1e-9), ln(max(1e-5, mel)), librosa's default
+# filters) and config_v1.json (n_fft 1024, window 1024, 80 bands, 0 to 8000 Hz; for 22.05 kHz, none is for 24).
+_HIFIGAN = MelConvention(
+    bands=80,
+    n_fft=1024,
+    window=1024,
+    fmin=0.0,
+    fmax=8000.0,
+    scale="slaney",
+    equal_area=True,
+    centred=False,
+    minimum=1e-5,
+    energy_offset=1e-9,
+)
+# NVIDIA/BigVGAN: meldataset.py (HiFi-GAN's formula) and configs/bigvgan_v2_24khz_100band_256x.json (fmax null).
+_BIGVGAN = replace(_HIFIGAN, bands=100, fmax=None)
+# gemelo-ai/vocos: vocos/feature_extractors.py and configs/vocos.yaml (n_fft 1024, 100 bands, padding center),
+# vocos/modules.py (ln(max(1e-7, mel))); the rest is torchaudio.transforms.MelSpectrogram's default (htk, no norm).
+_VOCOS = replace(_BIGVGAN, scale="htk", equal_area=False, centred=True, minimum=1e-7, energy_offset=0.0)
+
+CONVENTIONS = {"paper": _PAPER, "hifigan": _HIFIGAN, "bigvgan": _BIGVGAN, "vocos": _VOCOS}
+
+
+def convention(name: str) -> MelConvention:
+    """The convention called `name`; MelError names the known ones otherwise."""
+    if name not in CONVENTIONS:
+        raise MelError(f"mel: no convention {name!r}; use one of {', '.join(CONVENTIONS)}")
+    return CONVENTIONS[name]
+
+
+def mel_spectrogram(wave: Array, name: str, frames: Frames) -> Array:
+    """Mel spectrogram of a wave.
+
+    A wave too short to be reflected by half a window counts as followed by silence. Memory beyond the wave and its mel
+    is bounded, however long the wave.
+
+    Args:
+        wave: (T,) or (B, T), floats with full scale ±1.
+        name: a key of `CONVENTIONS`.
+        frames: gives the hop (samples) and the sample rate (Hz).
+
+    Returns:
+        mel (M, F) or (B, M, F), float32; F is `frame_count(T, name, frames)`.
+
+    Raises:
+        MelError: the wave is empty, shorter than one frame, not finite, not of floats or neither (T,) nor (B, T);
+            the convention is unknown or does not fit the hop or the sample rate.
+    """
+    kind = convention(name)
+    wave = _checked_wave(wave)
+    samples = wave.shape[-1]
+    count = frame_count(samples, name, frames)
+    groups = _filter_groups(name, frames.sample_rate)
+    rows = wave.reshape(-1, samples)
+    shortage = kind.window // 2 + 1 - samples  # reflecting n samples takes n + 1
+    if shortage > 0:
+        rows = np.pad(rows, ((0, 0), (0, shortage)))
+    step = _BLOCK // kind.n_fft
+    mel = np.empty((len(rows), kind.bands, count), dtype=np.float32)
+    for row, into in zip(rows, mel, strict=True):
+        for first in range(0, count, step):
+            block = into[:, first : first + step]
+            magnitudes = _magnitudes(row, first, block.shape[1], kind, frames.hop)
+            for bands, bins, filters in groups:
+                block[bands] = (magnitudes[:, bins] @ filters.T).T
+            block[:] = _compress(block, kind)
+    return mel.reshape(*wave.shape[:-1], kind.bands, count)
+
+
+def mel_to_magnitude(mel: Array, name: str) -> Array:
+    """Undo the logarithm and the scaling: mel (…, M, F) to mel magnitudes of the same shape, filterbank · |STFT|.
+
+    Exact up to rounding where the mel was not clipped; a clipped value gives the limit it was clipped to.
+
+    Raises:
+        MelError: the convention is unknown, or the mel has other bands or a value that is not finite.
+    """
+    kind = convention(name)
+    if mel.ndim not in (2, 3) or mel.shape[-2] != kind.bands:
+        raise MelError(f"mel: shape {mel.shape}; {name} mels are ({kind.bands}, F) or (B, {kind.bands}, F)")
+    if not np.isfinite(mel).all():
+        raise MelError("mel: holds NaN or infinite values; compute it again from a sound recording")
+    level: Array = np.asarray(mel, dtype=np.float32)
+    if kind.decibels is not None:
+        decibels = (1.0 - np.clip(level, 0.0, 1.0)) * kind.decibels.floor + kind.decibels.reference
+        level = decibels * np.float32(math.log(10.0) / 20.0)
+    return np.asarray(np.exp(level))
+
+
+def frame_count(samples: int, name: str, frames: Frames) -> int:
+    """Mel frames of a wave of `samples`: 1 + samples // hop when centred, samples // hop otherwise.
+
+    Raises:
+        MelError: the wave holds no frame, the hop is longer than the window, or the convention is unknown.
+    """
+    kind = convention(name)
+    if frames.hop > kind.window:
+        raise MelError(f"mel: frames.hop {frames.hop} exceeds {name}'s window of {kind.window}; use a shorter hop")
+    count = frames.mel_frames(samples) + kind.centred
+    if count == 0:
+        raise MelError(f"wave: {samples} samples are less than one mel frame of {frames.hop}; use a longer recording")
+    return count
+
+
+@lru_cache(maxsize=16)
+def mel_filterbank(name: str, sample_rate: int) -> Array:
+    """Triangular filters (M, n_fft // 2 + 1) of a convention at a sample rate in Hz, read-only.
+
+    Triangles as in Slaney's Auditory Toolbox (1998): each rises from its lower neighbour's centre to its own and falls
+    to its upper neighbour's; the centres are equally spaced on the mel scale.
+
+    Raises:
+        MelError: the convention is unknown, or its bands reach beyond half the sample rate.
+    """
+    kind = convention(name)
+    nyquist = sample_rate / 2
+    top = nyquist if kind.fmax is None else kind.fmax
+    if not kind.fmin < top <= nyquist:
+        raise MelError(
+            f"mel: {name} needs {kind.fmin:g} to {top:g} Hz, but {sample_rate} Hz sampling ends at {nyquist:g} Hz; "
+            "use a higher frames.sample_rate or another convention"
+        )
+    ends = _to_mel(np.array([kind.fmin, top]), kind.scale)
+    edges = _to_hz(np.linspace(ends[0], ends[1], kind.bands + 2), kind.scale)
+    bins = np.linspace(0.0, nyquist, kind.n_fft // 2 + 1)
+    lower, centre, upper = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    triangles = np.maximum(0.0, np.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)))
+    if kind.equal_area:
+        triangles *= 2.0 / (upper - lower)
+    return _frozen(triangles)
+
+
+@lru_cache(maxsize=16)
+def hann_window(samples: int) -> Array:
+    """Periodic Hann window (samples,), read-only: its copies at hop samples/2 add up to 1."""
+    return _frozen(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(samples) / samples))
+
+
+@lru_cache(maxsize=16)
+def _filter_groups(name: str, sample_rate: int) -> tuple[tuple[slice, slice, Array], ...]:
+    """The filterbank as groups of neighbours (bands, bins, filters) without the bins that a group ignores.
+
+    The rest of the bank is zeros: the whole product would be a quarter of all the work.
+    """
+    bank = mel_filterbank(name, sample_rate)
+    edges = np.linspace(0, len(bank), 5, dtype=int).tolist()
+    groups = []
+    for low, high in itertools.pairwise(edges):
+        used = bank[low:high].max(axis=0) > 0.0
+        bins = slice(int(used.argmax()), used.size - int(used[::-1].argmax()))
+        groups.append((slice(low, high), bins, np.ascontiguousarray(bank[low:high, bins])))
+    return tuple(groups)
+
+
+def _magnitudes(wave: Array, first: int, count: int, kind: MelConvention, hop: int) -> Array:
+    """STFT magnitudes (count, n_fft // 2 + 1) of the frames from `first` on of a wave (T,).
+
+    Only the window's own samples are cut out: where they stand in the FFT turns phases, not magnitudes.
+    """
+    lead = kind.window // 2 if kind.centred else (kind.window - hop) // 2
+    start = first * hop - lead
+    piece = _excerpt(wave, start, start + (count - 1) * hop + kind.window, kind.preemphasis)
+    windows = np.lib.stride_tricks.sliding_window_view(piece, kind.window)[::hop] * hann_window(kind.window)
+    # NumPy before 2.0 transforms in double precision.
+    spectrum = np.fft.rfft(windows, kind.n_fft).astype(np.complex64, copy=False)
+    magnitudes: Array = np.abs(spectrum)
+    if kind.energy_offset:
+        magnitudes = np.sqrt(magnitudes * magnitudes + np.float32(kind.energy_offset))
+    return magnitudes
+
+
+def _excerpt(wave: Array, start: int, stop: int, preemphasis: float) -> Array:
+    """Samples [start, stop) of the pre-emphasised wave, which goes on mirrored beyond both ends."""
+    factor = np.float32(preemphasis)
+    if start > 0 and stop <= wave.size:
+        return wave[start:stop] - factor * wave[start - 1 : stop - 1]
+    end = wave.size - 1
+    places = end - np.abs(end - np.abs(np.arange(start, stop)))
+    return np.asarray(wave[places] - factor * np.where(places > 0, wave[places - 1], np.float32(0.0)))
+
+
+def _compress(magnitude: Array, kind: MelConvention) -> Array:
+    """The logarithm of mel magnitudes, in the convention's unit."""
+    logarithm: Array = np.log(np.maximum(magnitude, np.float32(kind.minimum)))
+    if kind.decibels is None:
+        return logarithm
+    level = logarithm * np.float32(20.0 / math.log(10.0)) - kind.decibels.reference
+    return np.asarray(np.clip(1.0 - level / kind.decibels.floor, 0.0, 1.0))
+
+
+def _checked_wave(wave: npt.NDArray[Any]) -> Array:
+    if wave.ndim not in (1, 2):
+        raise MelError(f"wave: shape {wave.shape}; expected (T,) or (B, T)")
+    if not np.issubdtype(wave.dtype, np.floating):
+        raise MelError(f"wave: holds {wave.dtype}; expected floats with full scale ±1, so divide by full scale")
+    if wave.size == 0:
+        raise MelError(f"wave: shape {wave.shape} holds no samples; expected at least one")
+    # NaN and infinity reach the extremes, and these need no array as large as the wave.
+    if not (np.isfinite(wave.min()) and np.isfinite(wave.max())):
+        raise MelError("wave: holds NaN or infinite samples; repair or leave out the recording")
+    return np.asarray(wave, dtype=np.float32)
+
+
+# Slaney's scale: 3/200 mel per Hz up to 1 kHz (15 mel), then 27 mel for every factor of 6.4.
+_KNEE_HZ, _KNEE_MEL, _MEL_PER_FOLD = 1000.0, 15.0, 27.0 / math.log(6.4)
+
+
+def _to_mel(hertz: npt.NDArray[np.float64], scale: str) -> npt.NDArray[np.float64]:
+    if scale == "htk":
+        return np.asarray(2595.0 * np.log10(1.0 + hertz / 700.0))
+    above = _KNEE_MEL + _MEL_PER_FOLD * np.log(np.maximum(hertz, _KNEE_HZ) / _KNEE_HZ)
+    return np.where(hertz < _KNEE_HZ, hertz * (_KNEE_MEL / _KNEE_HZ), above)
+
+
+def _to_hz(mel: npt.NDArray[np.float64], scale: str) -> npt.NDArray[np.float64]:
+    if scale == "htk":
+        return np.asarray(700.0 * (10.0 ** (mel / 2595.0) - 1.0))
+    above = _KNEE_HZ * np.exp((np.maximum(mel, _KNEE_MEL) - _KNEE_MEL) / _MEL_PER_FOLD)
+    return np.where(mel < _KNEE_MEL, mel * (_KNEE_HZ / _KNEE_MEL), above)
+
+
+def _frozen(values: npt.NDArray[np.float64]) -> Array:
+    """Values that a cache can hand to everyone."""
+    single = values.astype(np.float32)
+    single.setflags(write=False)
+    return single

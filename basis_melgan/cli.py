@@ -1,0 +1,240 @@
+"""The verbs of the command line. Each imports its stage when it runs, and holds no logic of its own."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from basis_melgan import __version__
+from basis_melgan.config import Config, nearest
+from basis_melgan.errors import BasisMelGANError, ConfigurationError
+
+Split = Literal["train", "validation", "test"]
+
+
+def prepare(recipe: str, out: Path, *, config: Config, source: Path | None = None, jobs: int | None = None) -> None:
+    """Make a corpus of a folder of recordings.
+
+    Reads any sound file, resamples it once to FLAC, splits by sorted file name, and lists what it skips and why.
+    A run that was interrupted goes on where it stopped.
+
+    Args:
+        recipe: what the recordings are: folder, festvox-ru, biaobei, aishell3, ljspeech, vctk or libritts.
+        out: folder for the prepared corpus.
+        source: folder of the recordings; festvox-ru fetches its own.
+        jobs: processes; one per core unless given.
+        config: all settings.
+    """
+    from basis_melgan.corpus.prepare import prepare
+
+    prepare(recipe, out, source, config, jobs)
+
+
+def train_separator(corpus: Path, out: Path, *, config: Config, force: bool = False) -> None:
+    """Learn the basis by denoising (stage 1).
+
+    Goes on by itself where OUT holds a training with the same configuration.
+
+    Args:
+        corpus: prepared corpus, or a folder of several.
+        out: folder for checkpoints, log and the finished separator.
+        force: start afresh, replacing what OUT holds.
+        config: all settings.
+    """
+    from basis_melgan.training.separator import train
+
+    train(corpus, out, config, force)
+
+
+def separate(source: Path, out: Path, separator: Path | None = None, force: bool = False) -> None:
+    """Split a noisy recording into speech and noise.
+
+    Args:
+        source: sound file of any length and rate.
+        out: folder for speech.wav and noise.wav.
+        separator: trained separator; the one released with this package unless given.
+        force: replace the files if they exist.
+    """
+    from basis_melgan.models.separate import separate
+
+    separate(source, out, separator, force)
+
+
+def analyse(
+    separator: Path,
+    corpus: Path,
+    out: Path,
+    clips: str | None = None,
+    count: int = 3,
+    split: Split = "test",
+    seed: int = 1,
+    force: bool = False,
+) -> None:
+    """Show what a separator learned: waves, weights, the basis picture and a table.
+
+    Args:
+        separator: trained separator.
+        corpus: prepared corpus.
+        out: folder for the waves, pictures and tables.
+        clips: ids of the clips to use, with commas between; drawn at random unless given.
+        count: how many clips to draw.
+        split: split to draw from.
+        seed: seed of the draw and of the noise.
+        force: replace OUT if it exists.
+    """
+    from basis_melgan.evaluation.analysis import analyse
+
+    analyse(separator, corpus, out, clips.split(",") if clips else None, count, split, seed, force)
+
+
+def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force: bool = False) -> None:
+    """Write basis, weights and re-synthesised waves of a whole corpus.
+
+    Prints the size beforehand. Not needed for train-vocoder, which can compute the weights as it goes.
+
+    Args:
+        separator: trained separator.
+        corpus: prepared corpus.
+        out: folder for the shards.
+        force: start afresh, replacing what OUT holds.
+        config: all settings.
+    """
+    from basis_melgan.corpus.decompose import decompose
+
+    decompose(separator, corpus, out, config.engine, force)
+
+
+def train_vocoder(
+    corpus: Path, out: Path, *, separator: Path, config: Config, decomposition: Path | None = None, force: bool = False
+) -> None:
+    """Learn to speak from mel spectrograms over the basis (stage 2).
+
+    Goes on by itself where OUT holds a training with the same configuration.
+
+    Args:
+        corpus: prepared corpus, or a folder of several.
+        out: folder for checkpoints, log and the finished vocoder.
+        separator: trained separator, whose basis the vocoder uses.
+        decomposition: what decompose wrote; the weights are computed as it goes unless given.
+        force: start afresh, replacing what OUT holds.
+        config: all settings.
+    """
+    from basis_melgan.training.vocoder import train
+
+    train(corpus, out, separator, decomposition, config, force)
+
+
+def vocode(source: Path, out: Path, vocoder: Path | None = None, force: bool = False) -> None:
+    """Turn a mel spectrogram or a recording into speech.
+
+    Args:
+        source: mel spectrogram (.npy, bands × frames) or sound file.
+        out: sound file to write.
+        vocoder: trained vocoder; the one released with this package unless given.
+        force: replace OUT if it exists.
+    """
+    from basis_melgan.models.vocode import vocode
+
+    vocode(source, out, vocoder, force)
+
+
+def evaluate(
+    system: str,
+    corpus: Path,
+    split: Split = "test",
+    json: Path | None = None,
+    waves: Path | None = None,
+    jobs: int | None = None,
+) -> None:
+    """Measure a vocoder, or a baseline, on a corpus.
+
+    Args:
+        system: a vocoder's file, or the name of a baseline.
+        corpus: prepared corpus.
+        split: split to measure.
+        json: file for the figures of every clip.
+        waves: folder for the waves that were measured.
+        jobs: processes; one per core unless given.
+    """
+    from basis_melgan.evaluation.evaluate import evaluate
+
+    evaluate(system, corpus, split, json, waves, jobs)
+
+
+def complexity(*, config: Config, json: bool = False) -> None:
+    """Count parameters and multiply-adds of the generator beside HiFi-GAN's.
+
+    Args:
+        config: all settings.
+        json: print JSON in place of the table.
+    """
+    from basis_melgan.evaluation.complexity import complexity
+
+    print(complexity(config, json))
+
+
+# The sections of the configuration that each verb uses, and lets be set in dotted form.
+SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
+    prepare: ("frames", "corpus"),
+    train_separator: ("frames", "mixture", "separator", "separator_training", "engine"),
+    separate: (),
+    analyse: (),
+    decompose: ("engine",),
+    train_vocoder: ("frames", "mel", "generator", "discriminators", "vocoder_training", "engine"),
+    vocode: (),
+    evaluate: (),
+    complexity: ("frames", "mel", "separator", "generator"),
+}
+VERBS = {function.__name__.replace("_", "-"): function for function in SECTIONS}
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one verb; returns the exit status: 2 for a user's mistake, told in one line, and 130 for an interruption."""
+    words = sys.argv[1:] if words is None else words
+    try:
+        return _run(words)
+    except BasisMelGANError as error:
+        print(f"basis-melgan: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == __package__:
+            raise
+        hint = 'pip install "basis-melgan[train]"'
+        print(f"basis-melgan: {words[0]} needs {error.name}, which is not installed; run {hint}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("basis-melgan: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    verb = words[0] if words else "--help"
+    if verb in ("-h", "--help"):
+        print(_help())
+        return 0 if words else 2
+    if verb == "--version":
+        print(f"basis-melgan {__version__}")
+        return 0
+    if verb not in VERBS:
+        raise ConfigurationError(f"unknown verb {verb}{nearest(verb, VERBS) or '; see basis-melgan --help'}")
+    # Here, so that --help needs neither jsonargparse nor what it brings.
+    from basis_melgan.parsing import arguments
+
+    function = VERBS[verb]
+    function(**arguments(function, SECTIONS[function], words[1:]))
+    return 0
+
+
+def _help() -> str:
+    table = "\n".join(f"  {verb:<16} {(function.__doc__ or '').splitlines()[0]}" for verb, function in VERBS.items())
+    return f"""usage: basis-melgan VERB ... [options]
+
+Speech from mel spectrograms, over a basis learned by denoising.
+
+{table}
+
+basis-melgan VERB --help shows what a verb takes; basis-melgan --version shows the version."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

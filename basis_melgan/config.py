@@ -1,0 +1,300 @@
+"""Every setting of every stage, typed and frozen, and the one place of frame arithmetic.
+
+A `Config` is read from a preset or a YAML file, changed by dotted overrides on the command line, and travels whole
+inside every artefact. Units are in the comments; defaults are the paper's (arXiv 2106.13419).
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+
+from basis_melgan.errors import ConfigurationError
+
+PRESETS = Path(__file__).parent / "configs"
+
+Convention = Literal["paper", "hifigan", "bigvgan", "vocos"]
+Noise = Literal["white", "pink", "brown", "babble", "recorded"]
+Span = tuple[float, float]
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ConfigurationError(message)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frame geometry: how samples, mel frames and weight frames lie over one another.
+
+    Mel frame f belongs to samples [f·hop, (f+1)·hop). Weight frame k adds basis signals over [k·stride, k·stride + L).
+    """
+
+    sample_rate: int = 24_000  # Hz
+    hop: int = 240  # samples per mel frame
+    basis_length: int = 30  # L, samples
+    stride: int = 15  # samples per weight frame
+
+    def __post_init__(self) -> None:
+        _require(min(self.sample_rate, self.hop, self.stride) > 0, f"frames: {self} has a size below 1; use 1 or more")
+        _require(
+            self.hop % self.stride == 0,
+            f"frames.stride: {self.stride} does not divide frames.hop {self.hop}; "
+            "a mel frame must hold a whole number of weight frames",
+        )
+        _require(
+            self.basis_length >= self.stride and self.basis_length % self.stride == 0,
+            f"frames.basis_length: {self.basis_length} is not a multiple of frames.stride {self.stride}; "
+            "the paper uses twice the stride",
+        )
+
+    @property
+    def weights_per_mel(self) -> int:
+        """Weight frames per mel frame."""
+        return self.hop // self.stride
+
+    @property
+    def lead(self) -> int:
+        """Weight frames that begin before sample 0 and still reach into the wave."""
+        return self.basis_length // self.stride - 1
+
+    @property
+    def weight_rate(self) -> float:
+        """Weight frames per second."""
+        return self.sample_rate / self.stride
+
+    def mel_frames(self, samples: int) -> int:
+        """Whole mel frames in a wave of `samples`."""
+        return samples // self.hop
+
+    def samples(self, mel_frames: int) -> int:
+        """Samples that `mel_frames` mel frames span."""
+        return mel_frames * self.hop
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """How a folder of recordings becomes a prepared corpus."""
+
+    minimum_seconds: float = 0.3  # shorter clips are skipped
+    maximum_bad: float = 0.05  # share of clips that may be unusable before prepare refuses
+    silence_dbfs: float = -60.0  # a clip whose peak stays below is silent
+    clipped_share: float = 0.05  # a clip with more samples than this at full scale is clipped to death
+    test_clips: int = 20  # the last clips by sorted name
+    validation_clips: int = 20  # the clips before them
+    draw: int | None = None  # use this many clips drawn at random (seeded); the reference drew 20 000 of AISHELL-3
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        _require(0.0 <= self.maximum_bad < 1.0, f"corpus.maximum_bad: {self.maximum_bad} is not in [0, 1)")
+        _require(self.draw is None or self.draw > 0, f"corpus.draw: {self.draw} is not a positive number of clips")
+
+
+@dataclass(frozen=True)
+class MixtureConfig:
+    """How clean crops become noisy mixtures, on the fly."""
+
+    noises: tuple[Noise, ...] = ("white",)
+    clean_share: float = 0.3  # crops that get no noise
+    sigma: float | None = 0.03125  # standard deviation of the noise, full scale 1; null to draw the SNR instead
+    snr: Span = (-6.0, 15.0)  # dB, drawn when sigma is null
+    level: Span | None = None  # dBFS RMS that the speech is brought to, drawn; null leaves it as recorded
+    recorded: str | None = None  # folder of sound files for the noise kind `recorded`
+
+    def __post_init__(self) -> None:
+        _require(len(self.noises) > 0, "mixture.noises: empty; name at least one kind of noise")
+        _require(0.0 <= self.clean_share <= 1.0, f"mixture.clean_share: {self.clean_share} is not in [0, 1]")
+        _require(self.snr[0] <= self.snr[1], f"mixture.snr: {self.snr} runs downwards; give (lowest, highest) in dB")
+        _require(
+            ("recorded" in self.noises) == (self.recorded is not None),
+            "mixture.recorded: give a folder of sound files exactly when mixture.noises names `recorded`",
+        )
+
+
+@dataclass(frozen=True)
+class SeparatorConfig:
+    """Conv-TasNet (arXiv 1809.07454) or TasNet's BLSTM (arXiv 1711.00541) over an encoder and a basis."""
+
+    kind: Literal["conv-tasnet", "tasnet"] = "conv-tasnet"
+    basis_signals: int = 256  # N
+    sources: int = 2  # C; speech is source 0, noise source 1
+    mask: Literal["relu", "softmax"] = "relu"
+    causal: bool = False
+    channels: int = 256  # B, bottleneck of conv-tasnet
+    hidden: int = 512  # H, inside a block of conv-tasnet; the LSTM's size per direction in tasnet
+    kernel: int = 3  # P
+    blocks: int = 8  # X, dilation 2^x
+    repeats: int = 4  # R
+    norm: Literal["gLN", "cLN", "BN"] = "gLN"
+    layers: int = 4  # LSTM layers of tasnet
+
+    def __post_init__(self) -> None:
+        _require(self.sources >= 1, f"separator.sources: {self.sources}; at least one source is needed")
+        _require(
+            not (self.causal and self.norm == "gLN" and self.kind == "conv-tasnet"),
+            "separator.norm: gLN averages the whole utterance and cannot be causal; use cLN or BN with causal: true",
+        )
+
+
+@dataclass(frozen=True)
+class SeparatorTrainingConfig:
+    """Stage 1: RAdam with the Noam schedule, scale · N^-0.5 · min(step^-0.5, step · warmup^-1.5)."""
+
+    steps: int = 300_000
+    batch: int = 8  # crops over all processes
+    crop: int = 20_000  # samples
+    loss: Literal["si-snr", "pit-si-snr"] = "si-snr"
+    warmup: int = 4_000  # steps
+    scale: float = 1.0
+    cooldown: int = 0  # last steps over which the learning rate falls linearly to 0
+    clip: float = 1.0  # gradient norm
+    validate_every: int = 3_000  # steps
+    save_every: int = 3_000  # steps
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The paper's generator: mel to weights by two ×4 upsamplings (FastVocoder's Basis-MelGAN)."""
+
+    channels: int = 256
+    upsampling: tuple[int, ...] = (4, 4)  # their product is the weight frames per mel frame
+    stacks: int = 3  # residual stacks after each upsampling, dilation 3^i
+    kernel: int = 3
+    slope: float = 0.2  # of LeakyReLU
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """MelGAN's multi-scale discriminator on the wave, and a multi-resolution one on STFT magnitudes."""
+
+    scales: int = 3
+    channels: int = 16  # first layer of each scale
+    maximum_channels: int = 512
+    stft_channels: int = 32
+    # FFT, hop and window in samples
+    resolutions: tuple[tuple[int, int, int], ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))
+
+
+@dataclass(frozen=True)
+class VocoderTrainingConfig:
+    """Stage 2: regression on weights and spectra, then least-squares adversarial training."""
+
+    steps: int = 815_000
+    adversarial_from: int = 100_000  # first step with discriminators; the L1 on weights ends there
+    batch: int = 32  # crops over all processes
+    crop: int = 140  # mel frames
+    target: Literal["recording", "resynthesis"] = "recording"  # the reference aims at stage 1's re-synthesis
+    learning_rate: float = 1e-4
+    discriminator_learning_rate: float = 5e-5
+    basis_learning_rate: float = 0.0  # above 0 fine-tunes the basis
+    warmup: int = 0  # steps
+    cooldown: int = 0  # last steps over which the learning rates fall linearly to 0
+    clip: float = 1.0  # gradient norm
+    ema: float = 0.999  # decay per step of the averaged generator that is released
+    loss_weights: dict[str, float] = field(
+        default_factory=lambda: {
+            "weights/l1": 1.0,
+            "stft/convergence": 1.0,
+            "stft/log_magnitude": 1.0,
+            "adversarial/wave": 2.0,
+            "adversarial/stft": 2.0,
+        }
+    )
+    validate_every: int = 5_000  # steps
+    save_every: int = 5_000  # steps
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Where and how precisely a training runs."""
+
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = 1  # processes on this machine
+    nodes: int = 1
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively
+    compile: bool = False  # fuse networks with torch.compile: a minute to start, then 2 to 4 times the speed on a CPU
+    workers: int = 1  # data-loading processes per training process
+    log_every: int = 50  # steps
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of all stages."""
+
+    frames: Frames = field(default_factory=Frames)
+    mel: Convention = "paper"
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    mixture: MixtureConfig = field(default_factory=MixtureConfig)
+    separator: SeparatorConfig = field(default_factory=SeparatorConfig)
+    separator_training: SeparatorTrainingConfig = field(default_factory=SeparatorTrainingConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    vocoder_training: VocoderTrainingConfig = field(default_factory=VocoderTrainingConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionary, as it stands in an artefact's metadata."""
+        return dataclasses.asdict(self)
+
+
+def preset_path(name: str) -> Path:
+    """Path of a preset by its name, or of the user's own YAML file.
+
+    Raises:
+        ConfigurationError: `name` is neither.
+    """
+    presets = {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
+    path = presets.get(name, Path(name))
+    if not path.is_file():
+        raise ConfigurationError(f"{name}: neither a configuration file nor one of the presets {', '.join(presets)}")
+    return path
+
+
+def from_dict(settings: Mapping[str, Any]) -> Config:
+    """Read a configuration from nested mappings, lists for tuples; a setting left out keeps its default.
+
+    Raises:
+        ConfigurationError: an unknown key, a value of the wrong type, or settings that cannot be.
+    """
+    return cast(Config, _read(Config, settings, ""))
+
+
+def keys(kind: Any = Config, prefix: str = "") -> list[str]:
+    """Every section of a configuration and every dotted key, such as `separator.blocks`."""
+    fields = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+    return [key for name, inner in fields.items() for key in (prefix + name, *keys(inner, f"{prefix}{name}."))]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """How a message on an unknown word ends: `; did you mean …?`, or nothing where none is near."""
+    from difflib import get_close_matches  # here, since every command reads this module and few hold a mistake
+
+    return "".join(f"; did you mean {match}?" for match in get_close_matches(word, known, n=1))
+
+
+def _read(kind: Any, value: Any, key: str) -> Any:
+    """Check that `value` is of the type `kind`; JSON's and YAML's lists become tuples, and whole numbers floats."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        kinds, named = get_type_hints(kind), {f"{key}.{name}".lstrip("."): name for name in value}
+        for path, name in named.items():
+            _require(name in kinds, f"unknown key {path}{nearest(path, keys())}")
+        return kind(**{name: _read(kinds[name], value[name], path) for path, name in named.items()})  # type: ignore[operator]
+    if origin is UnionType:  # always `something | None` here
+        return None if value is None else _read(inner[0], value, key)
+    if origin is tuple and isinstance(value, list | tuple):
+        each = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        if len(each) == len(value):
+            return tuple(_read(one, item, key) for one, item in zip(each, value, strict=True))
+    if origin is dict and isinstance(value, Mapping):
+        return {name: _read(inner[1], item, f"{key}.{name}") for name, item in value.items()}
+    if type(value) is kind or (origin is Literal and value in inner):
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    wanted = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+    raise ConfigurationError(f"{key or 'configuration'}: {value!r} is not {wanted}")

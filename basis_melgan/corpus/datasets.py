@@ -1,0 +1,160 @@
+"""Training batches: every item is a pure function of (seed, index), so a resumed training sees what it would have seen."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from basis_melgan.audio import files
+from basis_melgan.audio.files import Wave
+from basis_melgan.audio.mel import convention, mel_spectrogram
+from basis_melgan.config import Config, MixtureConfig
+from basis_melgan.corpus import noise
+from basis_melgan.corpus.decompose import Decomposition
+from basis_melgan.corpus.manifest import Clip
+from basis_melgan.errors import CorpusError
+
+Clips = Sequence[tuple[Path, Clip]]
+
+
+class StepSampler(Sampler[list[int]]):
+    """Indices of each step's batch for one of `world` processes; together they cover the same global batch."""
+
+    def __init__(self, steps: range, batch: int, rank: int, world: int) -> None:
+        self.steps, self.batch = steps, batch
+        share = batch // world
+        self.mine = range(rank * share, (rank + 1) * share)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in self.steps:
+            yield [step * self.batch + place for place in self.mine]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+class Mixture(TypedDict):
+    """One item of stage 1: sources (C=2, T), speech and noise; their sum is the mixture."""
+
+    sources: Tensor
+    id: str
+
+
+class MixtureCrops(Dataset[Mixture]):
+    """Random crops of clean speech, each with its noise."""
+
+    def __init__(self, clips: Clips, config: Config) -> None:
+        self.config = config
+        self.crop = config.separator_training.crop
+        self.rate = config.frames.sample_rate
+        self.paths = [path for path, _ in clips]
+        self.clips = _ByLength(clips, minimum=1)
+        self.recorded = _sound_files(config.mixture)
+
+    def __getitem__(self, index: int) -> Mixture:
+        rng = np.random.default_rng([self.config.separator_training.seed, index])
+        path, clip = self.clips.draw(rng)
+        start = int(rng.integers(max(clip.samples - self.crop, 0) + 1))
+        wave = files.read(path, start, self.crop)[0]
+        speech = np.zeros(self.crop, dtype=np.float32)
+        speech[: len(wave)] = wave
+        return {"sources": torch.from_numpy(np.stack(self.mix(rng, speech))), "id": f"{clip.id}@{start}"}
+
+    def mix(self, rng: np.random.Generator, speech: Wave) -> tuple[Wave, Wave]:
+        """Speech (T,) at its drawn level and its noise (T,)."""
+        mixture = self.config.mixture
+        if mixture.level is not None:
+            speech = noise.unit_rms(speech) * np.float32(10 ** (rng.uniform(*mixture.level) / 20))
+        if rng.random() < mixture.clean_share:
+            return speech, np.zeros_like(speech)
+        kind = mixture.noises[rng.integers(len(mixture.noises))]
+        sound = noise.unit_rms(self.noise(rng, kind, len(speech)))
+        if mixture.sigma is not None:
+            return speech, sound * np.float32(mixture.sigma)
+        rms = np.sqrt(np.mean(np.square(speech)))
+        return speech, sound * np.float32(rms * 10 ** (-rng.uniform(*mixture.snr) / 20))
+
+    def noise(self, rng: np.random.Generator, kind: str, samples: int) -> Wave:
+        """Noise (T,) of one of the configured kinds."""
+        match kind:
+            case "babble":
+                return noise.babble(rng, self.paths, samples, self.rate)
+            case "recorded":
+                return noise.excerpt(rng, self.recorded[rng.integers(len(self.recorded))], samples, self.rate)
+            case _:
+                return noise.coloured(rng, samples, {"white": 0.0, "pink": 1.0, "brown": 2.0}[kind])
+
+
+class Utterance(TypedDict):
+    """One item of stage 2: wave (T,) with what the last weight frames ring into, mel (M, F) and weights (N, K).
+
+    The weights are empty where the training computes them itself.
+    """
+
+    wave: Tensor
+    mel: Tensor
+    weights: Tensor
+    id: str
+
+
+class SpeechCrops(Dataset[Utterance]):
+    """Random crops of speech with their mel, cut so that both are as in the whole clip."""
+
+    def __init__(self, clips: Clips, config: Config, decomposition: Decomposition | None) -> None:
+        self.config = config
+        self.frames = config.frames
+        self.decomposition = decomposition
+        self.length = config.vocoder_training.crop
+        # Frames beside the crop that reach into its frames' windows, and one for the pre-emphasis.
+        self.margin = -(-convention(config.mel).n_fft // (2 * config.frames.hop)) + 1
+        self.clips = _ByLength(clips, minimum=self.frames.samples(self.length + 2 * self.margin))
+
+    def __getitem__(self, index: int) -> Utterance:
+        training = self.config.vocoder_training
+        rng = np.random.default_rng([training.seed, index])
+        path, clip = self.clips.draw(rng)
+        last = self.frames.mel_frames(clip.samples) - self.length - self.margin
+        first = int(rng.integers(self.margin, last + 1))
+        lead, samples = self.frames.samples(self.margin), self.frames.samples(self.length)
+        around = files.read(path, self.frames.samples(first) - lead, samples + 2 * lead)[0]
+        mel = mel_spectrogram(around, self.config.mel, self.frames)[:, self.margin : self.margin + self.length]
+        wave = around[lead : lead + samples]
+        weights = np.zeros((0, 0), dtype=np.float32)
+        if self.decomposition is not None:
+            weights = self.decomposition.weights(clip, first, self.length)
+            if training.target == "resynthesis":
+                wave = self.decomposition.wave(clip, self.frames.samples(first), samples)
+        return {
+            "wave": torch.from_numpy(wave.copy()),
+            "mel": torch.from_numpy(mel.copy()),
+            "weights": torch.from_numpy(weights),
+            "id": f"{clip.id}@{first}",
+        }
+
+
+class _ByLength:
+    """Clips of at least `minimum` samples, drawn in proportion to their length."""
+
+    def __init__(self, clips: Clips, minimum: int) -> None:
+        self.clips = [(path, clip) for path, clip in clips if clip.samples >= minimum]
+        if not self.clips:
+            longest = max(clip.samples for _, clip in clips)
+            raise CorpusError(f"corpus: its longest clip has {longest} samples, a crop needs {minimum}; shorten the crop")
+        self.ends = np.cumsum([clip.samples for _, clip in self.clips])
+
+    def draw(self, rng: np.random.Generator) -> tuple[Path, Clip]:
+        return self.clips[int(np.searchsorted(self.ends, rng.integers(self.ends[-1]), side="right"))]
+
+
+def _sound_files(mixture: MixtureConfig) -> list[Path]:
+    if mixture.recorded is None:
+        return []
+    folder = Path(mixture.recorded)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in files.SUFFIXES)
+    if not found:
+        raise CorpusError(f"mixture.recorded: {folder} holds no sound file; give a folder of noise recordings")
+    return found

@@ -1,0 +1,174 @@
+"""Stage 1 applied to a whole corpus: each clip's speech weights and re-synthesised wave, in float16 shards.
+
+Weights come from the whole clip, so gLN's statistics are the utterance's, as they are when the separator speaks. (The
+training of stage 2 can instead compute weights of its crops on the fly; then the statistics are the crop's, as in stage
+1's own training. Both are within what the separator knows.)
+"""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning_fabric import Fabric
+from rich.console import Console
+from rich.progress import track
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from basis_melgan.audio import files
+from basis_melgan.config import EngineConfig, Frames
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.manifest import Clip
+from basis_melgan.errors import CorpusError, OutputError
+from basis_melgan.models import release
+from basis_melgan.models.tasnet import SPEECH, Separator
+
+CLIPS_PER_SHARD = 64
+BYTES = 2  # of a float16
+VERSION = 1
+
+Clips = list[tuple[Path, Clip]]
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """A decomposed corpus on disk: ``decomposition.json``, ``basis.safetensors`` and ``shards/``."""
+
+    folder: Path
+    frames: Frames
+    shards: dict[str, int]  # of each clip id
+
+    def weights(self, clip: Clip, first: int, length: int) -> npt.NDArray[np.float32]:
+        """Speech weights (N, K) of the mel frames [first, first + length) of a clip."""
+        start = self.frames.lead + first * self.frames.weights_per_mel
+        stop = start + length * self.frames.weights_per_mel
+        opened = _open(self._shard(clip))
+        rows: npt.NDArray[np.float16] = opened.get_slice(f"{clip.id}/weights")[start:stop]
+        return np.ascontiguousarray(rows.T, dtype=np.float32)
+
+    def wave(self, clip: Clip, start: int, samples: int) -> npt.NDArray[np.float32]:
+        """Samples [start, start + samples) of a clip's re-synthesised wave, (T,)."""
+        part: npt.NDArray[np.float16] = _open(self._shard(clip)).get_slice(f"{clip.id}/wave")[start : start + samples]
+        return part.astype(np.float32)
+
+    def _shard(self, clip: Clip) -> Path:
+        return self.folder / _shard_name(self.shards[clip.id])
+
+
+def load(folder: Path, separator: Path, data_hash: str) -> Decomposition:
+    """Open a decomposition of a corpus by a separator.
+
+    Raises:
+        CorpusError: it is missing, unfinished, of another version, or of another separator or corpus.
+    """
+    try:
+        header = json.loads((folder / "decomposition.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise CorpusError(f"{folder}: holds no finished decomposition ({error}); run `basis-melgan decompose`") from error
+    for key, ours in _header(separator, data_hash).items():
+        if header.get(key) != ours:
+            raise CorpusError(f"{folder}: decomposed with another {key} ({header.get(key)}, now {ours}); decompose again")
+    return Decomposition(folder, Frames(**header["frames"]), header["shards"])
+
+
+def decompose(separator: Path, corpus: Path, out: Path, engine: EngineConfig, force: bool = False) -> None:
+    """Decompose every clip of a corpus; finished shards are kept, so an interrupted run goes on where it stopped.
+
+    Raises:
+        CorpusError: the corpus is missing or of another sample rate.
+        ModelFileError: the separator cannot be read.
+        OutputError: `out` holds a decomposition of something else, or the disk cannot hold this one.
+    """
+    model, config = release.load_separator(separator)
+    corpora = manifest.load(corpus)
+    manifest.require_rate(corpora, config.frames.sample_rate)
+    clips: Clips = [(corpus.path(clip), clip) for corpus in corpora for clip in corpus.clips]
+    fabric = Fabric(accelerator=engine.accelerator, devices=engine.devices, num_nodes=engine.nodes)
+    fabric.launch()
+    header = _header(separator, manifest.data_hash(corpora))
+    if fabric.is_global_zero:
+        _claim(out, header, force)
+        _require_space(out, clips, config.frames, config.separator.basis_signals)
+        _save(out / "basis.safetensors", {"basis": model.basis.signals.numpy(force=True)})
+    fabric.barrier()
+    numbers = range(math.ceil(len(clips) / CLIPS_PER_SHARD))
+    mine = [number for number in numbers[fabric.global_rank :: fabric.world_size] if not (out / _shard_name(number)).exists()]
+    model = fabric.to_device(model)
+    for number in track(mine, "decomposing", console=Console(stderr=True), disable=not fabric.is_global_zero):
+        _write_shard(model, clips[number * CLIPS_PER_SHARD :][:CLIPS_PER_SHARD], out / _shard_name(number))
+    fabric.barrier()
+    if fabric.is_global_zero:
+        shards = {clip.id: place // CLIPS_PER_SHARD for place, (_, clip) in enumerate(clips)}
+        text = json.dumps({**header, "frames": asdict(config.frames), "shards": shards}, ensure_ascii=False, indent=1)
+        manifest.write_text(out / "decomposition.json", text)
+        print(f"{out}: {len(clips)} clips in {len(numbers)} shards")
+
+
+def _write_shard(model: Separator, clips: Clips, path: Path) -> None:
+    """Decompose some clips into one shard: ``<id>/weights`` (K, N), so that a crop is contiguous, and ``<id>/wave`` (T,)."""
+    tensors: dict[str, npt.NDArray[np.float16]] = {}
+    for source, clip in clips:
+        speech = torch.from_numpy(files.read(source)[0])
+        with torch.no_grad():
+            separated = model(speech[None].to(model.basis.signals.device))
+        tensors[f"{clip.id}/weights"] = separated.weights[0, SPEECH].T.half().contiguous().numpy(force=True)
+        tensors[f"{clip.id}/wave"] = separated.waves[0, SPEECH].half().numpy(force=True)
+    _save(path, tensors)
+
+
+def _save(path: Path, tensors: Mapping[str, npt.NDArray[np.floating]]) -> None:
+    aside = path.with_suffix(".part")
+    save_file(dict(tensors), aside)
+    aside.replace(path)
+
+
+def _claim(out: Path, header: dict[str, object], force: bool) -> None:
+    """Make `out` ours: say what it will hold, so that a later run knows whether its shards are of the same making."""
+    claim = out / "claim.json"
+    if force:
+        shutil.rmtree(out / "shards", ignore_errors=True)
+        (out / "decomposition.json").unlink(missing_ok=True)
+        claim.unlink(missing_ok=True)
+    text = json.dumps(header, indent=1)
+    if claim.is_file() and claim.read_text(encoding="utf-8") != text:
+        raise OutputError(f"{out}: holds a decomposition of another separator or corpus; use another folder or --force")
+    (out / "shards").mkdir(parents=True, exist_ok=True)
+    manifest.write_text(claim, text)
+
+
+def _require_space(out: Path, clips: Clips, frames: Frames, basis_signals: int) -> None:
+    """Print the size of the shards still to write, and refuse when the disk cannot hold them."""
+    shards = range(0, len(clips), CLIPS_PER_SHARD)
+    missing = [clip for first in shards if not (out / _shard_name(first // CLIPS_PER_SHARD)).exists()
+               for _, clip in clips[first : first + CLIPS_PER_SHARD]]  # fmt: skip
+    samples = sum(clip.samples for clip in missing)
+    needed = BYTES * (samples + (samples // frames.stride + len(missing) * (frames.lead + 1)) * basis_signals)
+    free = shutil.disk_usage(out).free
+    hours = samples / frames.sample_rate / 3600
+    print(f"{out}: {hours:.2f} h still to decompose take {needed / 1e9:.2f} GB; {free / 1e9:.1f} GB are free")
+    if needed > free:
+        raise OutputError(
+            f"{out}: {needed / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB free; choose another disk, or leave decompose "
+            "out: train-vocoder computes the weights itself"
+        )
+
+
+def _header(separator: Path, data_hash: str) -> dict[str, object]:
+    return {"version": VERSION, "separator": hashlib.sha256(separator.read_bytes()).hexdigest(), "data": data_hash}
+
+
+def _shard_name(number: int) -> str:
+    return f"shards/{number:05d}.safetensors"
+
+
+@lru_cache(maxsize=256)
+def _open(shard: Path) -> safe_open:
+    return safe_open(shard, framework="numpy")

@@ -1,0 +1,1 @@
+"""The basis, the networks, and the files that carry them."""

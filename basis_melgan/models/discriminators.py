@@ -1,0 +1,121 @@
+"""The two judges of stage 2: one hears the wave at several rates, the other sees its STFT at several resolutions.
+
+Both take a wave (B, T) and return, for every scale or resolution, its feature maps in order, the last of them the
+logits. A loss treats the two alike.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
+
+from basis_melgan.config import DiscriminatorConfig
+
+SLOPE = 0.2  # of LeakyReLU, as in MelGAN
+STRIDED_LAYERS = 4  # of MelGAN's wave discriminator, each with stride 4
+CHANNELS_PER_GROUP = 4
+
+
+class _Judge(nn.Module):
+    """A chain of convolutions whose outputs are all kept; the last one gives the logits."""
+
+    def __init__(self, layers: list[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([weight_norm(layer) for layer in layers])
+
+    def forward(self, hidden: Tensor) -> list[Tensor]:
+        """Return every layer's output, activated but for the last."""
+        features = []
+        for layer in self.layers[:-1]:
+            hidden = F.leaky_relu(layer(hidden), SLOPE)
+            features.append(hidden)
+        return [*features, self.layers[-1](hidden)]
+
+
+class MultiScaleDiscriminator(nn.Module):
+    """MelGAN's discriminators on the wave at the full rate, a half, a quarter, … (arXiv 1910.06711, section 2.2).
+
+    At the default sizes 4.6 M parameters and 0.51 GMAC per second of audio at 24 kHz.
+    """
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.judges = nn.ModuleList([_wave_judge(config) for _ in range(config.scales)])
+        self.halve = nn.AvgPool1d(4, stride=2, padding=1, count_include_pad=False)
+
+    def forward(self, wave: Tensor) -> list[list[Tensor]]:
+        """Judge a wave (B, T).
+
+        Returns:
+            For every scale s the feature maps (B, channels, time); the last holds the logits (B, 1, ≈ T / 2^s / 256).
+        """
+        hidden = wave[:, None]
+        judged = []
+        for scale, judge in enumerate(self.judges):
+            if scale:
+                hidden = self.halve(hidden)
+            judged.append(judge(hidden))
+        return judged
+
+
+class MultiResolutionDiscriminator(nn.Module):
+    """Discriminators on STFT magnitudes of several resolutions (UnivNet, arXiv 2106.07889, section 2.3).
+
+    UnivNet strides over time alone. Here every layer but the last two halves the frequency axis too, else these judges
+    would cost four times the generator. At the default sizes 0.28 M parameters and 1.7 GMAC per second of audio at
+    24 kHz, the STFT itself not counted.
+    """
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.resolutions = config.resolutions
+        self.judges = nn.ModuleList([_stft_judge(config.stft_channels) for _ in config.resolutions])
+        for index, (_, _, length) in enumerate(config.resolutions):
+            self.register_buffer(f"window{index}", torch.hann_window(length), persistent=False)
+
+    def forward(self, wave: Tensor) -> list[list[Tensor]]:
+        """Judge a wave (B, T), T above half the longest FFT.
+
+        Returns:
+            For every resolution the feature maps (B, channels, frequency, time); the last, of one channel, holds the
+            logits.
+        """
+        return [judge(self.magnitude(wave, index)) for index, judge in enumerate(self.judges)]
+
+    def magnitude(self, wave: Tensor, index: int) -> Tensor:
+        """STFT magnitude (B, 1, FFT/2 + 1, T // hop + 1) of a wave (B, T) at one resolution, in float32.
+
+        Divided by the root of the window's energy, so that white noise of deviation σ has root mean square σ at every
+        resolution.
+        """
+        size, hop, length = self.resolutions[index]
+        window = self.get_buffer(f"window{index}")
+        with torch.autocast(wave.device.type, enabled=False):
+            spectrum = torch.stft(wave.float(), size, hop, length, window, return_complex=True)
+            return spectrum.abs()[:, None] / window.square().sum().sqrt()
+
+
+def _wave_judge(config: DiscriminatorConfig) -> _Judge:
+    channels = config.channels
+    layers: list[nn.Module] = [nn.Conv1d(1, channels, 15, padding=7, padding_mode="reflect")]
+    for _ in range(STRIDED_LAYERS):
+        out = min(channels * 4, config.maximum_channels)
+        groups = max(channels // CHANNELS_PER_GROUP, 1)
+        layers.append(nn.Conv1d(channels, out, 41, stride=4, padding=20, groups=groups))
+        channels = out
+    layers += [nn.Conv1d(channels, channels, 5, padding=2), nn.Conv1d(channels, 1, 3, padding=1)]
+    return _Judge(layers)
+
+
+def _stft_judge(channels: int) -> _Judge:
+    """Kernels and strides are (frequency, time)."""
+    return _Judge(
+        [
+            nn.Conv2d(1, channels, (9, 3), stride=(2, 1), padding=(4, 1)),
+            nn.Conv2d(channels, channels, (9, 3), stride=(2, 2), padding=(4, 1)),
+            nn.Conv2d(channels, channels, (9, 3), stride=(2, 2), padding=(4, 1)),
+            nn.Conv2d(channels, channels, (9, 3), stride=(2, 2), padding=(4, 1)),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(channels, 1, 3, padding=1),
+        ]
+    )

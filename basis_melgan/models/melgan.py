@@ -1,0 +1,169 @@
+"""The paper's generator: mel to weights by transposed convolutions and dilated residual stacks, weights to wave."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
+
+from basis_melgan.config import Frames, GeneratorConfig
+from basis_melgan.errors import ConfigurationError, MelError
+from basis_melgan.models.basis import Basis
+
+FIRST_KERNEL = 7
+DILATION = 3  # from one residual stack to the next
+
+
+class Spoken(NamedTuple):
+    """What a generator makes of a mel: wave (B, F·hop) and the weights behind it (B, N, K), both in float32."""
+
+    wave: Tensor
+    weights: Tensor
+
+
+def _normed(convolution: nn.Module) -> nn.Module:
+    """Draw weights from N(0, 0.02), as MelGAN does, and split them into direction and length."""
+    nn.init.normal_(convolution.get_parameter("weight"), std=0.02)
+    normed: nn.Module = weight_norm(convolution)
+    return normed
+
+
+class ResidualStack(nn.Module):
+    """Dilated convolution, 1×1 convolution, and a 1×1 convolution across them (arXiv 1910.06711, appendix A)."""
+
+    def __init__(self, channels: int, kernel: int, dilation: int, slope: float) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.LeakyReLU(slope),
+            nn.ReflectionPad1d(kernel // 2 * dilation),
+            _normed(nn.Conv1d(channels, channels, kernel, dilation=dilation)),
+            nn.LeakyReLU(slope),
+            _normed(nn.Conv1d(channels, channels, 1)),
+        )
+        self.skip = _normed(nn.Conv1d(channels, channels, 1))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Keep the shape (B, channels, time)."""
+        out: Tensor = self.skip(hidden) + self.body(hidden)
+        return out
+
+
+class Generator(nn.Module):
+    """Basis-MelGAN's generator (arXiv 2106.13419; sizes from FastVocoder).
+
+    At the default sizes 3.17 M parameters with weight norm merged, the basis included, and 2.24 GMAC a second at 24 kHz
+    (2.25 with the basis). These numbers leave room for no convolution between the last residual stack and the ReLU.
+
+    The basis starts frozen. `generator.basis.requires_grad_(True)` opens it for fine-tuning.
+    """
+
+    def __init__(self, config: GeneratorConfig, bands: int, frames: Frames, basis_signals: int) -> None:
+        """Build the network for mels of `bands` bands over a basis of `basis_signals` signals.
+
+        Raises:
+            ConfigurationError: the upsampling does not lead from mel frames to weight frames, or sizes cannot be.
+        """
+        super().__init__()
+        _validate(config, frames, basis_signals)
+        self.bands, self.hop = bands, frames.hop
+        self.weights_per_mel = frames.weights_per_mel
+        self.edge, self.shortest = _edge(config), _shortest(config)
+        layers: list[nn.Module] = [
+            nn.ReflectionPad1d(FIRST_KERNEL // 2),
+            _normed(nn.Conv1d(bands, config.channels, FIRST_KERNEL)),
+        ]
+        for scale in config.upsampling:
+            layers += [nn.LeakyReLU(config.slope), _upsampling(config.channels, scale)]
+            layers += [
+                ResidualStack(config.channels, config.kernel, DILATION**i, config.slope) for i in range(config.stacks)
+            ]
+        self.network = nn.Sequential(*layers, nn.ReLU())
+        self.basis = Basis(basis_signals, frames)
+        self.basis.requires_grad_(False)
+
+    def forward(self, mel: Tensor) -> Spoken:
+        """Speak a mel.
+
+        The response to an all-zero mel, which is what the biases alone say, is subtracted from the weights. Synthesis
+        is linear, so it leaves the wave with them.
+
+        Args:
+            mel: (B, M, F), F from 1 upward.
+
+        Returns:
+            The wave (B, F·hop) and its weights (B, N, F·weights_per_mel).
+
+        Raises:
+            MelError: the mel has another number of dimensions or bands, or no frame.
+        """
+        if mel.ndim != 3 or mel.shape[1] != self.bands or mel.shape[2] == 0:
+            raise MelError(f"mel of shape {tuple(mel.shape)}: expected (batch, {self.bands} bands, at least 1 frame)")
+        frames = mel.shape[-1]
+        if frames < self.shortest:
+            # Reflection is undefined here. The last frame is held instead, and what it adds is cut off again.
+            mel = F.pad(mel, (0, self.shortest - frames), mode="replicate")
+        weights = self.network(mel).float() - self._rest(mel)
+        weights = weights[..., : frames * self.weights_per_mel]
+        return Spoken(self.basis(weights), weights)
+
+    def _rest(self, mel: Tensor) -> Tensor:
+        """Response (1, N, K) to an all-zero mel of the shape of `mel`, with gradients.
+
+        Inside the mel it repeats from frame to frame. Only `edge` frames at either end feel the padding, so a mel of
+        2·edge + 1 frames holds every frame there is, however long the mel.
+        """
+        frames = mel.shape[-1]
+        enough = max(2 * self.edge + 1, self.shortest)
+        rest: Tensor = self.network(mel.new_zeros(1, self.bands, min(frames, enough))).float()
+        if frames <= enough:
+            return rest
+        ends = self.edge * self.weights_per_mel
+        inside = rest[..., ends : ends + self.weights_per_mel].repeat(1, 1, frames - 2 * self.edge)
+        return torch.cat([rest[..., :ends], inside, rest[..., -ends:]], dim=-1)
+
+
+def _upsampling(channels: int, scale: int) -> nn.Module:
+    """Transposed convolution that makes exactly `scale` frames of every frame."""
+    return _normed(
+        nn.ConvTranspose1d(
+            channels, channels, 2 * scale, scale, padding=scale // 2 + scale % 2, output_padding=scale % 2
+        )
+    )
+
+
+def _edge(config: GeneratorConfig) -> int:
+    """Mel frames at either end over which the response to a constant mel is not yet periodic."""
+    edge, rate = 0, 1
+    for scale in config.upsampling:
+        edge = edge * scale + scale // 2 + scale % 2
+        edge += sum(config.kernel // 2 * DILATION**i for i in range(config.stacks))
+        rate *= scale
+    return -(-edge // rate)
+
+
+def _shortest(config: GeneratorConfig) -> int:
+    """Mel frames from which every reflection is defined: it needs one frame more than it pads."""
+    frames, rate = FIRST_KERNEL // 2 + 1, 1
+    for scale in config.upsampling:
+        rate *= scale
+        frames = max([frames, *(config.kernel // 2 * DILATION**i // rate + 1 for i in range(config.stacks))])
+    return frames
+
+
+def _validate(config: GeneratorConfig, frames: Frames, basis_signals: int) -> None:
+    rate = 1
+    for scale in config.upsampling:
+        rate *= scale
+    if rate != frames.weights_per_mel:
+        raise ConfigurationError(
+            f"generator.upsampling: {config.upsampling} makes {rate} weight frames of a mel frame; "
+            f"frames.hop / frames.stride asks for {frames.weights_per_mel}"
+        )
+    if config.channels != basis_signals:
+        raise ConfigurationError(
+            f"generator.channels: {config.channels} differs from separator.basis_signals {basis_signals}; "
+            "the last residual stack gives the weights, so set both to the same number"
+        )
+    if config.kernel % 2 == 0:
+        raise ConfigurationError(f"generator.kernel: {config.kernel} is even; use an odd size")

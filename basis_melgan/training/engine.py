@@ -1,0 +1,128 @@
+"""The loop both stages share: devices, precision, logging, checkpoints, resume. What one step is, its `Task` says."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.utilities.seed import seed_everything
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.tensorboard import SummaryWriter
+
+from basis_melgan.config import EngineConfig
+from basis_melgan.corpus.datasets import StepSampler
+from basis_melgan.errors import ConfigurationError, TrainingError
+from basis_melgan.training.run import Run
+
+
+class Task(Protocol):
+    """One stage of training."""
+
+    dataset: Dataset[Any]
+    steps: int
+    batch: int  # items over all processes
+    validate_every: int  # steps
+    save_every: int  # steps
+
+    def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
+        """Learn from one batch; returns what to log."""
+
+    def validate(self, step: int, board: SummaryWriter) -> None:
+        """Measure and show where the training stands."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed training needs, besides the step."""
+
+
+def native_bf16() -> bool:
+    """Whether this machine multiplies bfloat16 matrices in hardware."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def fabric(config: EngineConfig, seed: int) -> Fabric:
+    """Fabric with the configured devices and precision, launched and seeded."""
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and native_bf16())
+    engine = Fabric(
+        accelerator=config.accelerator,
+        devices=config.devices,
+        num_nodes=config.nodes,
+        precision="bf16-mixed" if bf16 else "32-true",
+    )
+    engine.launch()
+    seed_everything(seed, verbose=False)
+    return engine
+
+
+def require_finite(losses: Mapping[str, Tensor], step: int, ids: Sequence[str]) -> None:
+    """Stop before a NaN or infinite loss reaches the weights.
+
+    Raises:
+        TrainingError: names the loss, the step and the batch.
+    """
+    for name, loss in losses.items():
+        if not torch.isfinite(loss).all():
+            raise TrainingError(
+                f"{name} is {float(loss.detach())} at step {step}, on {', '.join(ids)}; "
+                "look at these clips, or lower the learning rate; the last checkpoint stands"
+            )
+
+
+def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run) -> None:
+    """Train from the run's last checkpoint, or from the start, to the task's last step.
+
+    Raises:
+        ConfigurationError: the batch does not divide among the processes.
+        TrainingError: the checkpoint cannot be resumed, or a loss is NaN or infinite.
+    """
+    if task.batch % engine.world_size:
+        raise ConfigurationError(f"batch: {task.batch} crops do not divide among {engine.world_size} processes")
+    start = run.resume(engine, task.state())
+    if start >= task.steps:
+        engine.print(f"{run.folder}: trained to step {start} already; raise the number of steps to go on")
+        return
+    sampler = StepSampler(range(start, task.steps), task.batch, engine.global_rank, engine.world_size)
+    loader = engine.setup_dataloaders(
+        DataLoader(task.dataset, batch_sampler=sampler, num_workers=config.workers), use_distributed_sampler=False
+    )
+    board = SummaryWriter(run.folder / "log", purge_step=start) if engine.is_global_zero else None
+    began = time.monotonic()
+    with progress(task.steps, start, engine.is_global_zero) as advance:
+        for step, batch in enumerate(loader, start):
+            logs = task.step(batch, step)
+            done = step + 1
+            advance(logs)
+            if board is not None and done % config.log_every == 0:
+                logs["time/steps_per_second"] = (done - start) / (time.monotonic() - began)
+                for name, value in logs.items():
+                    board.add_scalar(name, value, done)
+            if board is not None and (done % task.validate_every == 0 or done == task.steps):
+                task.validate(done, board)
+                board.flush()
+            if done % task.save_every == 0 or done == task.steps:
+                run.save(engine, task.state(), done)
+    seconds = time.monotonic() - began
+    engine.print(
+        f"{run.folder}: steps {start} to {task.steps} in {seconds:.0f} s, {(task.steps - start) / seconds:.2f} steps/s "
+        f"in {engine._precision.precision}"
+    )
+
+
+@contextmanager
+def progress(steps: int, start: int, shown: bool) -> Iterator[Callable[[Mapping[str, float]], None]]:
+    """A progress bar on standard error that shows the latest losses; yields what advances it by one step."""
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+        row = bar.add_task("", total=steps, completed=start)
+
+        def advance(logs: Mapping[str, float]) -> None:
+            losses = "  ".join(f"{name} {value:.3f}" for name, value in logs.items() if not name.startswith("rate/"))
+            bar.update(row, advance=1, description=losses)
+
+        yield advance

@@ -1,0 +1,100 @@
+"""Losses, as pure functions of tensors. Lower is better for all of them."""
+
+from collections.abc import Sequence
+from itertools import permutations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+EPSILON = 1e-8
+MAGNITUDE_FLOOR = 1e-5  # −100 dB, the floor of the paper's mel
+
+
+def si_snr(estimate: Tensor, target: Tensor) -> Tensor:
+    """Scale-invariant signal-to-noise ratio in dB (arXiv 1809.07454, equation 13), of zero-mean waves.
+
+    Args:
+        estimate: (…, T).
+        target: (…, T).
+
+    Returns:
+        (…), dB. A silent target gives the ratio of nothing to the estimate, so that silence is rewarded there too.
+    """
+    estimate = estimate - estimate.mean(dim=-1, keepdim=True)
+    target = target - target.mean(dim=-1, keepdim=True)
+    energy = (target * target).sum(dim=-1, keepdim=True)
+    projection = (estimate * target).sum(dim=-1, keepdim=True) / (energy + EPSILON) * target
+    noise = estimate - projection
+    ratio = ((projection * projection).sum(dim=-1) + EPSILON) / ((noise * noise).sum(dim=-1) + EPSILON)
+    return 10 * torch.log10(ratio)
+
+
+def speech_si_snr_loss(estimates: Tensor, targets: Tensor) -> Tensor:
+    """Negative SI-SNR in dB of source 0, the speech; (B, C, T) both, mean over the batch."""
+    return -si_snr(estimates[:, 0], targets[:, 0]).mean()
+
+
+def permutation_invariant_si_snr_loss(estimates: Tensor, targets: Tensor) -> Tensor:
+    """Negative SI-SNR in dB under each item's best assignment of estimates to sources (arXiv 1607.00325).
+
+    Args:
+        estimates: (B, C, T).
+        targets: (B, C, T).
+    """
+    pairwise = si_snr(estimates[:, :, None], targets[:, None])
+    sources = range(estimates.shape[1])
+    totals = [torch.stack([pairwise[:, i, j] for i, j in enumerate(order)]).mean(0) for order in permutations(sources)]
+    return -torch.stack(totals).amax(dim=0).mean()
+
+
+def stft_magnitude(wave: Tensor, resolution: tuple[int, int, int]) -> Tensor:
+    """Magnitudes (B, bins, frames) of a wave (B, T) at a resolution (FFT, hop, window) in samples, centred."""
+    n_fft, hop, length = resolution
+    window = torch.hann_window(length, device=wave.device)
+    spectrum = torch.stft(wave, n_fft, hop, length, window, pad_mode="constant", return_complex=True)
+    power = spectrum.real.square() + spectrum.imag.square()
+    return power.clamp_min(MAGNITUDE_FLOOR**2).sqrt()
+
+
+def stft_losses(estimate: Tensor, target: Tensor, resolutions: Sequence[tuple[int, int, int]]) -> dict[str, Tensor]:
+    """Multi-resolution STFT loss (arXiv 1910.11480, equations 4 to 6), mean over resolutions.
+
+    Args:
+        estimate: (B, T).
+        target: (B, T).
+        resolutions: (FFT, hop, window) in samples.
+
+    Returns:
+        ``stft/convergence``: relative distance of magnitudes; ``stft/log_magnitude``: mean distance of their natural logarithms.
+    """
+    convergence, log_magnitude = [], []
+    for resolution in resolutions:
+        ours, theirs = stft_magnitude(estimate.float(), resolution), stft_magnitude(target.float(), resolution)
+        convergence.append(torch.linalg.norm(theirs - ours) / torch.linalg.norm(theirs))
+        log_magnitude.append(F.l1_loss(ours.log(), theirs.log()))
+    return {
+        "stft/convergence": torch.stack(convergence).mean(),
+        "stft/log_magnitude": torch.stack(log_magnitude).mean(),
+    }
+
+
+def generator_adversarial_loss(judged: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Least-squares loss (arXiv 1611.04076) of a generator whose judges' last maps should be 1; mean over judges."""
+    return torch.stack([(maps[-1].float() - 1).square().mean() for maps in judged]).mean()
+
+
+def discriminator_loss(real: Sequence[Sequence[Tensor]], made: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Least-squares loss of judges whose last maps should be 1 on recordings and 0 on what the generator made."""
+    return torch.stack(
+        [(r[-1].float() - 1).square().mean() + m[-1].float().square().mean() for r, m in zip(real, made, strict=True)]
+    ).mean()
+
+
+def total(losses: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
+    """Weighted sum of losses.
+
+    Raises:
+        KeyError: a loss has no weight of the same name.
+    """
+    return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()

@@ -1,0 +1,136 @@
+"""Stage 1: train a Conv-TasNet to denoise speech, and with it the basis."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from basis_melgan.audio import files
+from basis_melgan.config import Config
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.datasets import MixtureCrops
+from basis_melgan.corpus.manifest import Clip
+from basis_melgan.models import pictures, release
+from basis_melgan.models.tasnet import SPEECH, Separator
+from basis_melgan.training import losses, schedule
+from basis_melgan.training.engine import fabric, fit, require_finite
+from basis_melgan.training.run import Run
+
+VALIDATION_SNR = -4.0  # dB, where the paper's fixed noise puts BiaoBei
+VALIDATION_CLIPS = 16  # evenly spaced over the validation split, so that validating stays short
+VALIDATION_SECONDS = 4  # of each
+LOSSES = {"si-snr": losses.speech_si_snr_loss, "pit-si-snr": losses.permutation_invariant_si_snr_loss}
+
+
+def train(corpus: Path, out: Path, config: Config, force: bool = False) -> None:
+    """Train a separator on a prepared corpus; writes ``separator.safetensors`` into the run folder `out`.
+
+    Raises:
+        CorpusError: the corpus is missing, empty, or of another sample rate.
+        TrainingError: a checkpoint cannot be resumed, or a loss is NaN or infinite.
+    """
+    corpora = manifest.load(corpus)
+    manifest.require_rate(corpora, config.frames.sample_rate)
+    run = Run(out, config, manifest.data_hash(corpora))
+    engine = fabric(config.engine, config.separator_training.seed)
+    if engine.is_global_zero:
+        run.prepare(force)
+    engine.barrier()
+    task = SeparatorTask(corpora, run, engine)
+    fit(task, engine, config.engine, run)
+    if engine.is_global_zero:
+        engine.print(f"separator: {task.release()}")
+
+
+class SeparatorTask:
+    """What one step of stage 1 is."""
+
+    def __init__(self, corpora: tuple[manifest.Corpus, ...], run: Run, engine: Fabric) -> None:
+        training = run.config.separator_training
+        self.run, self.engine, self.training = run, engine, training
+        self.steps, self.batch = training.steps, training.batch
+        self.validate_every, self.save_every = training.validate_every, training.save_every
+        self.dataset = MixtureCrops(manifest.load_clips(corpora, "train"), run.config)
+        validation = manifest.load_clips(corpora, "validation")
+        self.validation = validation[:: max(1, len(validation) // VALIDATION_CLIPS)]
+        self.separator = Separator(run.config.separator, run.config.frames)
+        if run.config.engine.compile:
+            self.separator.compile()
+        optimiser = torch.optim.RAdam(self.separator.parameters(), lr=0.0)
+        self.model, self.optimiser = engine.setup(self.separator, optimiser)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that training changes."""
+        return {"model": self.model, "optimiser": self.optimiser}
+
+    def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
+        """One step of RAdam on a batch of mixtures."""
+        training = self.training
+        noam = schedule.noam(step, self.run.config.separator.basis_signals, training.warmup)
+        rate = training.scale * noam * schedule.trapezoid(step, self.steps, 0, training.cooldown)
+        schedule.set_rate(self.optimiser, rate)
+        self.model.train()
+        sources: Tensor = batch["sources"]
+        loss = LOSSES[training.loss](self.model(sources.sum(dim=1)).waves, sources)
+        require_finite({f"loss/{training.loss}": loss}, step, batch["id"])
+        self.optimiser.zero_grad()
+        self.engine.backward(loss)
+        norm = self.engine.clip_gradients(self.model, self.optimiser, max_norm=training.clip, error_if_nonfinite=False)
+        self.optimiser.step()
+        return {f"loss/{training.loss}": float(loss.detach()), "rate/learning": rate, "rate/gradient_norm": float(norm)}
+
+    @torch.no_grad()
+    def validate(self, step: int, board: SummaryWriter) -> None:
+        """SI-SNR of the speech estimate from noisy and from clean validation clips, one clip to hear, and the basis."""
+        self.separator.eval()
+        scores = []
+        for index, (path, clip) in enumerate(self.validation):
+            speech, mixture = self._validation_pair(index, path, clip)
+            estimates = self.separator.forward(torch.stack([mixture, speech])).waves[:, SPEECH]
+            noisy, clean = losses.si_snr(estimates, speech).tolist()
+            scores.append((noisy, noisy - float(losses.si_snr(mixture, speech)), clean))
+            if index == 0:
+                rate = self.run.config.frames.sample_rate
+                board.add_audio("audio/mixture", mixture, step, rate)
+                board.add_audio("audio/speech_from_mixture", estimates[0], step, rate)
+                board.add_audio("audio/speech_from_clean", estimates[1], step, rate)
+        names = ("validation/si_snr_noisy", "validation/si_snr_improvement", "validation/si_snr_clean")
+        for name, value in zip(names, np.mean(scores, axis=0), strict=True):
+            board.add_scalar(name, value, step)
+        board.add_figure("basis", pictures.basis(self.separator.basis.signals.numpy(force=True), self.run.config.frames), step)
+
+    def release(self) -> Path:
+        """Write the separator, its scale made that of its input; returns the file.
+
+        SI-SNR leaves the scale of the estimate open. Here the gain that best fits clean speech goes into the basis, so
+        that weights re-synthesise a recording at its own level.
+        """
+        self.separator.eval()
+        state = self.separator.state_dict()
+        state["basis.signals"] = state["basis.signals"] * self._clean_gain()
+        path = self.run.folder / "separator.safetensors"
+        release.save(path, "separator", state, self.run.config, release.Origin(self.steps, self.run.data_hash))
+        return path
+
+    @torch.no_grad()
+    def _clean_gain(self) -> float:
+        """Least-squares factor from the separator's estimates of clean validation clips to the clips themselves."""
+        products, energies = 0.0, 0.0
+        for index, (path, clip) in enumerate(self.validation):
+            speech, _ = self._validation_pair(index, path, clip)
+            estimate = self.separator.forward(speech[None]).waves[0, SPEECH]
+            products += float(estimate @ speech)
+            energies += float(estimate @ estimate)
+        return products / max(energies, 1e-12)
+
+    def _validation_pair(self, index: int, path: Path, clip: Clip) -> tuple[Tensor, Tensor]:
+        """A clip's speech (T,) and its mixture (T,) with white noise, the same at every validation."""
+        speech = files.read(path, 0, min(clip.samples, VALIDATION_SECONDS * self.run.config.frames.sample_rate))[0]
+        noise = np.random.default_rng(index).standard_normal(len(speech)).astype(np.float32)
+        scale = np.sqrt(np.mean(np.square(speech))) * 10 ** (-VALIDATION_SNR / 20)
+        return torch.from_numpy(speech), torch.from_numpy(speech + noise * np.float32(scale))

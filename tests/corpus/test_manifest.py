@@ -1,0 +1,67 @@
+"""Reading prepared corpora: one, several, none, and damaged ones."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from basis_melgan.audio import files
+from basis_melgan.config import Config
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.prepare import prepare
+from basis_melgan.errors import CorpusError
+
+CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
+
+
+def _recordings(folder: Path, count: int) -> Path:
+    folder.mkdir(parents=True)
+    for index in range(count):
+        wave, rate = files.read(CLIPS[index], 12_000, 12_000)
+        soundfile.write(folder / f"clip{index:02}.wav", wave, rate)
+    return folder
+
+
+def test_several_corpora_are_read_from_the_folder_that_holds_them(tmp_path):
+    for name, count in (("b", 3), ("a", 6)):
+        prepare("folder", tmp_path / "all" / name, _recordings(tmp_path / f"in-{name}", count), Config(), jobs=1)
+    (tmp_path / "all" / "READY").write_text("")
+    a, b = manifest.load(tmp_path / "all")
+    assert (a.name, b.name) == ("a", "b")
+    assert [path for path, _ in manifest.load_clips((a, b), "test")] == [
+        tmp_path / "all" / "a" / "flac" / "clip05.flac",
+        tmp_path / "all" / "b" / "flac" / "clip02.flac",
+    ]
+    assert [clip.split for _, clip in manifest.load_clips((a, b), "train")] == ["train"] * 5
+    assert manifest.data_hash((a, b)) == manifest.data_hash((b, a)) != manifest.data_hash((a,))
+    manifest.require_rate((a, b), 24_000)
+    with pytest.raises(CorpusError, match=r"prepared at 24000 Hz, but frames\.sample_rate is 16000"):
+        manifest.require_rate((a, b), 16_000)
+    with pytest.raises(CorpusError, match="a: no validation clips"):
+        manifest.load_clips((replace(a, clips=a.split("train")),), "validation")
+
+
+def test_a_corpus_that_cannot_be_used_says_why(tmp_path):
+    with pytest.raises(CorpusError, match="absent: no such folder"):
+        manifest.load(tmp_path / "absent")
+    with pytest.raises(CorpusError, match=r"holds no corpus\.json, nor does a folder in it"):
+        manifest.load(tmp_path)
+    out = tmp_path / "out"
+    prepare("folder", out, _recordings(tmp_path / "in", 3), Config(), jobs=1)
+    header, clips = (out / "corpus.json").read_text("utf-8"), (out / "clips.jsonl").read_text("utf-8")
+
+    def broken(header: str, clips: str) -> str:
+        (out / "corpus.json").write_text(header, "utf-8")
+        (out / "clips.jsonl").write_text(clips, "utf-8")
+        with pytest.raises(CorpusError, match="prepare the corpus again") as caught:
+            manifest.load(out)
+        return str(caught.value)
+
+    assert "cannot be read" in broken("{", clips)
+    assert "not made of JSON objects" in broken("[1]", clips)
+    assert "version 2, expected 1" in broken(header.replace('"version": 1', '"version": 2'), clips)
+    assert "does not agree with corpus.json's hash" in broken(header, clips.split("\n", 1)[1])
+    assert "manifest is damaged" in broken(header, clips.replace('"samples"', '"length"'))
+    (out / "flac" / "clip01.flac").unlink()
+    assert "1 clips are missing, first flac/clip01.flac" in broken(header, clips)

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.signal
+import torch
+
+from basis_melgan.audio import files
+from basis_melgan.config import DiscriminatorConfig
+from basis_melgan.models.discriminators import MultiResolutionDiscriminator, MultiScaleDiscriminator
+
+CLIPS = Path(__file__).parents[2] / "examples" / "clips"
+SMALL = DiscriminatorConfig(channels=4, maximum_channels=16, stft_channels=4)
+
+
+def clip(samples: int) -> torch.Tensor:
+    return torch.from_numpy(files.read(sorted(CLIPS.glob("*.flac"))[1], start=12_000, samples=samples)[0])[None]
+
+
+@pytest.mark.parametrize("samples", [4096, 5003])
+@pytest.mark.parametrize("kind", [MultiScaleDiscriminator, MultiResolutionDiscriminator])
+def test_both_keep_one_contract(
+    kind: type[MultiScaleDiscriminator | MultiResolutionDiscriminator], samples: int
+) -> None:
+    judged = kind(SMALL)(torch.randn(3, samples))
+    assert len(judged) == 3
+    for features in judged:
+        assert len(features) >= 6
+        assert all(len(feature) == 3 for feature in features)
+        assert features[-1].shape[1] == 1
+        assert features[-1].numel() > 0
+
+
+def test_wave_judges_halve_the_rate_and_stride_by_256() -> None:
+    torch.manual_seed(0)
+    judged = MultiScaleDiscriminator(DiscriminatorConfig())(torch.randn(1, 8192))
+    assert [[f.shape[1] for f in features] for features in judged] == [[16, 64, 256, 512, 512, 512, 1]] * 3
+    assert [features[0].shape[-1] for features in judged] == [8192, 4096, 2048]
+    assert [features[-1].shape[-1] for features in judged] == [32, 16, 8]
+
+
+def test_the_halved_wave_is_an_average_without_padding_in_it() -> None:
+    halved = MultiScaleDiscriminator(SMALL).halve(torch.arange(8.0)[None, None])
+    assert halved.flatten().tolist() == [1.0, 2.5, 4.5, 6.0]
+
+
+def test_magnitudes_equal_an_independent_stft() -> None:
+    wave = clip(6000)
+    judge = MultiResolutionDiscriminator(DiscriminatorConfig())
+    for index, (size, hop, length) in enumerate(DiscriminatorConfig().resolutions):
+        window = np.zeros(size)
+        window[(size - length) // 2 : (size + length) // 2] = scipy.signal.get_window("hann", length)
+        padded = np.pad(wave[0].double().numpy(), size // 2, mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+        expected = np.abs(np.fft.rfft(frames * window)).T / np.sqrt(np.sum(window**2))
+        np.testing.assert_allclose(judge.magnitude(wave, index)[0, 0].numpy(), expected, atol=1e-5)
+
+
+def test_white_noise_has_its_own_deviation_at_every_resolution() -> None:
+    torch.manual_seed(0)
+    wave = 0.3 * torch.randn(1, 48_000)
+    judge = MultiResolutionDiscriminator(DiscriminatorConfig())
+    for index in range(3):
+        assert judge.magnitude(wave, index).square().mean().sqrt().item() == pytest.approx(0.3, rel=0.02)
+
+
+@pytest.mark.parametrize("kind", [MultiScaleDiscriminator, MultiResolutionDiscriminator])
+def test_gradients_reach_every_weight_and_the_wave_even_in_silence(
+    kind: type[MultiScaleDiscriminator | MultiResolutionDiscriminator],
+) -> None:
+    torch.manual_seed(0)
+    judge = kind(SMALL)
+    wave = torch.cat([clip(4096), torch.zeros(1, 4096)]).requires_grad_(True)
+    torch.stack([features[-1].square().mean() for features in judge(wave)]).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in judge.parameters())
+    assert wave.grad is not None
+    assert bool(wave.grad.isfinite().all())
+    assert wave.grad[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize("kind", [MultiScaleDiscriminator, MultiResolutionDiscriminator])
+def test_speech_and_noise_can_be_told_apart(
+    kind: type[MultiScaleDiscriminator | MultiResolutionDiscriminator],
+) -> None:
+    torch.manual_seed(0)
+    judge, speech = kind(SMALL), clip(8192)
+    noise = speech.std() * torch.randn(1, 8192)
+    optimiser = torch.optim.Adam(judge.parameters(), lr=5e-3)
+    for _ in range(30):
+        pairs = zip(judge(speech), judge(noise), strict=True)
+        loss = torch.stack([(real[-1] - 1).square().mean() + fake[-1].square().mean() for real, fake in pairs]).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.5 * 3 * 0.5  # a judge that cannot tell answers 1/2 and loses 1/2 at each of three
+
+
+def test_bf16_leaves_the_stft_in_float32() -> None:
+    judge, wave = MultiResolutionDiscriminator(SMALL), clip(4096)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        magnitude = judge.magnitude(wave, 0)
+        logits = judge(wave)[0][-1]
+    assert magnitude.dtype == torch.float32
+    assert logits.dtype == torch.bfloat16
+    torch.testing.assert_close(magnitude, judge.magnitude(wave, 0), atol=0.0, rtol=0.0)

@@ -1,0 +1,191 @@
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.config import Frames, GeneratorConfig
+from basis_melgan.errors import ConfigurationError, MelError
+from basis_melgan.models.melgan import Generator
+
+CLIPS = Path(__file__).parents[2] / "examples" / "clips"
+FRAMES = Frames()
+SMALL = GeneratorConfig(channels=16)
+SHORT = Frames(hop=60, stride=10, basis_length=30)
+
+
+def build(config: GeneratorConfig = SMALL, bands: int = 10, frames: Frames = FRAMES) -> Generator:
+    """A generator with biases and gains large enough for its response to silence to matter."""
+    torch.manual_seed(0)
+    generator = Generator(config, bands, frames, config.channels)
+    for name, parameter in generator.network.named_parameters():
+        if name.endswith("bias"):
+            nn.init.normal_(parameter)
+        elif name.endswith("original0"):
+            parameter.data.fill_(0.7)
+    return generator
+
+
+def response(generator: Generator, mel: torch.Tensor) -> torch.Tensor:
+    """The network's own weights, nothing subtracted."""
+    weights: torch.Tensor = generator.network(mel)
+    return weights
+
+
+def test_paper_sizes_have_the_reference_layers_and_parameters() -> None:
+    generator = Generator(GeneratorConfig(), 80, FRAMES, 256)
+    convolutions = [m for m in generator.network.modules() if isinstance(m, nn.Conv1d | nn.ConvTranspose1d)]
+    shapes = sorted((isinstance(m, nn.Conv1d), m.in_channels, m.kernel_size[0], m.dilation[0]) for m in convolutions)
+    stack = [(True, 256, 1, 1)] * 2
+    expected = [(True, 80, 7, 1), *[(False, 256, 8, 1)] * 2, *stack * 6]
+    expected += [(True, 256, 3, dilation) for dilation in (1, 3, 9)] * 2
+    assert shapes == sorted(expected)
+    assert all(m.out_channels == 256 for m in convolutions)
+    assert all(m.parametrizations.weight.original1.std().item() == pytest.approx(0.02, rel=0.02) for m in convolutions)
+    merged = sum(m.weight.numel() + m.bias.numel() for m in convolutions)
+    assert merged == 256 * (80 * 7 + 2 * 256 * 8 + 6 * 256 * 5) + 21 * 256
+    assert merged + generator.basis.signals.numel() == pytest.approx(3.17e6, rel=0.01)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 10, 11, 12, 23])
+def test_length_is_exact_for_every_number_of_frames(frames: int) -> None:
+    spoken = build()(torch.rand(2, 10, frames))
+    assert spoken.wave.shape == (2, frames * 240)
+    assert spoken.weights.shape == (2, 16, frames * 16)
+    assert bool(spoken.wave.isfinite().all())
+
+
+@pytest.mark.parametrize("frames", [4, 9, 10, 11, 12, 13, 20, 37])
+@pytest.mark.parametrize(
+    ("config", "geometry"),
+    [
+        (SMALL, FRAMES),
+        (GeneratorConfig(channels=16, upsampling=(2, 8), stacks=4), FRAMES),
+        (GeneratorConfig(channels=16, upsampling=(2, 2, 2, 2), stacks=2), FRAMES),
+        (GeneratorConfig(channels=16, upsampling=(3, 2), stacks=2), SHORT),
+        (GeneratorConfig(channels=16, upsampling=(16,), kernel=5, stacks=1), FRAMES),
+    ],
+)
+def test_the_tiled_response_to_silence_equals_the_whole_one(
+    config: GeneratorConfig, geometry: Frames, frames: int
+) -> None:
+    generator = build(config, frames=geometry)
+    generator.network.double()
+    mel = torch.rand(1, 10, frames, dtype=torch.float64)
+    if frames < generator.shortest:
+        mel = torch.nn.functional.pad(mel, (0, generator.shortest - frames), mode="replicate")
+    whole = response(generator, torch.zeros_like(mel))
+    assert whole.std() > 0.1
+    torch.testing.assert_close(
+        generator(mel).weights, response(generator, mel).float() - whole.float(), atol=1e-6, rtol=0.0
+    )
+
+
+def test_the_edges_of_the_response_to_silence_differ_from_its_inside() -> None:
+    generator = build()
+    whole = response(generator, torch.zeros(1, 10, 30)).reshape(1, 16, 30, 16)
+    inside = whole[:, :, 15]
+    reach = [(whole[:, :, frame] - inside).abs().amax().item() for frame in range(30)]
+    assert max(reach[:4]) > 1e-2
+    assert max(reach[generator.edge : -generator.edge]) < 1e-5
+
+
+def test_silence_in_is_silence_out() -> None:
+    for frames in (1, 3, 8, 40):
+        spoken = build()(torch.zeros(1, 10, frames))
+        assert spoken.weights.abs().max() < 1e-5
+        assert spoken.wave.abs().max() < 1e-5
+
+
+def test_the_wave_loses_exactly_its_own_response_to_silence() -> None:
+    generator = build()
+    mel = torch.rand(1, 10, 25)
+    speech, silence = (generator.basis(response(generator, m)) for m in (mel, torch.zeros_like(mel)))
+    torch.testing.assert_close(generator(mel).wave, speech - silence, atol=1e-4, rtol=0.0)
+
+
+def test_clips_of_a_batch_do_not_see_one_another() -> None:
+    generator, mels = build(), torch.rand(3, 10, 20)
+    together = generator(mels).wave
+    for index, mel in enumerate(mels):
+        torch.testing.assert_close(generator(mel[None]).wave[0], together[index], atol=1e-5, rtol=1e-5)
+
+
+def test_a_short_mel_speaks_as_if_its_last_frame_were_held() -> None:
+    generator, mel = build(), torch.rand(1, 10, 2)
+    held = torch.cat([mel, mel[..., -1:].expand(-1, -1, 2)], dim=-1)
+    torch.testing.assert_close(generator(mel).wave, generator(held).wave[:, :480], atol=1e-6, rtol=0.0)
+
+
+def test_the_basis_is_frozen_until_it_is_opened() -> None:
+    generator = build()
+    generator(torch.rand(1, 10, 8)).wave.square().mean().backward()
+    assert generator.basis.signals.grad is None
+    weights = [p for name, p in generator.network.named_parameters() if name.endswith("original1")]
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in weights)
+    generator.basis.requires_grad_(True)
+    generator(torch.rand(1, 10, 8)).wave.square().mean().backward()
+    assert generator.basis.signals.grad is not None
+    assert generator.basis.signals.grad.abs().sum() > 0
+
+
+def test_bias_removal_carries_gradients() -> None:
+    generator = build()
+    generator(torch.zeros(1, 10, 20)).weights.sum().backward()
+    for parameter in generator.network.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.abs().max() < 1e-2  # both passes cancel; a detached one would leave thousands
+
+
+def test_under_bf16_the_wave_is_float32_and_synthesised_in_float32() -> None:
+    generator, mel = build(), torch.rand(1, 10, 20)
+    for name, parameter in generator.network.named_parameters():
+        if name.endswith("bias"):
+            parameter.data.zero_()  # else bfloat16 rounds what is subtracted more than what is left
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        wave, weights = generator(mel)
+    assert wave.dtype == weights.dtype == torch.float32
+    torch.testing.assert_close(wave, generator.basis(weights), atol=0.0, rtol=0.0)
+    full = generator(mel).wave
+    assert (wave - full).norm() < 0.05 * full.norm()
+
+
+def test_a_real_clip_can_be_learned_by_heart() -> None:
+    wave, _ = files.read(sorted(CLIPS.glob("*.flac"))[0], start=12_000, samples=24 * 240)
+    mel = torch.from_numpy(mel_spectrogram(wave, "paper", FRAMES))[None, :, :24]
+    target = torch.from_numpy(wave)[None]
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(channels=64, stacks=2), 80, FRAMES, 64)
+    optimiser = torch.optim.Adam([p for p in generator.parameters() if p.requires_grad], lr=3e-3)
+    errors = []
+    for _ in range(120):
+        error = (generator(mel).wave - target).square().mean() / target.square().mean()
+        optimiser.zero_grad()
+        error.backward()
+        optimiser.step()
+        errors.append(error.item())
+    medians = [sorted(errors[i : i + 30])[15] for i in range(0, 120, 30)]
+    assert all(later < earlier for earlier, later in pairwise(medians))
+    assert min(errors) < 0.5
+
+
+@pytest.mark.parametrize("shape", [(80, 9), (1, 9, 9), (1, 10, 0)])
+def test_a_mel_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(MelError, match="expected \\(batch, 10 bands"):
+        build()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        (GeneratorConfig(channels=16, upsampling=(4, 2)), "upsampling"),
+        (GeneratorConfig(channels=32), "channels"),
+        (GeneratorConfig(channels=16, kernel=4), "kernel"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(config: GeneratorConfig, named: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"generator.{named}"):
+        Generator(config, 10, FRAMES, 16)

@@ -1,0 +1,136 @@
+"""The rooms of the house: what a module may import, and what the light modules do without."""
+
+import ast
+import importlib
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "basis_melgan"
+FILES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = (
+    {"cli", "parsing"},
+    {"evaluation"},
+    {"training"},
+    {"corpus"},
+    {"models"},
+    {"audio"},
+    {"config", "errors", "__init__"},
+)
+LIGHT = ("cli", "parsing", "audio", "config", "errors")
+# How the distributions of the extras are named where they are imported, if otherwise than on the shelf.
+IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "pre-commit": "pre_commit", "pytest-xdist": "xdist"}
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room(module: str) -> int:
+    name = [*module.split("."), "__init__"][1]
+    return next(place for place, names in enumerate(ROOMS) if name in names)
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module that a file imports, at its top or inside a function."""
+    modules = {module_name(each) for each in FILES}
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{file}:{node.lineno}: relative import"  # noqa: PT018
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in modules else node.module
+
+
+def ours(file: Path) -> list[str]:
+    return [name for name in imports(file) if name.split(".")[0] == "basis_melgan"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_imports_run_from_left_to_right(file: Path) -> None:
+    leftwards = [name for name in ours(file) if room(name) < room(module_name(file))]
+    assert leftwards == []
+
+
+def test_the_rule_sees_the_imports() -> None:
+    assert {"basis_melgan.config", "basis_melgan.errors"} <= set(ours(PACKAGE / "parsing.py"))
+    assert "basis_melgan.corpus.prepare" in ours(PACKAGE / "cli.py")
+    assert room("basis_melgan.training.losses") < room("basis_melgan.models.basis") < room("basis_melgan")
+
+
+def test_only_audio_files_touches_sound_files() -> None:
+    users = {
+        module_name(file) for file in FILES for name in imports(file) if name.split(".")[0] in ("soundfile", "soxr")
+    }
+    assert users == {"basis_melgan.audio.files"}
+
+
+def test_no_torch_in_the_light_rooms() -> None:
+    light = [file for file in FILES if module_name(file).split(".")[1:2] and module_name(file).split(".")[1] in LIGHT]
+    assert len(light) >= 6
+    users = [module_name(file) for file in light for name in imports(file) if name.split(".")[0] == "torch"]
+    assert users == []
+
+
+def test_no_drawer_for_odds_and_ends() -> None:
+    assert [file for file in FILES if file.stem in ("utils", "util", "helpers", "common", "misc")] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_every_module_imports(file: Path) -> None:
+    assert importlib.import_module(module_name(file)).__doc__, "a module says what it is for"
+
+
+def run_without(blocked: list[str], code: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a fresh interpreter in which the `blocked` modules cannot be imported."""
+    block = f"import sys; sys.modules.update(dict.fromkeys({blocked!r}))\n"
+    return subprocess.run([sys.executable, "-c", block + code], capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def extras() -> list[str]:
+    """Top-level modules of every distribution that only an extra installs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    def names(requirements: list[str]) -> set[str]:
+        return {requirement.split(">")[0].split("[")[0] for requirement in requirements}
+
+    wanted = set().union(*(names(requirements) for requirements in project["optional-dependencies"].values()))
+    return sorted(IMPORTED_AS.get(name, name) for name in wanted - names(project["dependencies"]) - {"basis-melgan"})
+
+
+def test_light_modules_import_with_core_dependencies_alone() -> None:
+    light = [module_name(file) for file in FILES if module_name(file).split(".")[1:2] in ([name] for name in LIGHT)]
+    blocked = extras()
+    assert {"torch", "lightning_fabric", "lhotse", "matplotlib", "pesq"} <= set(blocked)
+    code = f"import importlib\nfor name in {light!r}: importlib.import_module(name)\nprint('imported', {len(light)})"
+    result = run_without(blocked, code)
+    assert result.stdout == f"imported {len(light)}\n", result.stderr
+
+
+def test_help_of_every_verb_without_torch() -> None:
+    code = """
+from basis_melgan.cli import VERBS, main
+for verb in VERBS:
+    try:
+        main([verb, "--help"])
+    except SystemExit as exit:
+        print("exit", verb, exit.code)
+"""
+    result = run_without(extras(), code)
+    assert result.stdout.count("\nexit ") == result.stdout.count(" 0\n") >= 9, result.stderr
+
+
+def test_a_missing_extra_is_told_in_one_line() -> None:
+    code = "from basis_melgan.cli import main; sys.exit(main(['complexity']))"
+    result = run_without(["torch"], code)
+    assert result.returncode == 2
+    expected = 'basis-melgan: complexity needs torch, which is not installed; run pip install "basis-melgan[train]"\n'
+    assert result.stderr == expected
