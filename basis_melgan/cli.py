@@ -68,6 +68,7 @@ def analyse(
     count: int = 3,
     split: Split = "test",
     seed: int = 1,
+    snr: float = -4.0,
     force: bool = False,
 ) -> None:
     """Show what a separator learned: waves, weights, the basis picture and a table.
@@ -80,11 +81,13 @@ def analyse(
         count: how many clips to draw.
         split: split to draw from.
         seed: seed of the draw and of the noise.
-        force: replace OUT if it exists.
+        snr: speech over the white noise that is added, in dB; the paper's fixed noise puts BiaoBei at about −4 dB.
+        force: replace an earlier analysis in OUT.
     """
-    from basis_melgan.evaluation.analysis import analyse
+    from basis_melgan.evaluation.analysis import Choice, analyse
 
-    analyse(separator, corpus, out, clips.split(",") if clips else None, count, split, seed, force)
+    choice = Choice(clips.split(",") if clips is not None else None, count, split, seed)
+    analyse(separator, corpus, out, choice, snr, force)
 
 
 def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force: bool = False) -> None:

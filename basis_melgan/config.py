@@ -19,6 +19,14 @@ Convention = Literal["paper", "hifigan", "bigvgan", "vocos"]
 Noise = Literal["white", "pink", "brown", "babble", "recorded"]
 Span = tuple[float, float]
 
+LOSS_WEIGHTS = {
+    "weights/l1": 1.0,
+    "stft/convergence": 1.0,
+    "stft/log_magnitude": 1.0,
+    "adversarial/wave": 2.0,
+    "adversarial/stft": 2.0,
+}
+
 
 def _require(holds: bool, message: str) -> None:
     if not holds:
@@ -99,8 +107,8 @@ class MixtureConfig:
     noises: tuple[Noise, ...] = ("white",)
     clean_share: float = 0.3  # crops that get no noise
     sigma: float | None = 0.03125  # standard deviation of the noise, full scale 1; null to draw the SNR instead
-    snr: Span = (-6.0, 15.0)  # dB, drawn when sigma is null
-    level: Span | None = None  # dBFS RMS that the speech is brought to, drawn; null leaves it as recorded
+    snr: Span = (-6.0, 15.0)  # dB of the whole clip, drawn when sigma is null
+    level: Span | None = None  # dBFS RMS that clips are brought to, drawn; null leaves them as recorded
     recorded: str | None = None  # folder of sound files for the noise kind `recorded`
 
     def __post_init__(self) -> None:
@@ -194,18 +202,17 @@ class VocoderTrainingConfig:
     cooldown: int = 0  # last steps over which the learning rates fall linearly to 0
     clip: float = 1.0  # gradient norm
     ema: float = 0.999  # decay per step of the averaged generator that is released
-    loss_weights: dict[str, float] = field(
-        default_factory=lambda: {
-            "weights/l1": 1.0,
-            "stft/convergence": 1.0,
-            "stft/log_magnitude": 1.0,
-            "adversarial/wave": 2.0,
-            "adversarial/stft": 2.0,
-        }
-    )
+    loss_weights: dict[str, float] = field(default_factory=lambda: dict(LOSS_WEIGHTS))  # 0 leaves a loss out
     validate_every: int = 5_000  # steps
     save_every: int = 5_000  # steps
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        odd = sorted(self.loss_weights.keys() ^ LOSS_WEIGHTS.keys())
+        _require(
+            not odd,
+            f"vocoder_training.loss_weights: {', '.join(odd)} unknown or left out; name {', '.join(LOSS_WEIGHTS)}",
+        )
 
 
 @dataclass(frozen=True)
@@ -216,7 +223,9 @@ class EngineConfig:
     devices: int = 1  # processes on this machine
     nodes: int = 1
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively
-    compile: bool = False  # fuse networks with torch.compile: a minute to start, then 2 to 4 times the speed on a CPU
+    compile: bool = (
+        False  # fuse the separator with torch.compile: a minute to start, then 2 to 4 times as fast on a CPU
+    )
     workers: int = 1  # data-loading processes per training process
     log_every: int = 50  # steps
 
@@ -235,6 +244,12 @@ class Config:
     discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     vocoder_training: VocoderTrainingConfig = field(default_factory=VocoderTrainingConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+
+    def __post_init__(self) -> None:
+        _require(
+            self.separator_training.loss != "pit-si-snr" or self.separator.sources == 2,
+            f"separator.sources: {self.separator.sources}; pit-si-snr needs 2, since a mixture is speech and noise",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary, as it stands in an artefact's metadata."""

@@ -1,7 +1,8 @@
 """Sound files in and out, and resampling: the only module that touches either."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from basis_melgan.errors import AudioError, OutputError
 Wave = npt.NDArray[np.float32]
 
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".opus", ".oga"}
+BLOCK = 1 << 17  # samples that `stream` reads at once: 0.5 MB a channel
+QUALITY = "VHQ"  # of soxr
+SUBTYPE = "PCM_16"
 
 
 def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
@@ -30,35 +34,55 @@ def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
     Raises:
         AudioError: the file is missing or is not a sound file that soundfile can decode.
     """
-    if not path.is_file():
-        raise AudioError(f"{path}: no such file; expected a sound file")
-    try:
+    with _decoding(path):
         wave, rate = soundfile.read(path, start=start, frames=samples, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, ValueError) as error:
-        raise AudioError(f"{path}: cannot be read as sound ({error}); expected WAV, FLAC, OGG or the like") from error
     return np.ascontiguousarray(wave.mean(axis=1, dtype=np.float32)), int(rate)
 
 
-def blocks(path: Path, samples: int) -> Iterator[Wave]:
-    """Read a sound file in consecutive one-channel blocks of at most `samples`, in bounded memory."""
-    for start in range(0, length(path)[0], samples):
-        yield read(path, start, samples)[0]
+def stream(path: Path, to: int) -> Iterator[Wave]:
+    """Read a sound file in consecutive one-channel pieces (T,) at `to` Hz, in bounded memory.
+
+    Together the pieces are what `resample` makes of the whole file.
+
+    Raises:
+        AudioError: the file is missing, cannot be decoded, holds no sample, or holds NaN or infinite ones.
+    """
+    with _decoding(path), soundfile.SoundFile(path) as sound:
+        rate, done = int(sound.samplerate), 0
+        resampler = soxr.ResampleStream(rate, to, 1, dtype="float32", quality=QUALITY)
+        while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
+            bad = ~np.isfinite(block).all(axis=1)
+            if bad.any():
+                first = done + int(bad.argmax())
+                raise AudioError(
+                    f"{path}: sample {first} (at {first / rate:.3f} s) is NaN or infinite; expected numbers, "
+                    "so repair the recording"
+                )
+            done += len(block)
+            wave = np.ascontiguousarray(block.mean(axis=1, dtype=np.float32))
+            yield wave if rate == to else resampler.resample_chunk(wave)
+        if done == 0:
+            raise AudioError(f"{path}: holds no samples; expected at least one")
+        if rate != to:
+            yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def length(path: Path) -> tuple[int, int]:
-    """Number of samples and sample rate in Hz, from the header alone."""
-    try:
+    """Number of samples and sample rate in Hz, from the header alone.
+
+    Raises:
+        AudioError: the file is missing or is not a sound file that soundfile can decode.
+    """
+    with _decoding(path):
         header = soundfile.info(path)
-    except soundfile.SoundFileError as error:
-        raise AudioError(f"{path}: cannot be read as sound ({error}); expected WAV, FLAC, OGG or the like") from error
     return int(header.frames), int(header.samplerate)
 
 
 def resample(wave: Wave, rate: int, to: int) -> Wave:
-    """Resample a wave (T,) from `rate` to `to` Hz with soxr at its very high quality; unchanged when the rates agree."""
+    """Resample a wave (T,) from `rate` to `to` Hz at soxr's very high quality; unchanged when they agree."""
     if rate == to:
         return wave
-    return np.asarray(soxr.resample(wave, rate, to, quality="VHQ"), dtype=np.float32)
+    return np.asarray(soxr.resample(wave, rate, to, quality=QUALITY), dtype=np.float32)
 
 
 def write(path: Path, wave: Wave, rate: int) -> None:
@@ -69,14 +93,78 @@ def write(path: Path, wave: Wave, rate: int) -> None:
     Raises:
         OutputError: the path cannot be written or its suffix names no sound format.
     """
-    kind = path.suffix.lstrip(".").upper()
-    if kind not in soundfile.available_formats():
-        raise OutputError(f"{path}: {path.suffix or 'no suffix'} is no sound format; use .wav or .flac")
+    with writing(path, rate) as put:
+        put(wave)
+
+
+@contextmanager
+def writing(path: Path, rate: int) -> Iterator[Callable[[Wave], None]]:
+    """Write a sound file piece by piece, as `write` does: give each piece (T,) to the function that `with` hands over.
+
+    The file takes its place when the block ends; nothing is left of it when the block ends by an error.
+
+    Raises:
+        OutputError: the path cannot be written or its suffix names no sound format.
+    """
+    kind = _format(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with _storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(aside, np.clip(wave, -1.0, 1.0), rate, subtype="PCM_16", format=kind)
-        aside.replace(path)
-    except (OSError, soundfile.SoundFileError) as error:
+    try:
+        with _storing(path):
+            sound = soundfile.SoundFile(aside, "w", rate, 1, subtype=SUBTYPE, format=kind)
+
+        def put(wave: Wave) -> None:
+            with _storing(path):
+                sound.write(np.clip(wave, -1.0, 1.0))
+
+        try:
+            yield put
+        finally:
+            with _storing(path):
+                sound.close()
+        with _storing(path):
+            aside.replace(path)
+    finally:
         aside.unlink(missing_ok=True)
+
+
+def require_free(path: Path, force: bool) -> None:
+    """Check, before any work, that a sound file may be written to `path`.
+
+    Raises:
+        OutputError: its suffix names no sound format, it is a folder, or it exists and `force` is not given.
+    """
+    _format(path)
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; name a sound file")
+    if path.exists() and not force:
+        raise OutputError(f"{path}: exists already; use --force to replace it")
+
+
+def _format(path: Path) -> str:
+    """What soundfile calls the format that a path's suffix names."""
+    kind = path.suffix.lstrip(".").upper()
+    if not soundfile.check_format(kind, SUBTYPE):
+        raise OutputError(f"{path}: {path.suffix or 'no suffix'} is no format for 16-bit sound; use .wav or .flac")
+    return kind
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Tell a failure to read in the user's terms."""
+    if not path.is_file():
+        raise AudioError(f"{path}: no such file; expected a sound file")
+    try:
+        yield
+    except (OSError, soundfile.SoundFileError, ValueError, TypeError) as error:  # TypeError: headerless formats
+        raise AudioError(f"{path}: cannot be read as sound ({error}); expected WAV, FLAC, OGG or the like") from error
+
+
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    """Tell a failure to write in the user's terms."""
+    try:
+        yield
+    except (OSError, soundfile.SoundFileError) as error:
         raise OutputError(f"{path}: cannot be written ({error}); choose a writable place") from error

@@ -1,4 +1,4 @@
-"""Training batches: every item is a pure function of (seed, index), so a resumed training sees what it would have seen."""
+"""Training batches: every item is a pure function of (seed, index), so a resumed training goes on with the same."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -59,23 +59,27 @@ class MixtureCrops(Dataset[Mixture]):
         rng = np.random.default_rng([self.config.separator_training.seed, index])
         path, clip = self.clips.draw(rng)
         start = int(rng.integers(max(clip.samples - self.crop, 0) + 1))
-        wave = files.read(path, start, self.crop)[0]
+        whole = files.read(path)[0]
         speech = np.zeros(self.crop, dtype=np.float32)
-        speech[: len(wave)] = wave
-        return {"sources": torch.from_numpy(np.stack(self.mix(rng, speech))), "id": f"{clip.id}@{start}"}
+        speech[: len(whole) - start] = whole[start : start + self.crop]
+        sources = np.stack(self.mix(rng, speech, float(np.sqrt(np.mean(np.square(whole))))))
+        return {"sources": torch.from_numpy(sources), "id": f"{clip.id}@{start}"}
 
-    def mix(self, rng: np.random.Generator, speech: Wave) -> tuple[Wave, Wave]:
-        """Speech (T,) at its drawn level and its noise (T,)."""
+    def mix(self, rng: np.random.Generator, speech: Wave, rms: float) -> tuple[Wave, Wave]:
+        """Speech (T,) at its drawn level and its noise (T,), from a crop of a clip with the given RMS.
+
+        Level and SNR are the clip's, so that a crop of a pause keeps its pause.
+        """
         mixture = self.config.mixture
         if mixture.level is not None:
-            speech = noise.unit_rms(speech) * np.float32(10 ** (rng.uniform(*mixture.level) / 20))
+            gain = 10 ** (rng.uniform(*mixture.level) / 20) / max(rms, 1e-6)
+            speech, rms = speech * np.float32(gain), rms * gain
         if rng.random() < mixture.clean_share:
             return speech, np.zeros_like(speech)
         kind = mixture.noises[rng.integers(len(mixture.noises))]
         sound = noise.unit_rms(self.noise(rng, kind, len(speech)))
         if mixture.sigma is not None:
             return speech, sound * np.float32(mixture.sigma)
-        rms = np.sqrt(np.mean(np.square(speech)))
         return speech, sound * np.float32(rms * 10 ** (-rng.uniform(*mixture.snr) / 20))
 
     def noise(self, rng: np.random.Generator, kind: str, samples: int) -> Wave:
@@ -143,7 +147,9 @@ class _ByLength:
         self.clips = [(path, clip) for path, clip in clips if clip.samples >= minimum]
         if not self.clips:
             longest = max(clip.samples for _, clip in clips)
-            raise CorpusError(f"corpus: its longest clip has {longest} samples, a crop needs {minimum}; shorten the crop")
+            raise CorpusError(
+                f"corpus: its longest clip has {longest} samples, a crop needs {minimum}; shorten the crop"
+            )
         self.ends = np.cumsum([clip.samples for _, clip in self.clips])
 
     def draw(self, rng: np.random.Generator) -> tuple[Path, Clip]:

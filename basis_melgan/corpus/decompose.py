@@ -5,7 +5,6 @@ training of stage 2 can instead compute weights of its crops on the fly; then th
 1's own training. Both are within what the separator knows.)
 """
 
-import hashlib
 import json
 import math
 import shutil
@@ -21,7 +20,7 @@ from lightning_fabric import Fabric
 from rich.console import Console
 from rich.progress import track
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as packed
 
 from basis_melgan.audio import files
 from basis_melgan.config import EngineConfig, Frames
@@ -51,12 +50,13 @@ class Decomposition:
         start = self.frames.lead + first * self.frames.weights_per_mel
         stop = start + length * self.frames.weights_per_mel
         opened = _open(self._shard(clip))
-        rows: npt.NDArray[np.float16] = opened.get_slice(f"{clip.id}/weights")[start:stop]
+        rows: npt.NDArray[np.float16] = opened.get_slice(f"{clip.id}/weights")[start:stop]  # type: ignore[no-untyped-call]
         return np.ascontiguousarray(rows.T, dtype=np.float32)
 
     def wave(self, clip: Clip, start: int, samples: int) -> npt.NDArray[np.float32]:
         """Samples [start, start + samples) of a clip's re-synthesised wave, (T,)."""
-        part: npt.NDArray[np.float16] = _open(self._shard(clip)).get_slice(f"{clip.id}/wave")[start : start + samples]
+        opened = _open(self._shard(clip))
+        part: npt.NDArray[np.float16] = opened.get_slice(f"{clip.id}/wave")[start : start + samples]  # type: ignore[no-untyped-call]
         return part.astype(np.float32)
 
     def _shard(self, clip: Clip) -> Path:
@@ -70,12 +70,16 @@ def load(folder: Path, separator: Path, data_hash: str) -> Decomposition:
         CorpusError: it is missing, unfinished, of another version, or of another separator or corpus.
     """
     try:
-        header = json.loads((folder / "decomposition.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise CorpusError(f"{folder}: holds no finished decomposition ({error}); run `basis-melgan decompose`") from error
+        header = dict(json.loads((folder / "decomposition.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CorpusError(
+            f"{folder}: holds no finished decomposition ({error}); run `basis-melgan decompose`"
+        ) from error
     for key, ours in _header(separator, data_hash).items():
         if header.get(key) != ours:
-            raise CorpusError(f"{folder}: decomposed with another {key} ({header.get(key)}, now {ours}); decompose again")
+            raise CorpusError(
+                f"{folder}: decomposed with another {key} ({header.get(key)}, now {ours}); decompose again"
+            )
     return Decomposition(folder, Frames(**header["frames"]), header["shards"])
 
 
@@ -97,11 +101,16 @@ def decompose(separator: Path, corpus: Path, out: Path, engine: EngineConfig, fo
     if fabric.is_global_zero:
         _claim(out, header, force)
         _require_space(out, clips, config.frames, config.separator.basis_signals)
-        _save(out / "basis.safetensors", {"basis": model.basis.signals.numpy(force=True)})
+        if not (out / "basis.safetensors").exists():
+            _save(out / "basis.safetensors", {"basis": model.basis.signals.numpy(force=True)})
     fabric.barrier()
     numbers = range(math.ceil(len(clips) / CLIPS_PER_SHARD))
-    mine = [number for number in numbers[fabric.global_rank :: fabric.world_size] if not (out / _shard_name(number)).exists()]
-    model = fabric.to_device(model)
+    mine = [
+        number
+        for number in numbers[fabric.global_rank :: fabric.world_size]
+        if not (out / _shard_name(number)).exists()
+    ]
+    fabric.to_device(model)
     for number in track(mine, "decomposing", console=Console(stderr=True), disable=not fabric.is_global_zero):
         _write_shard(model, clips[number * CLIPS_PER_SHARD :][:CLIPS_PER_SHARD], out / _shard_name(number))
     fabric.barrier()
@@ -113,7 +122,7 @@ def decompose(separator: Path, corpus: Path, out: Path, engine: EngineConfig, fo
 
 
 def _write_shard(model: Separator, clips: Clips, path: Path) -> None:
-    """Decompose some clips into one shard: ``<id>/weights`` (K, N), so that a crop is contiguous, and ``<id>/wave`` (T,)."""
+    """Decompose clips into one shard: ``<id>/weights`` (K, N), so that a crop is contiguous, and ``<id>/wave`` (T,)."""
     tensors: dict[str, npt.NDArray[np.float16]] = {}
     for source, clip in clips:
         speech = torch.from_numpy(files.read(source)[0])
@@ -126,7 +135,7 @@ def _write_shard(model: Separator, clips: Clips, path: Path) -> None:
 
 def _save(path: Path, tensors: Mapping[str, npt.NDArray[np.floating]]) -> None:
     aside = path.with_suffix(".part")
-    save_file(dict(tensors), aside)
+    aside.write_bytes(packed(dict(tensors)))  # safetensors' own file could be read by its owner alone
     aside.replace(path)
 
 
@@ -135,8 +144,8 @@ def _claim(out: Path, header: dict[str, object], force: bool) -> None:
     claim = out / "claim.json"
     if force:
         shutil.rmtree(out / "shards", ignore_errors=True)
-        (out / "decomposition.json").unlink(missing_ok=True)
-        claim.unlink(missing_ok=True)
+        for path in (out / "basis.safetensors", out / "decomposition.json", claim):
+            path.unlink(missing_ok=True)
     text = json.dumps(header, indent=1)
     if claim.is_file() and claim.read_text(encoding="utf-8") != text:
         raise OutputError(f"{out}: holds a decomposition of another separator or corpus; use another folder or --force")
@@ -156,13 +165,13 @@ def _require_space(out: Path, clips: Clips, frames: Frames, basis_signals: int) 
     print(f"{out}: {hours:.2f} h still to decompose take {needed / 1e9:.2f} GB; {free / 1e9:.1f} GB are free")
     if needed > free:
         raise OutputError(
-            f"{out}: {needed / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB free; choose another disk, or leave decompose "
-            "out: train-vocoder computes the weights itself"
+            f"{out}: {needed / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB free; choose another disk, or leave "
+            "decompose out: train-vocoder computes the weights itself"
         )
 
 
 def _header(separator: Path, data_hash: str) -> dict[str, object]:
-    return {"version": VERSION, "separator": hashlib.sha256(separator.read_bytes()).hexdigest(), "data": data_hash}
+    return {"version": VERSION, "separator": release.digest(separator), "data": data_hash}
 
 
 def _shard_name(number: int) -> str:

@@ -1,13 +1,22 @@
 """What a vocoder has to beat: Griffin-Lim, which knows the same mel and learns nothing, and the WORLD vocoder."""
 
 import warnings
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import MelConvention, convention, hann_window, mel_filterbank, mel_to_magnitude
+from basis_melgan.audio.mel import (
+    MelConvention,
+    convention,
+    hann_window,
+    mel_filterbank,
+    mel_spectrogram,
+    mel_to_magnitude,
+)
 from basis_melgan.config import Frames
 from basis_melgan.errors import AudioError, MelError
 
@@ -20,11 +29,65 @@ Array = npt.NDArray[np.float32]
 Spectrum = npt.NDArray[np.complex64]
 Curve = npt.NDArray[np.float64]
 
+ITERATIONS = 60  # of Griffin-Lim, where nothing else is said
 MAGNITUDE_FLOOR = 1e-10  # the pseudo-inverse undershoots; a magnitude cannot
 EMPTY = 1e-3  # overlap of squared windows below which a sample counts as outside every window
 
 
-def griffin_lim(mel: Array, name: str, frames: Frames, iterations: int = 60, seed: int = 0) -> Wave:
+class System(Protocol):
+    """Something that speaks a recording again: from its mel, its WORLD parameters, or itself."""
+
+    @property
+    def rate(self) -> int | None:
+        """The one sample rate in Hz it speaks at; None for any."""
+
+    @property
+    def hop(self) -> int:
+        """Samples by which the length of its wave may differ from the recording's."""
+
+    def __call__(self, wave: Wave, rate: int) -> Wave:
+        """Speak a wave (T,) at `rate` Hz again, beginning with its first sample."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The recording itself: what no system can beat."""
+
+    rate: None = None
+    hop: int = 0
+
+    def __call__(self, wave: Wave, rate: int) -> Wave:
+        """The same wave (T,)."""
+        return wave
+
+
+@dataclass(frozen=True)
+class World:
+    """WORLD as a system: copy-synthesis."""
+
+    rate: None = None
+    hop: int = 0
+
+    def __call__(self, wave: Wave, rate: int) -> Wave:
+        """Take a wave (T,) apart and put it together again."""
+        return world(wave, rate)
+
+
+@dataclass(frozen=True)
+class GriffinLim:
+    """Griffin-Lim from the paper's mel as a system."""
+
+    iterations: int = ITERATIONS
+    rate: None = None
+    hop: int = Frames.hop
+
+    def __call__(self, wave: Wave, rate: int) -> Wave:
+        """Take the mel of a wave (T,) and speak it, at most a hop longer."""
+        frames = Frames(sample_rate=rate)
+        return griffin_lim(mel_spectrogram(wave, "paper", frames), "paper", frames, self.iterations)
+
+
+def griffin_lim(mel: Array, name: str, frames: Frames, iterations: int = ITERATIONS, seed: int = 0) -> Wave:
     """Wave from a mel alone by Griffin-Lim (Griffin and Lim 1984, LSEE-MSTFTM), without momentum.
 
     The plain textbook form: pseudo-inverse of the filterbank clipped to positive magnitudes, random phases, then

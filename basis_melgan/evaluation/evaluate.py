@@ -1,5 +1,6 @@
 """Measure a vocoder or a baseline on a split of prepared corpora: every clip by every metric, means with intervals."""
 
+import functools
 import json
 import math
 import os
@@ -10,21 +11,19 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from basis_melgan import __version__
 from basis_melgan.audio import files
+from basis_melgan.audio.files import Wave
 from basis_melgan.corpus import manifest
-from basis_melgan.errors import BasisMelGANError, CorpusError, OutputError
-from basis_melgan.evaluation.metrics import METRICS, Metric, common
-from basis_melgan.evaluation.systems import system_named
+from basis_melgan.errors import BasisMelGANError, ConfigurationError, CorpusError, OutputError
+from basis_melgan.evaluation.baselines import GriffinLim, Recording, System, World
+from basis_melgan.evaluation.metrics import METRICS, Estimate, Metric, common, estimated
 
-RESAMPLES = 2_000  # of the bootstrap
-LEVEL = 0.95  # of its interval
 EVERYTHING = "all"  # the row over all corpora
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -48,14 +47,6 @@ class Measured:
     clip: str
     scores: dict[str, float]
     failures: dict[str, str]
-
-
-class Estimate(NamedTuple):
-    """Mean over `clips` clips; its bootstrap interval, which a single clip has not."""
-
-    mean: float
-    interval: tuple[float, float] | None
-    clips: int
 
 
 @dataclass(frozen=True)
@@ -110,7 +101,7 @@ def evaluate(
     replaced.
 
     Args:
-        system: a vocoder's file or the name of a baseline (see `systems.system_named`).
+        system: a vocoder's file or the name of a baseline (see `system_named`).
         corpus: a prepared corpus, or a folder of several.
         split: the split to measure.
         out_json: file for the summary and the scores of every clip.
@@ -120,20 +111,20 @@ def evaluate(
     Raises:
         ConfigurationError: no such system.
         ModelFileError: the vocoder's file cannot be used.
-        CorpusError: no corpus, no clip in the split, another sample rate than the vocoder's, or no clip could be scored.
+        CorpusError: no corpus, no clip in the split, another sample rate than the vocoder's, or no clip to score.
         OutputError: a file cannot be written.
     """
     corpora = manifest.load(corpus)
-    rate = system_named(system).rate
-    if rate is not None:
-        manifest.require_rate(corpora, rate)
+    speaker = system_named(system)
+    if speaker.rate is not None:
+        manifest.require_rate(corpora, speaker.rate)
     manifest.load_clips(corpora, split)  # raises where there are none
     todo = [
         Job(system, each.name, clip.id, each.path(clip), waves and waves / each.name / f"{clip.id}.wav")
         for each in corpora
         for clip in each.split(split)
     ]
-    measured = _measure_all(todo, jobs or os.cpu_count() or 1)
+    measured = _measure_all(todo, speaker, jobs or _cores())
     report = Report(system, split, manifest.data_hash(corpora), measured, summarise(measured))
     if out_json:
         _write(out_json, report.as_json())
@@ -143,13 +134,53 @@ def evaluate(
     return report
 
 
-def measure(job: Job) -> Measured:
-    """Let a system speak one clip and score it; runs in a worker process.
+def system_named(name: str) -> System:
+    """The system that a name stands for: the one place where systems are made.
+
+    Args:
+        name: `recording`, `world`, `griffin-lim` (60 iterations), `griffin-lim:N`, or the path of a vocoder's file.
+
+    Raises:
+        ConfigurationError: none of these.
+        ModelFileError: the vocoder's file cannot be used.
+    """
+    kind, _, number = name.partition(":")
+    if name == "recording":
+        return Recording()
+    if name == "world":
+        return World()
+    if kind == "griffin-lim" and (number.isdecimal() or name == kind):
+        return GriffinLim(int(number)) if number else GriffinLim()
+    if Path(name).suffix == ".safetensors":
+        return _vocoder(Path(name))
+    raise ConfigurationError(
+        f"system: {name!r} is none; use recording, world, griffin-lim, griffin-lim:N for N iterations, "
+        "or a vocoder's file (.safetensors)"
+    )
+
+
+def _vocoder(path: Path) -> System:
+    # PyTorch takes a second to import, and no baseline needs it.
+    from basis_melgan.models.vocode import Speaker
+
+    speaker = Speaker(path)
+
+    class Vocoder:
+        hop = 0  # its waves are as long as the recordings
+        rate = speaker.config.frames.sample_rate
+
+        def __call__(self, wave: Wave, rate: int) -> Wave:
+            return speaker.resynthesise(wave, rate)
+
+    return Vocoder()
+
+
+def measure(job: Job, system: System) -> Measured:
+    """Let a system speak one clip and score it.
 
     Raises:
         OutputError: the wave cannot be written.
     """
-    system = system_named(job.system)
     try:
         recording, rate = files.read(job.path)
         spoken = system(recording, rate)
@@ -185,39 +216,39 @@ def summarise(measured: Iterable[Measured]) -> dict[str, dict[str, Estimate]]:
     return summary
 
 
-def estimated(scores: Sequence[float]) -> Estimate:
-    """Mean of scores with its 95 % percentile bootstrap interval over clips (Efron 1979), the same at every call."""
-    values = np.asarray(scores, dtype=np.float64)
-    if len(values) == 1:
-        return Estimate(float(values[0]), None, 1)
-    draw = np.random.default_rng(0)
-    means = np.array([values[draw.integers(len(values), size=len(values))].mean() for _ in range(RESAMPLES)])
-    low, high = np.quantile(means, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
-    return Estimate(float(values.mean()), (float(low), float(high)), len(values))
-
-
-def _measure_all(todo: Sequence[Job], jobs: int) -> tuple[Measured, ...]:
+def _measure_all(todo: Sequence[Job], system: System, jobs: int) -> tuple[Measured, ...]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     progress = Progress(*columns, console=Console(stderr=True))
-    with progress, closing(_measured(todo, jobs)) as measured:
+    with progress, closing(_measured(todo, system, jobs)) as measured:
         return tuple(progress.track(measured, total=len(todo), description="evaluate"))
 
 
-def _measured(todo: Sequence[Job], jobs: int) -> Generator[Measured, None, None]:
+def _measured(todo: Sequence[Job], system: System, jobs: int) -> Generator[Measured, None, None]:
     if min(jobs, len(todo)) <= 1:
-        yield from map(measure, todo)
+        yield from (measure(job, system) for job in todo)
         return
     # A forked child would inherit the locks of any library's threads; a spawned one starts clean.
     pool = ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn"))
     try:
         with _single_threaded():
-            yield from pool.map(measure, todo)
+            yield from pool.map(_measure_in_worker, todo)
     except BrokenProcessPool as error:
         raise CorpusError(
             f"one of {jobs} workers was killed, perhaps for want of memory; run again with fewer jobs"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+_loaded = functools.lru_cache(maxsize=1)(system_named)
+
+
+def _measure_in_worker(job: Job) -> Measured:
+    return measure(job, _loaded(job.system))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

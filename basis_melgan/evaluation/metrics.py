@@ -7,8 +7,9 @@ except where the metric's own definition says so. `METRICS` is the table of thos
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,9 @@ RESOLUTIONS = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop,
 POWER_FLOOR = 1e-8  # under each squared STFT magnitude, full scale ±1 (auraloss's)
 CEPSTRUM_ORDER = 24  # coefficients c1 … c24; c0, the level, is left out
 SPEECH_RANGE = 40.0  # dB; frames further below the loudest are pauses (the range ESTOI uses)
-ENVELOPE_RANGE = 80.0  # dB below the reference's highest point at which envelopes are cut off
+ENVELOPE_RANGE = 80.0  # dB below their highest point at which envelopes are cut off
+RESAMPLES = 2_000  # of the bootstrap
+LEVEL = 0.95  # of its interval
 
 
 def common(reference: Wave, estimate: Wave, slack: int) -> tuple[Wave, Wave]:
@@ -76,11 +79,9 @@ def pesq_wb(reference: Wave, estimate: Wave, rate: int) -> float:
     _pair(reference, estimate)
     try:
         return float(pesq(PESQ_RATE, resample(reference, rate, PESQ_RATE), resample(estimate, rate, PESQ_RATE), "wb"))
-    except PesqError as error:
-        name = type(error).__name__
-        raise AudioError(
-            f"PESQ-WB: {name}; it needs a quarter of a second with speech in it, use a longer clip"
-        ) from error
+    except (PesqError, ValueError) as error:
+        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error
+        raise AudioError(f"PESQ-WB: {reason}; use a clip with at least a quarter of a second of speech") from error
 
 
 def estoi(reference: Wave, estimate: Wave, rate: int) -> float:
@@ -104,8 +105,8 @@ def mel_cepstral_distortion(reference: Wave, estimate: Wave, rate: int) -> float
     Kubichek 1993. Frames of 5 ms correspond one to one, without time warping. CheapTrick gives the envelopes of both
     waves, with the reference's pitch for both: so windows are the same, and what is measured is the envelope and not a
     pitch error. Frames in which the reference is 40 dB below its loudest frame are pauses and left out. Envelopes are
-    cut off 80 dB below the reference's highest point: in a recording of less bandwidth than its sample rate, the noise
-    of rounding in the empty band would otherwise decide (17 dB instead of 2.6 for Griffin-Lim on festvox-ru).
+    cut off 80 dB below their highest point: in a recording of less bandwidth than its sample rate, rounding noise in
+    the empty band would otherwise decide (17 dB instead of 2.6 for Griffin-Lim on festvox-ru). Level does not count.
 
     Raises:
         AudioError: lengths differ, or a wave is constant or not finite.
@@ -115,9 +116,10 @@ def mel_cepstral_distortion(reference: Wave, estimate: Wave, rate: int) -> float
     recorded = envelope(clean, f0, times, rate)
     power = recorded.mean(axis=1)
     spoken = power > power.max() * 10.0 ** (-SPEECH_RANGE / 10.0)
-    floor = recorded.max() * 10.0 ** (-ENVELOPE_RANGE / 10.0)
+    depth = 10.0 ** (-ENVELOPE_RANGE / 10.0)
     target, cepstrum = (
-        mel_cepstrum(np.maximum(found[spoken], floor), rate) for found in (recorded, envelope(heard, f0, times, rate))
+        mel_cepstrum(np.maximum(found, found.max() * depth)[spoken], rate)
+        for found in (recorded, envelope(heard, f0, times, rate))
     )
     squares = np.square(target - cepstrum)[:, 1:].sum(axis=1)
     return float(10.0 / np.log(10.0) * np.sqrt(2.0 * squares).mean())
@@ -219,3 +221,22 @@ METRICS = (
     Metric("MCD", "dB", mel_cepstral_distortion, False),
     Metric("MR-STFT", "", stft_distance, False),
 )
+
+
+class Estimate(NamedTuple):
+    """Mean of a metric over `clips` clips, and its bootstrap interval, which a single clip has not."""
+
+    mean: float
+    interval: tuple[float, float] | None
+    clips: int
+
+
+def estimated(scores: Sequence[float]) -> Estimate:
+    """Mean of at least one score with its 95 % percentile bootstrap interval (Efron 1979), the same at every call."""
+    values = np.asarray(scores, dtype=np.float64)
+    if len(values) == 1:
+        return Estimate(float(values[0]), None, 1)
+    draw = np.random.default_rng(0)
+    means = [values[draw.integers(len(values), size=len(values))].mean() for _ in range(RESAMPLES)]
+    low, high = np.quantile(means, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
+    return Estimate(float(values.mean()), (float(low), float(high)), len(values))

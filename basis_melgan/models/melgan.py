@@ -1,10 +1,12 @@
 """The paper's generator: mel to weights by transposed convolutions and dilated residual stacks, weights to wave."""
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 from basis_melgan.config import Frames, GeneratorConfig
@@ -69,6 +71,8 @@ class Generator(nn.Module):
         self.bands, self.hop = bands, frames.hop
         self.weights_per_mel = frames.weights_per_mel
         self.edge, self.shortest = _edge(config), _shortest(config)
+        # Mel frames on either side that a frame's samples depend on; the basis reaches `lead` weight frames back.
+        self.context = self.edge + FIRST_KERNEL // 2 + -(-frames.lead // frames.weights_per_mel)
         layers: list[nn.Module] = [
             nn.ReflectionPad1d(FIRST_KERNEL // 2),
             _normed(nn.Conv1d(bands, config.channels, FIRST_KERNEL)),
@@ -106,6 +110,16 @@ class Generator(nn.Module):
         weights = self.network(mel).float() - self._rest(mel)
         weights = weights[..., : frames * self.weights_per_mel]
         return Spoken(self.basis(weights), weights)
+
+    def fold_weight_norm(self) -> None:
+        """Merge direction and length into plain weights, for inference alone: a call need not compute them again.
+
+        Fold before the weights are frozen, or they become buffers, and never a deep copy: PyTorch lets copies share
+        what it removes, so that the original would break.
+        """
+        for module in list(self.network.modules()):
+            if parametrize.is_parametrized(module):
+                parametrize.remove_parametrizations(module, "weight")
 
     def _rest(self, mel: Tensor) -> Tensor:
         """Response (1, N, K) to an all-zero mel of the shape of `mel`, with gradients.
@@ -152,9 +166,11 @@ def _shortest(config: GeneratorConfig) -> int:
 
 
 def _validate(config: GeneratorConfig, frames: Frames, basis_signals: int) -> None:
-    rate = 1
-    for scale in config.upsampling:
-        rate *= scale
+    rate = math.prod(config.upsampling)
+    if min(config.upsampling, default=1) < 2:
+        raise ConfigurationError(
+            f"generator.upsampling: {config.upsampling} has a factor below 2; use whole factors from 2"
+        )
     if rate != frames.weights_per_mel:
         raise ConfigurationError(
             f"generator.upsampling: {config.upsampling} makes {rate} weight frames of a mel frame; "

@@ -1,10 +1,9 @@
-"""The normalisations of Conv-TasNet (arXiv 1809.07454, section II-D), over tensors (B, channels, K)."""
+"""The normalisations of Conv-TasNet (arXiv 1809.07454, section II-D), over hidden frames (B, K, channels)."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class GlobalNorm(nn.Module):
@@ -16,30 +15,32 @@ class GlobalNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (B, channels, K)."""
-        return F.group_norm(x, 1, self.gain, self.bias, eps=1e-8 if x.dtype == torch.float32 else 1e-5)
+        """Normalise (B, K, channels), in float32."""
+        full = x.float()
+        mean = full.mean(dim=(1, 2), keepdim=True)
+        # The mean of squares less the square of the mean, which takes one pass where the textbook's form takes two.
+        variance = full.square().mean(dim=(1, 2), keepdim=True) - mean.square()
+        return ((full - mean) * torch.rsqrt(variance.clamp_min(0) + 1e-8) * self.gain + self.bias).to(x.dtype)
 
 
-class ChannelNorm(nn.Module):
-    """cLN: mean and variance over the channels of each frame alone, which keeps a causal network causal."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
+class BatchNorm(nn.BatchNorm1d):
+    """BN: mean and variance of each channel over the batch and time; running averages once trained."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (B, channels, K)."""
-        normed = F.layer_norm(x.transpose(1, 2), self.gain.shape, self.gain, self.bias, eps=1e-8)
-        return normed.transpose(1, 2)
+        """Normalise (B, K, channels)."""
+        return super().forward(x.flatten(0, 1)).reshape(x.shape)
 
 
-def normalisation(kind: Literal["gLN", "cLN", "BN", "channel"], channels: int) -> nn.Module:
-    """The normalisation layer that a configuration names."""
+def normalisation(kind: Literal["gLN", "cLN", "BN"], channels: int) -> nn.Module:
+    """The normalisation layer that a configuration names.
+
+    cLN here takes mean and variance over the channels of each frame alone, as the reference does and as LayerNorm does
+    with time in front; the paper's is cumulative over time.
+    """
     match kind:
         case "gLN":
             return GlobalNorm(channels)
+        case "cLN":
+            return nn.LayerNorm(channels, eps=1e-8)
         case "BN":
-            return nn.BatchNorm1d(channels)
-        case "cLN" | "channel":
-            return ChannelNorm(channels)
+            return BatchNorm(channels)

@@ -1,24 +1,26 @@
 """Released models: one safetensors file each, its configuration and origin as JSON in the metadata."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as packed
 from torch import Tensor
 
 import basis_melgan
 from basis_melgan.audio.mel import convention
 from basis_melgan.config import Config, from_dict
-from basis_melgan.errors import ModelFileError
+from basis_melgan.errors import BasisMelGANError, ModelFileError
 from basis_melgan.models.melgan import Generator
 from basis_melgan.models.tasnet import Separator
 
 FORMAT = 1
+PACKAGE = Path(basis_melgan.__file__).parent
 Module = TypeVar("Module", bound=torch.nn.Module)
 Kind = Literal["separator", "vocoder"]
 
@@ -40,11 +42,32 @@ def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, or
         "step": str(origin.step),
         "data": origin.data_hash,
         "basis_melgan": basis_melgan.__version__,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
     aside = path.with_name(f".{path.name}.part")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, aside, metadata)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    aside.write_bytes(packed(tensors, metadata))  # safetensors' own file could be read by its owner alone
     aside.replace(path)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a model file, by which what stands on it knows it again."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def bundled(name: str) -> Path:
+    """Path of a model that is released with this package, such as `separator-24k`.
+
+    A wheel carries them inside the package, a clone of the repository beside it.
+
+    Raises:
+        ModelFileError: this installation holds no such model.
+    """
+    for folder in (PACKAGE / "pretrained", PACKAGE.parent / "pretrained"):
+        path = folder / f"{name}.safetensors"
+        if path.is_file():
+            return path
+    raise ModelFileError(f"{name}: not released with this installation; train a model and name its file")
 
 
 def load_separator(path: Path) -> tuple[Separator, Config]:
@@ -54,18 +77,20 @@ def load_separator(path: Path) -> tuple[Separator, Config]:
         ModelFileError: the file is missing, damaged, of another kind, or of a later version.
     """
     state, config = _read(path, "separator")
-    separator = Separator(config.separator, config.frames)
-    return _filled(separator, state, path), config
+    separator = _filled(lambda: Separator(config.separator, config.frames), state, path)
+    return separator.eval().requires_grad_(False), config
 
 
 def load_vocoder(path: Path) -> tuple[Generator, Config]:
-    """The generator of a vocoder file, frozen and ready to infer, and the configuration it was trained with.
+    """The generator of a vocoder file, folded, frozen and ready to infer, and the configuration it was trained with.
 
     Raises:
         ModelFileError: the file is missing, damaged, of another kind, or of a later version.
     """
     state, config = _read(path, "vocoder")
-    return _filled(new_generator(config), state, path), config
+    generator = _filled(lambda: new_generator(config), state, path)
+    generator.fold_weight_norm()
+    return generator.eval().requires_grad_(False), config
 
 
 def new_generator(config: Config) -> Generator:
@@ -97,18 +122,21 @@ def _read(path: Path, kind: Kind) -> tuple[dict[str, Tensor], Config]:
         raise ModelFileError(f"{path}: holds a {found['kind']}; expected a {kind}")
     if not found["format"].isdecimal() or int(found["format"]) > FORMAT:
         raise ModelFileError(f"{path}: has format {found['format']}, this version reads {FORMAT}; update basis-melgan")
-    with safe_open(path, framework="pt") as opened:
-        state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (no mapping)
     try:
+        with safe_open(path, framework="pt") as opened:
+            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (no mapping)
         return state, from_dict(json.loads(found["config"]))
-    except json.JSONDecodeError as error:
-        raise ModelFileError(f"{path}: its configuration is damaged ({error}); copy or train it again") from error
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise ModelFileError(f"{path}: damaged ({error}); copy or train it again") from error
+    except BasisMelGANError as error:
+        raise ModelFileError(f"{path}: its configuration cannot be read ({error}); copy or train it again") from error
 
 
-def _filled(module: Module, state: Mapping[str, Tensor], path: Path) -> Module:
+def _filled(build: Callable[[], Module], state: Mapping[str, Tensor], path: Path) -> Module:
     try:
+        module = build()
         module.load_state_dict(state)
-    except RuntimeError as error:
+    except (BasisMelGANError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise ModelFileError(f"{path}: its weights do not fit its configuration ({reason}); copy it again") from error
-    return module.eval().requires_grad_(False)
+    return module

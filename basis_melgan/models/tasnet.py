@@ -33,7 +33,9 @@ class Separator(nn.Module):
         self.frames = frames
         self.sources = config.sources
         self.encoder = nn.Conv1d(1, config.basis_signals, frames.basis_length, stride=frames.stride, bias=False)
-        self.masker: nn.Module = ConvolutionalMasker(config) if config.kind == "conv-tasnet" else RecurrentMasker(config)
+        self.masker: nn.Module = (
+            ConvolutionalMasker(config) if config.kind == "conv-tasnet" else RecurrentMasker(config)
+        )
         self.basis = Basis(config.basis_signals, frames)
         for parameter in self.parameters():
             if parameter.dim() > 1:
@@ -46,13 +48,14 @@ class Separator(nn.Module):
         filling = -mixture.shape[-1] % frames.stride
         padded = F.pad(mixture, (margin, margin + filling))
         with torch.autocast(mixture.device.type, enabled=False):
-            return F.relu(self.encoder(padded[:, None].float()))
+            encoded: Tensor = self.encoder(padded[:, None].float())
+            return encoded.relu()
 
     def decode(self, weights: Tensor, samples: int) -> Tensor:
         """Wave (…, samples) of weights (…, N, K) that `encode` laid out."""
         margin = self.frames.basis_length - self.frames.stride
-        wave = self.basis(weights.flatten(0, -3))
-        return wave[:, margin : margin + samples].unflatten(0, weights.shape[:-2])
+        wave: Tensor = self.basis(weights.flatten(0, -3))
+        return wave[:, margin : margin + samples].reshape(*weights.shape[:-2], samples)
 
     def forward(self, mixture: Tensor) -> Separated:
         """Separate a mixture (B, T) of any length into sources of that same length."""
@@ -66,24 +69,29 @@ def _as_mask(logits: Tensor, config: SeparatorConfig) -> Tensor:
     """Masks (B, C·N, K) from logits of that shape: unbounded ReLU, or a softmax over the sources."""
     if config.mask == "relu":
         return F.relu(logits)
-    return logits.unflatten(1, (config.sources, -1)).softmax(dim=1).flatten(1, 2)
+    by_source = logits.reshape(len(logits), config.sources, -1, logits.shape[-1])
+    return by_source.softmax(dim=1).flatten(1, 2)
 
 
 class ConvolutionalMasker(nn.Module):
-    """Conv-TasNet's mask network: R repeats of X blocks with dilations 1, 2, …, 2^(X-1)."""
+    """Conv-TasNet's mask network: R repeats of X blocks with dilations 1, 2, …, 2^(X-1).
+
+    Inside, channels stand last, (B, K, channels): the 1×1 convolutions then are matrix products as they lie in memory.
+    """
 
     def __init__(self, config: SeparatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.norm = normalisation("channel", config.basis_signals)
-        self.bottleneck = nn.Conv1d(config.basis_signals, config.channels, 1, bias=False)
+        self.norm = normalisation("cLN", config.basis_signals)
+        self.bottleneck = nn.Linear(config.basis_signals, config.channels, bias=False)
         dilations = [2**x for x in range(config.blocks)] * config.repeats
         self.blocks = nn.Sequential(*(MaskerBlock(config, dilation) for dilation in dilations))
-        self.masks = nn.Conv1d(config.channels, config.sources * config.basis_signals, 1, bias=False)
+        self.masks = nn.Linear(config.channels, config.sources * config.basis_signals, bias=False)
 
     def forward(self, encoded: Tensor) -> Tensor:
         """Masks (B, C·N, K) from encoded mixture (B, N, K)."""
-        return _as_mask(self.masks(self.blocks(self.bottleneck(self.norm(encoded)))), self.config)
+        hidden = self.blocks(self.bottleneck(self.norm(encoded.transpose(1, 2))))
+        return _as_mask(self.masks(hidden).transpose(1, 2), self.config)
 
 
 class MaskerBlock(nn.Module):
@@ -91,42 +99,44 @@ class MaskerBlock(nn.Module):
 
     def __init__(self, config: SeparatorConfig, dilation: int) -> None:
         super().__init__()
-        self.up = nn.Conv1d(config.channels, config.hidden, 1, bias=False)
+        self.up = nn.Linear(config.channels, config.hidden, bias=False)
         self.up_activation = nn.PReLU()
         self.up_norm = normalisation(config.norm, config.hidden)
         self.depthwise = Depthwise(config.hidden, config.kernel, dilation, config.causal)
         self.depthwise_activation = nn.PReLU()
         self.depthwise_norm = normalisation(config.norm, config.hidden)
-        self.down = nn.Conv1d(config.hidden, config.channels, 1, bias=False)
+        self.down = nn.Linear(config.hidden, config.channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, K) to the same shape."""
+        """(B, K, channels) to the same shape."""
         y = self.up_norm(self.up_activation(self.up(x)))
         y = self.depthwise_norm(self.depthwise_activation(self.depthwise(y)))
-        return x + self.down(y)
+        out: Tensor = x + self.down(y)
+        return out
 
 
 class Depthwise(nn.Module):
-    """One dilated filter per channel, as a sum of shifted products: a compiler fuses these, and the gradient of a
-    depthwise convolution on a CPU takes several times as long.
+    """One dilated filter per channel, as a sum of shifted products.
+
+    A compiler fuses these, and the gradient of a depthwise convolution on a CPU takes several times as long.
 
     Attributes:
-        weight: (channels, P).
+        weight: (P, channels).
     """
 
     def __init__(self, channels: int, kernel: int, dilation: int, causal: bool) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(channels, kernel))
+        self.weight = nn.Parameter(torch.empty(kernel, channels))
         reach = (kernel - 1) * dilation
-        self.padding = (reach, 0) if causal else (reach // 2, reach - reach // 2)
+        self.padding = (0, 0, reach, 0) if causal else (0, 0, reach // 2, reach - reach // 2)
         self.shifts = [tap * dilation for tap in range(kernel)]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Filter (B, channels, K), padded with zeros so that K stays."""
-        frames = x.shape[-1]
+        """Filter (B, K, channels), padded with zeros so that K stays."""
+        frames = x.shape[1]
         padded = F.pad(x, self.padding)
-        taps = self.weight.to(x.dtype).unbind(dim=1)
-        products = [tap[:, None] * padded[..., shift : shift + frames] for tap, shift in zip(taps, self.shifts, strict=True)]
+        taps = self.weight.to(x.dtype)
+        products = [tap * padded[:, shift : shift + frames] for tap, shift in zip(taps, self.shifts, strict=True)]
         return sum(products[1:], products[0])
 
 
@@ -136,14 +146,14 @@ class RecurrentMasker(nn.Module):
     def __init__(self, config: SeparatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.norm = normalisation("channel", config.basis_signals)
+        self.norm = normalisation("cLN", config.basis_signals)
         self.recurrent = nn.LSTM(
             config.basis_signals, config.hidden, config.layers, batch_first=True, bidirectional=not config.causal
         )
         width = config.hidden * (1 if config.causal else 2)
-        self.masks = nn.Conv1d(width, config.sources * config.basis_signals, 1)
+        self.masks = nn.Linear(width, config.sources * config.basis_signals)
 
     def forward(self, encoded: Tensor) -> Tensor:
         """Masks (B, C·N, K) from encoded mixture (B, N, K)."""
-        hidden, _ = self.recurrent(self.norm(encoded).transpose(1, 2))
-        return _as_mask(self.masks(hidden.transpose(1, 2)), self.config)
+        hidden, _ = self.recurrent(self.norm(encoded.transpose(1, 2)))
+        return _as_mask(self.masks(hidden).transpose(1, 2), self.config)

@@ -1,16 +1,19 @@
 """The loop both stages share: devices, precision, logging, checkpoints, resume. What one step is, its `Task` says."""
 
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol
+from contextlib import contextmanager, nullcontext
+from typing import Any, Protocol, cast
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.utilities.seed import seed_everything
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 
@@ -23,17 +26,23 @@ from basis_melgan.training.run import Run
 class Task(Protocol):
     """One stage of training."""
 
-    dataset: Dataset[Any]
     steps: int
     batch: int  # items over all processes
     validate_every: int  # steps
     save_every: int  # steps
+
+    @property
+    def dataset(self) -> Dataset[Any]:
+        """What batches are made of."""
 
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """Learn from one batch; returns what to log."""
 
     def validate(self, step: int, board: SummaryWriter) -> None:
         """Measure and show where the training stands."""
+
+    def release(self, step: int) -> None:
+        """Write the model as it stands to the run folder."""
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed training needs, besides the step."""
@@ -42,7 +51,7 @@ class Task(Protocol):
 def native_bf16() -> bool:
     """Whether this machine multiplies bfloat16 matrices in hardware."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
@@ -61,7 +70,7 @@ def fabric(config: EngineConfig, seed: int) -> Fabric:
 
 
 def require_finite(losses: Mapping[str, Tensor], step: int, ids: Sequence[str]) -> None:
-    """Stop before a NaN or infinite loss reaches the weights.
+    """Stop before a NaN or infinite loss, or its gradient, reaches the weights.
 
     Raises:
         TrainingError: names the loss, the step and the batch.
@@ -72,6 +81,25 @@ def require_finite(losses: Mapping[str, Tensor], step: int, ids: Sequence[str]) 
                 f"{name} is {float(loss.detach())} at step {step}, on {', '.join(ids)}; "
                 "look at these clips, or lower the learning rate; the last checkpoint stands"
             )
+
+
+def clip_gradient(engine: Fabric, model: nn.Module, optimiser: Optimizer, norm: float) -> Tensor:
+    """Scale the gradient down to a norm; returns the norm it had."""
+    found = engine.clip_gradients(model, optimiser, max_norm=norm, error_if_nonfinite=False)
+    return cast(Tensor, found)  # None only where single values are clipped
+
+
+def fuse(module: nn.Module) -> None:
+    """Let torch.compile fuse a module's forward in place.
+
+    Raises:
+        ConfigurationError: this machine has no C++ compiler.
+    """
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        raise ConfigurationError(
+            "engine.compile: needs a C++ compiler and finds none; install g++ or set engine.compile: false"
+        )
+    module.compile()
 
 
 def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run) -> None:
@@ -93,7 +121,7 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run) -> None:
     )
     board = SummaryWriter(run.folder / "log", purge_step=start) if engine.is_global_zero else None
     began = time.monotonic()
-    with progress(task.steps, start, engine.is_global_zero) as advance:
+    with progress(task.steps, start, engine.is_global_zero) as advance, board or nullcontext():
         for step, batch in enumerate(loader, start):
             logs = task.step(batch, step)
             done = step + 1
@@ -107,6 +135,8 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run) -> None:
                 board.flush()
             if done % task.save_every == 0 or done == task.steps:
                 run.save(engine, task.state(), done)
+                if engine.is_global_zero:
+                    task.release(done)
     seconds = time.monotonic() - began
     engine.print(
         f"{run.folder}: steps {start} to {task.steps} in {seconds:.0f} s, {(task.steps - start) / seconds:.2f} steps/s "
@@ -117,7 +147,13 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run) -> None:
 @contextmanager
 def progress(steps: int, start: int, shown: bool) -> Iterator[Callable[[Mapping[str, float]], None]]:
     """A progress bar on standard error that shows the latest losses; yields what advances it by one step."""
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
         row = bar.add_task("", total=steps, completed=start)
 

@@ -14,7 +14,7 @@ from basis_melgan.config import Config
 from basis_melgan.errors import TrainingError
 
 # Settings that may differ between a checkpoint and the training that resumes it.
-FREE = frozenset({"engine", "steps", "cooldown", "validate_every", "save_every"})
+FREE = frozenset({"steps", "cooldown", "adversarial_from", "validate_every", "save_every"})
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,9 @@ class Run:
 
     folder: Path
     config: Config
+    sections: tuple[str, ...]  # of the configuration, that this training depends on
     data_hash: str
+    separator_hash: str = ""  # of the separator's file that stage 2 stands on
 
     @property
     def checkpoint(self) -> Path:
@@ -42,8 +44,9 @@ class Run:
         return {
             "config": json.dumps(self.config.to_dict(), sort_keys=True),
             "data": self.data_hash,
+            "separator": self.separator_hash,
             "basis_melgan": basis_melgan.__version__,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
         }
 
     def save(self, engine: Fabric, state: dict[str, Any], step: int) -> None:
@@ -58,28 +61,38 @@ class Run:
         """Load the checkpoint into the objects of `state`; returns how many steps it has done, 0 without one.
 
         Raises:
-            TrainingError: the checkpoint is damaged, or of other settings or data.
+            TrainingError: the checkpoint is damaged, or of other settings, data or another separator.
         """
         if not self.checkpoint.is_file():
             return 0
+        identity, _ = self._load(engine, None)  # first, since other settings may ask for weights of other shapes
+        self._require_same(identity)
+        _, step = self._load(engine, state)
+        return step
+
+    def _load(self, engine: Fabric, state: dict[str, Any] | None) -> tuple[dict[str, str], int]:
+        """Fill the objects of `state`, where there are any, from the checkpoint; returns its identity and its step."""
         try:
             rest = engine.load(self.checkpoint, state, weights_only=True)
+            return rest["identity"], int(rest["step"])
         except Exception as error:  # torch, zipfile and Fabric each raise their own kinds on a damaged file
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise TrainingError(
-                f"{self.checkpoint}: cannot be resumed ({str(error).splitlines()[0]}); start afresh with --force"
+                f"{self.checkpoint}: cannot be resumed ({reason}); start afresh with --force"
             ) from error
-        self._require_same(rest["identity"])
-        return int(rest["step"])
 
     def _require_same(self, identity: dict[str, str]) -> None:
-        if identity["data"] != self.data_hash:
-            raise TrainingError(
-                f"{self.checkpoint}: was trained on other clips (hash {identity['data'][:12]}, now {self.data_hash[:12]}); "
-                "give the same corpus, another run folder, or --force to start afresh"
-            )
+        for name, ours in (("data", self.data_hash), ("separator", self.separator_hash)):
+            if identity[name] != ours:
+                raise TrainingError(
+                    f"{self.checkpoint}: was trained with another {name} (hash {identity[name][:12]}, now {ours[:12]}); "
+                    f"give the same {name}, another run folder, or --force to start afresh"
+                )
         theirs, ours = flatten(json.loads(identity["config"])), flatten(json.loads(self.identity()["config"]))
         for key in sorted(theirs.keys() | ours.keys()):
-            if FREE.isdisjoint(key.split(".")) and theirs.get(key) != ours.get(key):
+            section, *names = key.split(".")
+            bound = section in self.sections and FREE.isdisjoint(names)
+            if bound and theirs.get(key) != ours.get(key):
                 raise TrainingError(
                     f"{self.checkpoint}: {key} was {theirs.get(key)}, now {ours.get(key)}; "
                     "use the same setting, another run folder, or --force to start afresh"

@@ -18,9 +18,10 @@ from basis_melgan.corpus.manifest import Clip
 from basis_melgan.models import pictures, release
 from basis_melgan.models.tasnet import SPEECH, Separator
 from basis_melgan.training import losses, schedule
-from basis_melgan.training.engine import fabric, fit, require_finite
+from basis_melgan.training.engine import clip_gradient, fabric, fit, fuse, require_finite
 from basis_melgan.training.run import Run
 
+SECTIONS = ("frames", "mixture", "separator", "separator_training")
 VALIDATION_SNR = -4.0  # dB, where the paper's fixed noise puts BiaoBei
 VALIDATION_CLIPS = 16  # evenly spaced over the validation split, so that validating stays short
 VALIDATION_SECONDS = 4  # of each
@@ -36,15 +37,14 @@ def train(corpus: Path, out: Path, config: Config, force: bool = False) -> None:
     """
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    run = Run(out, config, manifest.data_hash(corpora))
+    run = Run(out, config, SECTIONS, manifest.data_hash(corpora))
     engine = fabric(config.engine, config.separator_training.seed)
     if engine.is_global_zero:
         run.prepare(force)
     engine.barrier()
     task = SeparatorTask(corpora, run, engine)
     fit(task, engine, config.engine, run)
-    if engine.is_global_zero:
-        engine.print(f"separator: {task.release()}")
+    engine.print(f"separator: {task.path}")
 
 
 class SeparatorTask:
@@ -60,7 +60,7 @@ class SeparatorTask:
         self.validation = validation[:: max(1, len(validation) // VALIDATION_CLIPS)]
         self.separator = Separator(run.config.separator, run.config.frames)
         if run.config.engine.compile:
-            self.separator.compile()
+            fuse(self.separator)
         optimiser = torch.optim.RAdam(self.separator.parameters(), lr=0.0)
         self.model, self.optimiser = engine.setup(self.separator, optimiser)
 
@@ -80,7 +80,8 @@ class SeparatorTask:
         require_finite({f"loss/{training.loss}": loss}, step, batch["id"])
         self.optimiser.zero_grad()
         self.engine.backward(loss)
-        norm = self.engine.clip_gradients(self.model, self.optimiser, max_norm=training.clip, error_if_nonfinite=False)
+        norm = clip_gradient(self.engine, self.model, self.optimiser, training.clip)
+        require_finite({"gradient norm": norm}, step, batch["id"])
         self.optimiser.step()
         return {f"loss/{training.loss}": float(loss.detach()), "rate/learning": rate, "rate/gradient_norm": float(norm)}
 
@@ -97,15 +98,23 @@ class SeparatorTask:
             if index == 0:
                 rate = self.run.config.frames.sample_rate
                 board.add_audio("audio/mixture", mixture, step, rate)
-                board.add_audio("audio/speech_from_mixture", estimates[0], step, rate)
-                board.add_audio("audio/speech_from_clean", estimates[1], step, rate)
+                gains = (estimates @ speech) / (estimates.square().sum(dim=-1) + losses.EPSILON)
+                board.add_audio("audio/speech_from_mixture", gains[0] * estimates[0], step, rate)
+                board.add_audio("audio/speech_from_clean", gains[1] * estimates[1], step, rate)
         names = ("validation/si_snr_noisy", "validation/si_snr_improvement", "validation/si_snr_clean")
         for name, value in zip(names, np.mean(scores, axis=0), strict=True):
             board.add_scalar(name, value, step)
-        board.add_figure("basis", pictures.basis(self.separator.basis.signals.numpy(force=True), self.run.config.frames), step)
+        board.add_figure(
+            "basis", pictures.basis(self.separator.basis.signals.numpy(force=True), self.run.config.frames), step
+        )
 
-    def release(self) -> Path:
-        """Write the separator, its scale made that of its input; returns the file.
+    @property
+    def path(self) -> Path:
+        """Where the separator is released."""
+        return self.run.folder / "separator.safetensors"
+
+    def release(self, step: int) -> None:
+        """Write the separator, its scale made that of its input.
 
         SI-SNR leaves the scale of the estimate open. Here the gain that best fits clean speech goes into the basis, so
         that weights re-synthesise a recording at its own level.
@@ -113,9 +122,7 @@ class SeparatorTask:
         self.separator.eval()
         state = self.separator.state_dict()
         state["basis.signals"] = state["basis.signals"] * self._clean_gain()
-        path = self.run.folder / "separator.safetensors"
-        release.save(path, "separator", state, self.run.config, release.Origin(self.steps, self.run.data_hash))
-        return path
+        release.save(self.path, "separator", state, self.run.config, release.Origin(step, self.run.data_hash))
 
     @torch.no_grad()
     def _clean_gain(self) -> float:
@@ -133,4 +140,5 @@ class SeparatorTask:
         speech = files.read(path, 0, min(clip.samples, VALIDATION_SECONDS * self.run.config.frames.sample_rate))[0]
         noise = np.random.default_rng(index).standard_normal(len(speech)).astype(np.float32)
         scale = np.sqrt(np.mean(np.square(speech))) * 10 ** (-VALIDATION_SNR / 20)
-        return torch.from_numpy(speech), torch.from_numpy(speech + noise * np.float32(scale))
+        pair = torch.from_numpy(np.stack([speech, speech + noise * np.float32(scale)])).to(self.engine.device)
+        return pair[0], pair[1]

@@ -1,0 +1,339 @@
+"""What a separator learned, on a few clips: the waves it makes, its weights, its basis, and a table of scores."""
+
+import json
+import math
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from basis_melgan import __version__
+from basis_melgan.audio import files
+from basis_melgan.audio.files import Wave
+from basis_melgan.config import Config, nearest
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.manifest import Clip, Split
+from basis_melgan.errors import AudioError, ConfigurationError, CorpusError, ModelFileError, OutputError
+from basis_melgan.evaluation.metrics import pesq_wb, si_snr
+from basis_melgan.models import pictures, release
+from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
+
+WIDEST_SNR = 100.0  # dB either way; beyond it, 16 bits hold only one of speech and noise
+DPI = 150
+# Each wave that is scored, and the wave it should be: none where there is no noise to estimate.
+SOURCES = {
+    "mix": "original",
+    "est_wav": "original",
+    "est_noi": "noi",
+    "est_wav_non_noi": "original",
+    "est_noi_non_noi": None,
+}
+METRICS: dict[str, Callable[[Wave, Wave, int], float]] = {
+    "SI-SNR (dB)": lambda reference, estimate, _: si_snr(reference, estimate),
+    "PESQ-WB": pesq_wb,
+}
+LEVEL = "level (dBFS)"
+COLUMNS = {"SI-SNR (dB)": 1, "PESQ-WB": 2, LEVEL: 1}  # and their decimals
+
+Scores = dict[str, dict[str, float | None]]  # by wave and column; None for what cannot be had
+
+
+class Selected(NamedTuple):
+    """A clip of one of several corpora."""
+
+    corpus: str
+    path: Path
+    clip: Clip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which clips to analyse: those named, of any split, or else `count` of a split, drawn at random.
+
+    Attributes:
+        named: ids of clips, or `CORPUS/ID` where several corpora have that id; None to draw.
+        count: how many to draw.
+        split: the split to draw from.
+        seed: of the draw, and of the noise that is added to each clip.
+    """
+
+    named: Sequence[str] | None
+    count: int
+    split: Split
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigurationError(f"count: {self.count} clips; draw 1 or more")
+        if self.seed < 0:
+            raise ConfigurationError(f"seed: {self.seed} is negative; use 0 or more")
+
+    def of(self, corpora: Sequence[manifest.Corpus]) -> list[Selected]:
+        """The chosen clips of all corpora; the whole split where it has fewer than `count`.
+
+        Raises:
+            CorpusError: the split is empty, or a name is no clip's or several clips'.
+        """
+        clips = sorted(Selected(each.name, each.path(clip), clip) for each in corpora for clip in each.clips)
+        if self.named is not None:
+            return [_find(name, clips) for name in dict.fromkeys(self.named)]
+        manifest.load_clips(corpora, self.split)  # raises where there are none
+        drawable = [one for one in clips if one.clip.split == self.split]
+        return random.Random(self.seed).sample(drawable, min(self.count, len(drawable)))
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What came of one clip; `failures` says why a score cannot be had, `scale` was applied to all waves written."""
+
+    corpus: str
+    clip: str
+    split: Split
+    scale: float
+    scores: Scores
+    failures: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The table: which separator, under which noise (speech over white noise in dB), on which clips."""
+
+    separator: str
+    step: int
+    data_hash: str
+    seed: int
+    snr: float
+    utterances: tuple[Utterance, ...]
+    notes: tuple[str, ...]
+
+    def means(self) -> Scores:
+        """Mean of each column by wave, over the clips that have it."""
+
+        def mean(wave: str, column: str) -> float | None:
+            found = [score for each in self.utterances if (score := each.scores[wave][column]) is not None]
+            return sum(found) / len(found) if found else None
+
+        return {wave: {column: mean(wave, column) for column in COLUMNS} for wave in SOURCES}
+
+    def table(self) -> str:
+        """Markdown: scores of each wave of each clip, then their means, then what has to be said about them."""
+        rows = [
+            (f"{i}: {each.corpus}/{each.clip} ({each.split})", each.scores) for i, each in enumerate(self.utterances)
+        ]
+        lines = [
+            f"`{self.separator}` at step {self.step}; white noise, speech at {self.snr:g} dB of it (seed {self.seed}).",
+            "",
+            _row(["utterance", "wave", "against", *COLUMNS]),
+            _row([*["---"] * 3, *["---:"] * len(COLUMNS)]),
+        ]
+        for label, scores in [*rows, (f"mean of {len(rows)}", self.means())]:
+            for wave, source in SOURCES.items():
+                cells = [(scores[wave][column], digits) for column, digits in COLUMNS.items()]
+                numbers = ["–" if score is None else f"{score:.{digits}f}" for score, digits in cells]
+                lines.append(_row([label, wave, source or "silence", *numbers]))
+        return "\n".join([*lines, "", *(f"- {note}" for note in self.notes)]) + "\n"
+
+    def as_json(self) -> str:
+        """The same as JSON text."""
+        content = {"basis_melgan": __version__, **asdict(self), "means": self.means()}
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float, force: bool = False) -> Report:
+    """Let a separator take clips apart, noisy and clean, and leave what comes of it in a folder, all or nothing.
+
+    With STEP the separator's and I counting the clips from 0, the folder holds
+
+    - `STEP_I_NAME.wav`, 16 bits: `original`, `noi` (the noise), `mix` (their sum), `mix_non_noi` (the original again);
+      `est_wav` and `est_noi`, speech and noise that the separator finds in `mix`; and `est_wav_non_noi` and
+      `est_noi_non_noi`, those it finds in the original. Where one of the eight would go beyond full scale, all are
+      scaled by one factor, which the table names; nothing else is done to their level.
+    - `STEP_I_weights`: `mixture`, `speech` and `noise` weights (N, K) of `mix`, as picture and as data (npz).
+    - `STEP_basis`: the basis signals (N, L) and their spectra, as picture and as data. Here and in the weights, basis
+      signals stand sorted by peak frequency; `order` gives their places in the separator.
+    - `table.md` (printed too) and `table.json`: SI-SNR and PESQ-WB of each estimate and of `mix`, before scaling and
+      rounding; and the level of each as written.
+
+    The same arguments give the same bytes. The noise of a clip depends on the seed and the clip alone.
+
+    Args:
+        separator: a released separator.
+        corpus: a prepared corpus, or a folder of several.
+        out: folder to make.
+        choice: the clips, and the seed.
+        snr: of speech to white noise in `mix`, in dB. The paper's fixed σ puts BiaoBei at about −4 dB.
+        force: replace `out` where it holds an earlier analysis.
+
+    Raises:
+        ConfigurationError: an SNR that cannot be.
+        OutputError: `out` exists, or cannot be written.
+        ModelFileError: the separator cannot be read, or separates no noise.
+        CorpusError: no corpus, another sample rate than the separator's, an empty split, or no such clip.
+    """
+    if not abs(snr) <= WIDEST_SNR:
+        raise ConfigurationError(f"snr: {snr} dB; expected a number from −{WIDEST_SNR:g} to {WIDEST_SNR:g}")
+    out = out.resolve()
+    _require_free(out, force)
+    model, config = release.load_separator(separator)
+    if model.sources <= NOISE:
+        raise ModelFileError(f"{separator}: separates {model.sources} source; expected one of speech and noise")
+    step = int(release.metadata(separator)["step"])
+    corpora = manifest.load(corpus)
+    manifest.require_rate(corpora, config.frames.sample_rate)
+    clips = choice.of(corpora)
+    with _replacing(out) as folder:
+        analyser = Analyser(model, folder, step)
+        analyser.show_basis()
+        counted = track(list(enumerate(clips)), "analysing", console=Console(stderr=True))
+        utterances = tuple(analyser.analyse(index, one, choice.seed, snr) for index, one in counted)
+        notes = tuple(_notes(config, choice, utterances))
+        data_hash = manifest.data_hash(corpora)
+        report = Report(separator.name, step, data_hash, choice.seed, snr, utterances, notes)
+        (folder / "table.md").write_text(report.table(), encoding="utf-8")
+        (folder / "table.json").write_text(report.as_json(), encoding="utf-8")
+    print(report.table(), out, sep="\n")
+    return report
+
+
+@dataclass(frozen=True)
+class Analyser:
+    """A separator, and the folder for what comes of it."""
+
+    model: Separator
+    folder: Path
+    step: int
+
+    @cached_property
+    def spectra(self) -> pictures.BasisSpectra:
+        """Spectra of the basis, which order its signals in pictures and data."""
+        return pictures.basis_spectra(self.model.basis.signals.numpy(), self.model.frames)
+
+    def show_basis(self) -> None:
+        """Write the basis picture and its data."""
+        signals, path = self.model.basis.signals.numpy(), self.folder / f"{self.step}_basis"
+        pictures.basis(signals, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
+        np.savez_compressed(path.with_suffix(".npz"), signals=signals[self.spectra.order], **self.spectra._asdict())
+
+    def analyse(self, index: int, selected: Selected, seed: int, snr: float) -> Utterance:
+        """Write waves and weights of one clip, and score the waves."""
+        original, rate = files.read(selected.path)
+        noise = white_noise(original, snr, [seed, int(selected.clip.sha256, 16)])
+        mixture, clean = torch.from_numpy(original + noise)[None], torch.from_numpy(original)[None]
+        with torch.no_grad():
+            encoded, of_mixture, of_clean = self.model.encode(mixture), self.model(mixture), self.model(clean)
+        waves = {
+            "original": original,
+            "noi": noise,
+            "mix": original + noise,
+            "mix_non_noi": original,
+            "est_wav": of_mixture.waves[0, SPEECH].numpy(),
+            "est_noi": of_mixture.waves[0, NOISE].numpy(),
+            "est_wav_non_noi": of_clean.waves[0, SPEECH].numpy(),
+            "est_noi_non_noi": of_clean.waves[0, NOISE].numpy(),
+        }
+        scale = 1.0 / max(1.0, *(float(np.abs(wave).max()) for wave in waves.values()))
+        for name, wave in waves.items():
+            files.write(self.folder / f"{self.step}_{index}_{name}.wav", wave * np.float32(scale), rate)
+        speech, rest = of_mixture.weights[0, SPEECH], of_mixture.weights[0, NOISE]
+        self._show_weights(f"{self.step}_{index}_weights", {"mixture": encoded[0], "speech": speech, "noise": rest})
+        clip = selected.clip
+        return Utterance(selected.corpus, clip.id, clip.split, scale, *_scored(waves, rate, scale))
+
+    def _show_weights(self, name: str, weights: dict[str, Tensor]) -> None:
+        """Write the picture and the data of weights (N, K)."""
+        path, order, peaks = self.folder / name, self.spectra.order, self.spectra.peaks
+        matrices = {title: matrix.numpy()[order] for title, matrix in weights.items()}
+        pictures.weights(matrices, peaks, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
+        np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, order=order, peaks=peaks, **matrices)
+
+
+def white_noise(speech: Wave, snr: float, seed: Sequence[int]) -> Wave:
+    """White Gaussian noise (T,) over which a wave (T,) stands at exactly `snr` dB."""
+    drawn = np.random.default_rng(seed).standard_normal(len(speech))
+    power = np.mean(np.square(speech, dtype=np.float64)) / np.mean(np.square(drawn))
+    return np.asarray(drawn * np.sqrt(power) * 10.0 ** (-snr / 20.0), dtype=np.float32)
+
+
+def _scored(waves: dict[str, Wave], rate: int, scale: float) -> tuple[Scores, dict[str, str]]:
+    """Scores of the waves, and the reasons for those that cannot be had."""
+    scores: Scores = {}
+    failures = {}
+    for name, source in SOURCES.items():
+        power = float(np.mean(np.square(waves[name], dtype=np.float64))) * scale**2
+        scores[name] = dict.fromkeys(METRICS) | {LEVEL: 10.0 * math.log10(power) if power > 0.0 else None}
+        if source is None:
+            continue
+        for column, metric in METRICS.items():
+            try:
+                score = metric(waves[source], waves[name], rate)
+            except AudioError as error:
+                failures[f"{name}, {column}"] = str(error)
+                continue
+            if math.isfinite(score):
+                scores[name][column] = score
+            else:
+                failures[f"{name}, {column}"] = f"came out as {score}"
+    return scores, failures
+
+
+def _notes(config: Config, choice: Choice, utterances: Sequence[Utterance]) -> Iterator[str]:
+    """What has to be said about the table, a line each."""
+    yield "est_noi_non_noi should be silence, so that its level alone counts"
+    if config.separator_training.loss == "si-snr":
+        yield "this separator was trained by its speech estimate alone; its noise estimate is a by-product"
+    if choice.named is None and len(utterances) < choice.count:
+        yield f"{choice.count} clips were asked for; {choice.split} has {len(utterances)}, and these are all"
+    for index, each in enumerate(utterances):
+        if each.scale < 1.0:
+            yield f"{index}: all eight waves are scaled by {each.scale:.4g}, or one would go beyond full scale"
+        yield from (f"{index}, {place}: {reason}" for place, reason in each.failures.items())
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _find(name: str, clips: Sequence[Selected]) -> Selected:
+    found = {
+        f"{one.corpus}/{one.clip.id}": one for one in clips if name in (one.clip.id, f"{one.corpus}/{one.clip.id}")
+    }
+    if not found:
+        near = nearest(name, (one.clip.id for one in clips)) or "; clips.jsonl of the corpus lists them"
+        raise CorpusError(f"clips: {name!r} is the id of no clip{near}")
+    if len(found) > 1:
+        raise CorpusError(f"clips: {name!r} is in several corpora; say {' or '.join(found)}")
+    return found.popitem()[1]
+
+
+def _require_free(out: Path, force: bool) -> None:
+    if out.exists() and not force:
+        raise OutputError(f"{out}: exists; choose another folder, or --force to replace an earlier analysis")
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "table.json").is_file())):
+        raise OutputError(f"{out}: is no analysis, and --force replaces nothing else; choose another folder")
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """A folder to fill, which then takes the place of `out`; after an error nothing of it stays."""
+    aside = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        if out.exists():
+            shutil.rmtree(out)
+        aside.replace(out)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

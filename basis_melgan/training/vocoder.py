@@ -1,0 +1,229 @@
+"""Stage 2: train a generator to speak from mels over the basis of stage 1."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.tensorboard import SummaryWriter
+
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.config import Config, DiscriminatorConfig, VocoderTrainingConfig
+from basis_melgan.corpus import decompose, manifest
+from basis_melgan.corpus.datasets import Clips, SpeechCrops
+from basis_melgan.errors import ConfigurationError
+from basis_melgan.models import pictures, release
+from basis_melgan.models.discriminators import MultiResolutionDiscriminator, MultiScaleDiscriminator
+from basis_melgan.models.melgan import Generator, Spoken
+from basis_melgan.models.tasnet import SPEECH, Separated, Separator
+from basis_melgan.training import losses, schedule
+from basis_melgan.training.engine import clip_gradient, fabric, fit, fuse, require_finite
+from basis_melgan.training.run import Run
+
+SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "vocoder_training")
+VALIDATION_CLIPS = 16  # evenly spaced over the validation split, so that validating stays short
+VALIDATION_SECONDS = 4  # of each
+
+
+def train(
+    corpus: Path, out: Path, separator: Path, decomposition: Path | None, config: Config, force: bool = False
+) -> None:
+    """Train a vocoder on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
+
+    Without a decomposition, weight targets are computed on the fly by the frozen separator.
+
+    Raises:
+        ConfigurationError: the separator has another frame geometry than `config`.
+        CorpusError: the corpus or its decomposition is missing, empty, or of another kind.
+        ModelFileError: the separator cannot be read.
+        TrainingError: a checkpoint cannot be resumed, or a loss is NaN or infinite.
+    """
+    teacher, taught = release.load_separator(separator)
+    config = _of_separator(config, taught)
+    corpora = manifest.load(corpus)
+    manifest.require_rate(corpora, config.frames.sample_rate)
+    run = Run(out, config, SECTIONS, manifest.data_hash(corpora), release.digest(separator))
+    engine = fabric(config.engine, config.vocoder_training.seed)
+    if engine.is_global_zero:
+        run.prepare(force)
+    engine.barrier()
+    stored = decompose.load(decomposition, separator, run.data_hash) if decomposition else None
+    dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, stored)
+    validation = manifest.load_clips(corpora, "validation")
+    task = VocoderTask(dataset, validation, teacher, run, engine)
+    fit(task, engine, config.engine, run)
+    engine.print(f"vocoder: {task.path}")
+
+
+def _of_separator(config: Config, taught: Config) -> Config:
+    """The configuration with the separator it stands on."""
+    if config.frames != taught.frames:
+        raise ConfigurationError(
+            f"frames: {config.frames} differs from the separator's {taught.frames}; train with the separator's geometry"
+        )
+    return dataclasses.replace(config, separator=taught.separator)
+
+
+class VocoderTask:
+    """What one step of stage 2 is."""
+
+    def __init__(self, dataset: SpeechCrops, validation: Clips, teacher: Separator, run: Run, engine: Fabric) -> None:
+        config, training = run.config, run.config.vocoder_training
+        self.run, self.engine, self.training, self.dataset = run, engine, training, dataset
+        self.steps, self.batch = training.steps, training.batch
+        self.validate_every, self.save_every = training.validate_every, training.save_every
+        self.validation = validation[:: max(1, len(validation) // VALIDATION_CLIPS)]
+        self.teacher = engine.to_device(teacher)
+        generator = release.new_generator(config)
+        generator.basis.load_state_dict(teacher.basis.state_dict())
+        generator.basis.requires_grad_(training.basis_learning_rate > 0)
+        decay = get_ema_multi_avg_fn(training.ema)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(generator, multi_avg_fn=decay)
+        engine.to_device(self.average)
+        self.judges = Judges(config.discriminators)
+        if config.engine.compile:
+            fuse(self.teacher)
+        optimiser = torch.optim.Adam(_groups(generator, training), betas=(0.8, 0.99))
+        self.generator, self.optimiser = engine.setup(generator, optimiser)
+        judges_optimiser = torch.optim.Adam(self.judges.parameters(), betas=(0.8, 0.99))
+        self.judging, self.judges_optimiser = engine.setup(self.judges, judges_optimiser)
+
+    @property
+    def path(self) -> Path:
+        """Where the vocoder is released."""
+        return self.run.folder / "vocoder.safetensors"
+
+    def state(self) -> dict[str, Any]:
+        """Everything that training changes."""
+        return {
+            "generator": self.generator,
+            "average": self.average,
+            "judges": self.judging,
+            "optimiser": self.optimiser,
+            "judges_optimiser": self.judges_optimiser,
+        }
+
+    def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
+        """One step of the generator, and of the judges once the adversarial phase has begun."""
+        training = self.training
+        adversarial = step >= training.adversarial_from
+        factor = schedule.trapezoid(step, self.steps, training.warmup, training.cooldown)
+        spoken: Spoken = self.generator(batch["mel"])
+        target = self._target(batch)
+        found = losses.stft_losses(spoken.wave, target, self.run.config.discriminators.resolutions)
+        if adversarial:
+            found |= self._adversarial_losses(spoken.wave)
+        elif training.loss_weights["weights/l1"] > 0:
+            found["weights/l1"] = F.l1_loss(spoken.weights, self._weight_targets(batch))
+        require_finite(found, step, batch["id"])
+        schedule.set_rate(self.optimiser, factor * training.learning_rate)
+        loss = losses.total(found, training.loss_weights)
+        norm = self._descend(loss, self.generator, self.optimiser, step, batch["id"])
+        self.average.update_parameters(self.generator.module)
+        if adversarial:
+            loss = losses.discriminator_loss(self.judging(target), self.judging(spoken.wave.detach()))
+            require_finite({"discriminator/loss": loss}, step, batch["id"])
+            schedule.set_rate(self.judges_optimiser, factor * training.discriminator_learning_rate)
+            self._descend(loss, self.judging, self.judges_optimiser, step, batch["id"])
+            found["discriminator/loss"] = loss
+        rates = {"rate/learning": factor * training.learning_rate, "rate/gradient_norm": norm}
+        return {name: float(value.detach()) for name, value in found.items()} | rates
+
+    def _adversarial_losses(self, wave: Tensor) -> dict[str, Tensor]:
+        """How far the judges, held still, are from taking the wave (B, T) for a recording."""
+        self.judges.requires_grad_(False)
+        with self.engine.autocast():
+            found = {
+                "adversarial/wave": losses.generator_adversarial_loss(self.judges.wave(wave)),
+                "adversarial/stft": losses.generator_adversarial_loss(self.judges.stft(wave)),
+            }
+        self.judges.requires_grad_(True)
+        return found
+
+    def _descend(
+        self, loss: Tensor, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, ids: Sequence[str]
+    ) -> float:
+        """One step down the loss; returns the gradient's norm before clipping."""
+        optimiser.zero_grad()
+        self.engine.backward(loss)
+        norm = clip_gradient(self.engine, model, optimiser, self.training.clip)
+        require_finite({"gradient norm": norm}, step, ids)
+        optimiser.step()
+        return float(norm)
+
+    def _target(self, batch: Mapping[str, Any]) -> Tensor:
+        """The wave (B, T) to aim at: the recording, or the re-synthesis where the configuration says so."""
+        wave: Tensor = batch["wave"]
+        if self.training.target == "recording" or batch["weights"].numel():
+            return wave
+        with torch.no_grad():
+            separated: Separated = self.teacher(wave)
+        return separated.waves[:, SPEECH]
+
+    def _weight_targets(self, batch: Mapping[str, Any]) -> Tensor:
+        """Stored weights (B, N, K) of the crop, or the frozen separator's on the crop alone.
+
+        The separator has learned on crops of about this length, so the crop's own gLN statistics are what it knows.
+        """
+        stored: Tensor = batch["weights"]
+        if stored.numel():
+            return stored
+        with torch.no_grad():
+            separated: Separated = self.teacher(batch["wave"])
+        return separated.weights[:, SPEECH, :, self.run.config.frames.lead :]
+
+    @torch.no_grad()
+    def validate(self, step: int, board: SummaryWriter) -> None:
+        """Multi-resolution STFT distance of the averaged generator on validation clips, and one to hear and see."""
+        config = self.run.config
+        generator = self.average.module.eval()
+        found = []
+        for index, (path, clip) in enumerate(self.validation):
+            samples = min(clip.samples, VALIDATION_SECONDS * config.frames.sample_rate)
+            recording = files.read(path, 0, config.frames.samples(config.frames.mel_frames(samples)))[0]
+            mel = mel_spectrogram(recording, config.mel, config.frames)[:, : config.frames.mel_frames(samples)]
+            spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
+            target = torch.from_numpy(recording)[None].to(self.engine.device)
+            found.append(losses.stft_losses(spoken.wave, target, config.discriminators.resolutions))
+            if index == 0:
+                board.add_audio("audio/spoken", spoken.wave[0], step, config.frames.sample_rate)
+                board.add_audio("audio/recording", target[0], step, config.frames.sample_rate)
+                waves = {"spoken": spoken.wave[0].numpy(force=True), "recording": recording}
+                board.add_figure("spectrograms", pictures.spectrograms(waves, config.frames), step)
+        for name in found[0]:
+            board.add_scalar(f"validation/{name}", float(np.mean([float(each[name]) for each in found])), step)
+
+    def release(self, step: int) -> None:
+        """Write the averaged generator as the run's vocoder."""
+        origin = release.Origin(step, self.run.data_hash)
+        release.save(self.path, "vocoder", self.average.module.state_dict(), self.run.config, origin)
+
+
+class Judges(nn.Module):
+    """Both discriminators of stage 2."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.wave = MultiScaleDiscriminator(config)
+        self.stft = MultiResolutionDiscriminator(config)
+
+    def forward(self, wave: Tensor) -> list[list[Tensor]]:
+        """Feature maps of every judge on a wave (B, T)."""
+        return [*self.wave(wave), *self.stft(wave)]
+
+
+def _groups(generator: Generator, training: VocoderTrainingConfig) -> list[dict[str, Any]]:
+    """Parameters to train; the basis, where it is fine-tuned, at its own share of the learning rate."""
+    basis = set(generator.basis.parameters())
+    groups: list[dict[str, Any]] = [{"params": [p for p in generator.parameters() if p not in basis]}]
+    if training.basis_learning_rate > 0:
+        share = training.basis_learning_rate / training.learning_rate
+        groups.append({"params": list(basis), "share": share})
+    return groups

@@ -1,0 +1,69 @@
+"""What several tests stand on: a tiny configuration, a corpus of the bundled clips, and a separator trained on it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from basis_melgan.config import Config, from_dict
+from basis_melgan.corpus.prepare import prepare
+
+CLIPS = Path(__file__).parents[1] / "examples" / "clips"
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    """Sizes at which a step of either stage takes milliseconds; the frames and the mel are the paper's."""
+    return from_dict(
+        {
+            "corpus": {"test_clips": 2, "validation_clips": 2},
+            "mixture": {"sigma": None, "level": [-30, -20]},
+            "separator": {"basis_signals": 32, "channels": 16, "hidden": 24, "blocks": 2, "repeats": 1},
+            "separator_training": {
+                "steps": 6,
+                "batch": 2,
+                "crop": 2_400,
+                "warmup": 20,
+                "scale": 0.5,
+                "validate_every": 6,
+                "save_every": 6,
+            },
+            "generator": {"channels": 32, "stacks": 1},
+            "discriminators": {
+                "scales": 2,
+                "channels": 4,
+                "maximum_channels": 16,
+                "stft_channels": 4,
+                "resolutions": [[256, 60, 240], [128, 30, 120]],
+            },
+            "vocoder_training": {
+                "steps": 6,
+                "adversarial_from": 4,
+                "batch": 2,
+                "crop": 10,
+                "learning_rate": 1e-3,
+                "validate_every": 6,
+                "save_every": 6,
+            },
+            "engine": {"accelerator": "cpu", "precision": "fp32", "workers": 0, "log_every": 1},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path:
+    """The bundled clips, prepared: 10 to train on, 2 to validate, 2 to test."""
+    folder = tmp_path_factory.mktemp("corpus")
+    prepare("folder", folder, CLIPS, config, jobs=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def separator(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path) -> Path:
+    """A separator that has learned enough for its estimates to resemble speech."""
+    from basis_melgan.training.separator import train  # here, since the light tests do without PyTorch
+
+    training = replace(config.separator_training, steps=60, validate_every=60, save_every=60)
+    folder = tmp_path_factory.mktemp("separator")
+    train(corpus, folder, replace(config, separator_training=training))
+    return folder / "separator.safetensors"

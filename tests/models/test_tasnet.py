@@ -1,0 +1,283 @@
+"""Conv-TasNet and TasNet: sizes, lengths, normalisations, masks, and what may depend on what."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+
+from basis_melgan.config import Frames, SeparatorConfig
+from basis_melgan.errors import ConfigurationError
+from basis_melgan.models.norms import normalisation
+from basis_melgan.models.tasnet import ConvolutionalMasker, Depthwise, MaskerBlock, Separator
+
+FRAMES = Frames()
+SMALL = SeparatorConfig(basis_signals=12, channels=8, hidden=10, blocks=3, repeats=2, layers=2)
+KINDS = [
+    SMALL,
+    replace(SMALL, mask="softmax"),
+    replace(SMALL, norm="BN"),
+    replace(SMALL, norm="cLN", causal=True),
+    replace(SMALL, norm="BN", causal=True),
+    replace(SMALL, sources=3, mask="softmax"),
+    replace(SMALL, sources=1),
+    replace(SMALL, kind="tasnet"),
+    replace(SMALL, kind="tasnet", causal=True, mask="softmax"),
+]
+
+
+def build(config: SeparatorConfig, frames: Frames = FRAMES) -> Separator:
+    torch.manual_seed(3)
+    return Separator(config, frames)
+
+
+def label(config: SeparatorConfig) -> str:
+    return f"{config.kind}-{config.norm}-{config.mask}-{config.sources}{'-causal' * config.causal}"
+
+
+# Sizes
+
+
+def test_paper_sizes_have_the_reference_layers_and_parameters() -> None:
+    separator = build(SeparatorConfig())
+    block = 256 * 512 * 2 + 512 * 3 + 2 + 4 * 512  # 1×1 up and down, depthwise, two PReLUs, two gLN
+    expected = 2 * 256 * 30 + 2 * 256 + 256 * 256 + 4 * 8 * block + 256 * 2 * 256
+    assert sum(p.numel() for p in separator.parameters()) == expected == 8_715_840
+    blocks = [module for module in separator.modules() if isinstance(module, MaskerBlock)]
+    assert [b.depthwise.shifts[1] for b in blocks] == [1, 2, 4, 8, 16, 32, 64, 128] * 4
+    assert separator.encoder.weight.shape == (256, 1, 30)
+    assert separator.basis.signals.shape == (256, 30)
+
+
+def test_every_matrix_starts_at_xaviers_deviation() -> None:
+    separator = build(SeparatorConfig())
+    for name, (rows, columns) in {
+        "masker.bottleneck.weight": (256, 256),
+        "masker.masks.weight": (512, 256),
+        "basis.signals": (256, 30),
+        "encoder.weight": (256 * 30, 30),  # a kernel counts once per tap
+    }.items():
+        deviation = separator.get_parameter(name).std().item()
+        assert deviation == pytest.approx((2 / (rows + columns)) ** 0.5, rel=0.03), name
+
+
+def test_bilstm_of_tasnet_has_its_size() -> None:
+    config = replace(SMALL, kind="tasnet", hidden=20, layers=3)
+    separator = build(config)
+    first, later = 4 * 20 * (12 + 20 + 2), 4 * 20 * (40 + 20 + 2)
+    masks = 40 * 24 + 24
+    assert sum(p.numel() for p in separator.masker.parameters()) == 2 * 12 + 2 * (first + 2 * later) + masks
+
+
+# Lengths and shapes
+
+
+@pytest.mark.parametrize("config", KINDS, ids=label)
+@pytest.mark.parametrize("samples", [1, 14, 15, 16, 29, 30, 31, 449, 450])
+def test_estimates_are_as_long_as_the_mixture(config: SeparatorConfig, samples: int) -> None:
+    separated = build(config).eval()(torch.randn(2, samples))
+    assert separated.waves.shape == (2, config.sources, samples)
+    assert separated.weights.shape == (2, config.sources, 12, -(-samples // 15) + FRAMES.lead)
+    assert separated.weights.min() >= 0.0
+    assert bool(separated.waves.isfinite().all())
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 200), st.integers(1, 4), st.integers(1, 12))
+def test_every_sample_is_reached_in_every_geometry(samples: int, overlap: int, stride: int) -> None:
+    frames = Frames(hop=stride * 2, basis_length=overlap * stride, stride=stride)
+    separator = build(replace(SMALL, sources=1, mask="softmax"), frames)  # one source: its mask is 1 everywhere
+    separator.encoder.weight.data.fill_(1.0)
+    separator.basis.signals.data.fill_(1.0 / (12 * overlap))
+    wave = separator(torch.ones(1, samples)).waves[0, 0]
+    inside = wave[frames.basis_length : samples - frames.basis_length]
+    assert wave.shape == (samples,)
+    assert wave.min() > 0.0
+    torch.testing.assert_close(inside, torch.full_like(inside, frames.basis_length), atol=1e-3, rtol=1e-5)
+
+
+def test_encoder_and_decoder_can_be_inverse_to_each_other() -> None:
+    separator = build(replace(SMALL, basis_signals=60, sources=1, mask="softmax"))
+    taps = torch.eye(30)
+    separator.encoder.weight.data = torch.cat([taps, -taps])[:, None]
+    separator.basis.signals.data = torch.cat([taps, -taps]) / 2  # every sample lies under two frames
+    wave = torch.randn(2, 1_003)
+    torch.testing.assert_close(separator(wave).waves[:, 0], wave, atol=1e-6, rtol=0.0)
+
+
+def test_items_of_a_batch_do_not_see_one_another() -> None:
+    separator, mixtures = build(SMALL), torch.randn(3, 600)
+    together = separator(mixtures).waves
+    for mixture, waves in zip(mixtures, together, strict=True):
+        torch.testing.assert_close(separator(mixture[None]).waves[0], waves, atol=1e-5, rtol=1e-4)
+
+
+# Masks, norms, filters
+
+
+@pytest.mark.parametrize("sources", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["conv-tasnet", "tasnet"])
+def test_softmax_masks_share_the_mixture_out(sources: int, kind: str) -> None:
+    separator = build(replace(SMALL, sources=sources, mask="softmax", kind=kind))
+    mixture = torch.randn(2, 500)
+    weights = separator(mixture).weights
+    torch.testing.assert_close(weights.sum(dim=1), separator.encode(mixture), atol=1e-6, rtol=1e-5)
+
+
+def test_softmax_runs_over_sources_and_not_over_basis_signals() -> None:
+    separator = build(replace(SMALL, sources=2, mask="softmax"))
+    rows = separator.masker.masks.weight.data
+    rows[12:] = rows[:12]  # both sources alike: each gets a half
+    encoded = separator.encode(torch.randn(1, 500))
+    torch.testing.assert_close(separator.masker(encoded), torch.full((1, 24, encoded.shape[-1]), 0.5))
+
+
+def hidden(*shape: int) -> Tensor:
+    """Hidden frames (B, K, channels) with a level and an offset that a norm should take away."""
+    return 3 * torch.randn(*shape) + 5
+
+
+def test_gln_is_normalised_over_channels_and_time() -> None:
+    norm, x = normalisation("gLN", 6), hidden(2, 50, 6)
+    gain, bias = (torch.nn.init.normal_(parameter) for parameter in (norm.gain, norm.bias))
+    values = x.double()
+    mean, variance = values.mean(dim=(1, 2), keepdim=True), values.var(dim=(1, 2), keepdim=True, unbiased=False)
+    expected = gain * (values - mean) / (variance + 1e-8).sqrt() + bias
+    torch.testing.assert_close(norm(x).double(), expected, atol=1e-5, rtol=0.0)
+
+
+def test_gln_is_computed_in_float32_under_bf16() -> None:
+    norm, x = normalisation("gLN", 6), hidden(2, 50, 6).bfloat16()
+    found = norm(x)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, norm(x.float()).bfloat16())
+
+
+def test_cln_is_normalised_over_the_channels_of_each_frame() -> None:
+    norm, x = normalisation("cLN", 6), hidden(2, 50, 6)
+    gain, bias = (torch.nn.init.normal_(parameter) for parameter in norm.parameters())
+    values = x.double()
+    mean, variance = values.mean(dim=2, keepdim=True), values.var(dim=2, keepdim=True, unbiased=False)
+    expected = gain * (values - mean) / (variance + 1e-8).sqrt() + bias
+    torch.testing.assert_close(norm(x).double(), expected, atol=1e-4, rtol=0.0)
+
+
+def test_bn_is_normalised_per_channel_and_by_what_it_learned_when_it_infers() -> None:
+    norm, x = normalisation("BN", 6), hidden(4, 50, 6)
+    mean, variance = x.mean(dim=(0, 1)), x.var(dim=(0, 1), unbiased=False)
+    torch.testing.assert_close(norm(x), (x - mean) / (variance + 1e-5).sqrt(), atol=1e-4, rtol=0.0)
+    norm.eval()
+    expected = (x - norm.running_mean) / (norm.running_var + 1e-5).sqrt()
+    torch.testing.assert_close(norm(x), expected, atol=1e-4, rtol=0.0)
+    torch.testing.assert_close(norm.running_mean, 0.1 * mean)  # a tenth of the way from 0
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("dilation", [1, 2, 8])
+def test_depthwise_filter_is_torchs_grouped_convolution(kernel: int, dilation: int) -> None:
+    x = torch.randn(2, 40, 7)
+    channels_first = x.transpose(1, 2)
+    centred, causal = (Depthwise(7, kernel, dilation, causal) for causal in (False, True))
+    weight = torch.randn(7, kernel)
+    centred.weight.data = causal.weight.data = weight
+    expected = F.conv1d(channels_first, weight[:, None], padding="same", dilation=dilation, groups=7)
+    torch.testing.assert_close(centred(x).transpose(1, 2), expected, atol=1e-5, rtol=0.0)
+    past = F.pad(channels_first, ((kernel - 1) * dilation, 0))
+    expected = F.conv1d(past, weight[:, None], dilation=dilation, groups=7)
+    torch.testing.assert_close(causal(x).transpose(1, 2), expected, atol=1e-5, rtol=0.0)
+
+
+def test_the_block_is_residual_around_its_two_norms() -> None:
+    torch.manual_seed(0)
+    block, x = MaskerBlock(SMALL, 2), torch.randn(2, 8, 30)
+    torch.nn.init.normal_(block.depthwise.weight)
+    y = F.conv1d(x, block.up.weight[..., None])
+    y = F.group_norm(F.prelu(y, block.up_activation.weight), 1, eps=1e-8)
+    y = F.conv1d(y, block.depthwise.weight[:, None], padding=2, dilation=2, groups=10)
+    y = F.group_norm(F.prelu(y, block.depthwise_activation.weight), 1, eps=1e-8)
+    expected = x + F.conv1d(y, block.down.weight[..., None])
+    torch.testing.assert_close(block(x.transpose(1, 2)).transpose(1, 2), expected, atol=1e-5, rtol=0.0)
+
+
+# What depends on what
+
+
+def influence(output: Tensor, source: Tensor) -> np.ndarray:
+    """Which places of the last axis of `source` the output depends on, by gradient."""
+    (gradient,) = torch.autograd.grad(output, source, retain_graph=True)
+    return np.flatnonzero(gradient.abs().sum(dim=tuple(range(gradient.ndim - 1))).numpy())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(SMALL, norm="cLN", causal=True),
+        replace(SMALL, norm="BN", causal=True),
+        replace(SMALL, norm="cLN", causal=True, mask="softmax"),
+        replace(SMALL, kind="tasnet", causal=True),
+    ],
+    ids=label,
+)
+@pytest.mark.parametrize("frames", [FRAMES, Frames(hop=20, basis_length=40, stride=10)], ids=["2x", "4x"])
+def test_a_causal_separator_waits_for_the_basis_alone(config: SeparatorConfig, frames: Frames) -> None:
+    """Output t sums the frames that reach it; the last one begins at or before t and hears L samples from there on."""
+    separator = build(config, frames).eval()
+    mixture = torch.randn(1, 605, requires_grad=True)
+    waves = separator(mixture).waves
+    for t in (0, 1, 14, 15, 200, 314, 315, 316):
+        last = t // frames.stride * frames.stride + frames.basis_length - 1
+        found = [influence(source[t], mixture).max() for source in waves[0]]
+        assert max(found) == last
+
+
+def test_a_global_norm_and_a_bilstm_hear_the_whole_utterance() -> None:
+    for config in (SMALL, replace(SMALL, kind="tasnet")):
+        mixture = torch.randn(1, 605, requires_grad=True)
+        found = influence(build(config)(mixture).waves[0, 0, 300], mixture)
+        assert (found.min(), found.max()) == (0, 604)
+
+
+@pytest.mark.parametrize(("causal", "before", "after"), [(False, 14, 14), (True, 28, 0)])
+def test_the_mask_network_sees_as_far_as_its_dilations(causal: bool, before: int, after: int) -> None:
+    torch.manual_seed(0)
+    masker = ConvolutionalMasker(replace(SMALL, norm="cLN", causal=causal, mask="softmax"))
+    for parameter in masker.parameters():
+        torch.nn.init.normal_(parameter)  # (P − 1)·(1 + 2 + 4)·2 repeats = 28 frames, all of them felt
+    encoded = torch.rand(1, 12, 81, requires_grad=True)
+    found = influence(masker(encoded)[0, 0, 40], encoded)
+    assert (found.min(), found.max()) == (40 - before, 40 + after)
+
+
+def test_gln_cannot_be_causal() -> None:
+    with pytest.raises(ConfigurationError, match=r"separator\.norm: gLN .* use cLN or BN"):
+        replace(SMALL, causal=True)
+
+
+@pytest.mark.parametrize("gain", [0.25, 4.0])
+@pytest.mark.parametrize("kind", ["conv-tasnet", "tasnet"])
+def test_a_louder_mixture_gives_louder_estimates_and_nothing_else(kind: str, gain: float) -> None:
+    separator = build(replace(SMALL, kind=kind))
+    mixture = 0.2 * torch.randn(1, 3_000)
+    quiet, loud = separator(mixture).waves, separator(gain * mixture).waves
+    assert (loud - gain * quiet).norm() < 1e-3 * loud.norm()
+
+
+def test_silence_in_is_silence_out() -> None:
+    for config in KINDS:
+        assert build(config).eval()(torch.zeros(1, 500)).waves.abs().max() == 0.0
+
+
+def test_under_bf16_the_encoder_and_the_basis_stay_in_float32() -> None:
+    separator, mixture = build(SMALL), torch.randn(1, 900)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        encoded = separator.encode(mixture)
+        waves, weights = separator(mixture)
+    assert waves.dtype == weights.dtype == encoded.dtype == torch.float32
+    torch.testing.assert_close(encoded, separator.encode(mixture), atol=0.0, rtol=0.0)
+    torch.testing.assert_close(waves, separator.decode(weights, 900), atol=0.0, rtol=0.0)
+    full = separator(mixture).waves
+    assert (waves - full).norm() < 0.05 * full.norm()

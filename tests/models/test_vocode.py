@@ -1,0 +1,352 @@
+"""Speaking mels and recordings of any length: windows equal the whole, lengths are exact, other mels are refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import nn
+
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import convention, mel_spectrogram
+from basis_melgan.config import Config, Convention, Frames, GeneratorConfig, SeparatorConfig
+from basis_melgan.errors import AudioError, MelError, ModelFileError, OutputError
+from basis_melgan.models import release
+from basis_melgan.models import vocode as module
+from basis_melgan.models.melgan import Generator
+from basis_melgan.models.vocode import Speaker, read_mel, vocode
+
+CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
+QUANTUM = 1 / 32_768  # of 16-bit sound
+RATE, HOP = 24_000, 240
+SMALL = GeneratorConfig(channels=16)
+
+
+def build(config: Config) -> Generator:
+    """A generator loud enough to be compared, with biases and gains for its response to silence to matter."""
+    torch.manual_seed(0)
+    generator = release.new_generator(config).eval()
+    for name, parameter in generator.network.named_parameters():
+        if name.endswith("bias"):
+            nn.init.normal_(parameter, std=0.3)
+        elif name.endswith("original0"):
+            parameter.data.fill_(0.7)
+    generator.basis.signals.data *= 20.0
+    return generator
+
+
+def released(path: Path, mel: Convention = "paper", generator: GeneratorConfig = SMALL) -> Path:
+    config = Config(mel=mel, generator=generator, separator=SeparatorConfig(basis_signals=generator.channels))
+    release.save(path, "vocoder", build(config).state_dict(), config, release.Origin(1, "none"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return released(tmp_path_factory.mktemp("model") / "vocoder.safetensors")
+
+
+@pytest.fixture(scope="module")
+def speaker(model: Path) -> Speaker:
+    return Speaker(model)
+
+
+def speech(samples: int = 12_000) -> files.Wave:
+    return files.read(CLIPS[0], 12_000, samples)[0]
+
+
+def mel_of(frames: int) -> np.ndarray:
+    return np.random.default_rng(frames).random((80, frames), dtype=np.float32)
+
+
+def whole(model: Path, mel: np.ndarray) -> files.Wave:
+    """What one pass over the whole mel makes."""
+    generator = release.load_vocoder(model)[0]
+    wave: files.Wave = generator(torch.from_numpy(np.array(mel, np.float32))[None]).wave[0].numpy()
+    return wave
+
+
+# Windows
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 39, 40, 41, 44, 49, 50, 80, 81, 130])
+def test_windows_equal_one_pass_over_the_whole(frames: int, model: Path, speaker: Speaker, monkeypatch) -> None:
+    monkeypatch.setattr(module, "WINDOW", 40)
+    mel = mel_of(frames)
+    expected = whole(model, mel)
+    assert 0.01 < expected.std() < 0.3
+    found = speaker.speak(mel)
+    assert found.dtype == np.float32
+    assert found.shape == (frames * HOP,)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_silence_is_silence_at_the_edges_of_windows_too(speaker: Speaker, monkeypatch) -> None:
+    monkeypatch.setattr(module, "WINDOW", 16)
+    assert np.abs(speaker.speak(np.zeros((80, 70), np.float32))).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("config", "frames"),
+    [
+        (SMALL, Frames()),
+        (GeneratorConfig(channels=16, upsampling=(2, 8), stacks=4), Frames()),
+        (GeneratorConfig(channels=16, upsampling=(3, 2), stacks=2), Frames(hop=60, stride=10)),
+        (GeneratorConfig(channels=16, upsampling=(2,), stacks=1), Frames(hop=30, stride=15, basis_length=75)),
+    ],
+)
+def test_the_declared_context_is_what_the_gradient_measures(config: GeneratorConfig, frames: Frames) -> None:
+    torch.manual_seed(0)
+    generator = Generator(config, 10, frames, 16).double()
+    middle, count = 60, 121
+    mel = torch.rand(1, 10, count, dtype=torch.float64, requires_grad=True)
+    # No ReLU but the last: all frames of a linear network leave a trace.
+    network = nn.Sequential(*(nn.Identity() if isinstance(m, nn.ReLU) else m for m in generator.network))
+    for layer in generator.network.modules():
+        if isinstance(layer, nn.LeakyReLU):
+            layer.negative_slope = 1.0
+    wave = nn.functional.conv_transpose1d(
+        network(mel), generator.basis.signals[:, None].double(), stride=generator.basis.stride
+    )
+    wave[..., middle * frames.hop : (middle + 1) * frames.hop].square().sum().backward()
+    assert mel.grad is not None
+    seen = mel.grad.abs().sum(dim=(0, 1)).nonzero().flatten()
+    reach = max(middle - int(seen[0]), int(seen[-1]) - middle)
+    assert generator.context - 1 <= reach <= generator.context
+
+
+def test_pieces_can_end_before_the_mel_does(speaker: Speaker, monkeypatch) -> None:
+    monkeypatch.setattr(module, "WINDOW", 40)
+    mel = mel_of(121)
+    spoken = speaker.speak(mel)
+    for samples in (0, 1, 40 * HOP, 81 * HOP - 7, 121 * HOP):
+        np.testing.assert_array_equal(np.concatenate(list(speaker.pieces(mel, samples))), spoken[:samples])
+
+
+# Folding
+
+
+def test_folding_weight_norm_changes_no_sample() -> None:
+    config = Config(generator=SMALL, separator=SeparatorConfig(basis_signals=16))
+    normed, folded = build(config), build(config)
+    folded.fold_weight_norm()
+    mel = torch.from_numpy(mel_of(25))[None]
+    expected = normed(mel).wave
+    assert expected.std() > 0.01
+    torch.testing.assert_close(folded(mel).wave, expected, atol=1e-5, rtol=0.0)
+    assert not any("parametrizations" in name for name in folded.state_dict())
+    assert any("parametrizations" in name for name in normed.state_dict())
+
+
+# Mels in
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "float16"])
+def test_a_mel_becomes_exactly_its_frames(kind: str, model: Path, tmp_path: Path) -> None:
+    mel = mel_of(23).astype(kind)
+    np.save(tmp_path / "mel.npy", mel)
+    vocode(tmp_path / "mel.npy", tmp_path / "new" / "spoken.wav", model)
+    wave, rate = files.read(tmp_path / "new" / "spoken.wav")
+    assert (rate, wave.size) == (RATE, 23 * HOP)
+    np.testing.assert_allclose(wave, whole(model, mel), atol=2 * QUANTUM)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["spoken.wav"]
+
+
+def test_a_mel_stored_by_columns_is_the_same_mel(model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", mel_of(9))
+    np.save(tmp_path / "columns.npy", np.asfortranarray(mel_of(9)))
+    for name in ("rows", "columns"):
+        vocode(tmp_path / f"{name}.npy", tmp_path / f"{name}.wav", model)
+    assert (tmp_path / "rows.wav").read_bytes() == (tmp_path / "columns.wav").read_bytes()
+
+
+# Recordings in
+
+
+@pytest.mark.parametrize("name", ["paper", "hifigan", "bigvgan", "vocos"])
+def test_a_recording_comes_back_as_long_as_it_was(name: Convention, tmp_path: Path) -> None:
+    speaker = Speaker(released(tmp_path / "vocoder.safetensors", name))
+    for samples in (1, 239, 240, 241, 4_800, 4_999):
+        assert speaker.resynthesise(speech(samples), RATE).shape == (samples,)
+    for rate in (8_000, 16_000, 44_100):
+        expected = files.resample(speech(4_999), rate, RATE).shape
+        assert speaker.resynthesise(speech(4_999), rate).shape == expected
+
+
+def test_a_recording_is_spoken_from_its_mel(model: Path, speaker: Speaker) -> None:
+    wave = speech(24_001)
+    mel = mel_spectrogram(wave, "paper", Frames())
+    expected = whole(model, mel)[: wave.size]
+    np.testing.assert_allclose(speaker.resynthesise(wave, RATE), expected, atol=1e-5)
+
+
+def test_an_uncentred_mel_loses_nothing_at_the_end(tmp_path: Path) -> None:
+    speaker = Speaker(released(tmp_path / "vocoder.safetensors", "hifigan"))
+    assert not convention("hifigan").centred
+    assert speaker.mel(speech(241)).shape == (80, 2)
+    filled = np.pad(speech(1_000), (0, 200))
+    np.testing.assert_array_equal(speaker.mel(speech(1_000)), mel_spectrogram(filled, "hifigan", Frames()))
+
+
+@pytest.mark.parametrize("rate", [24_000, 16_000, 44_100])
+def test_any_rate_and_channels_are_spoken(rate: int, model: Path, speaker: Speaker, tmp_path: Path) -> None:
+    stereo = np.stack([speech(), 0.2 * speech()], axis=1)
+    soundfile.write(tmp_path / "stereo.wav", stereo, rate, subtype="FLOAT")
+    vocode(tmp_path / "stereo.wav", tmp_path / "spoken.flac", model)
+    found, found_rate = files.read(tmp_path / "spoken.flac")
+    expected = speaker.resynthesise(files.read(tmp_path / "stereo.wav")[0], rate)
+    assert found_rate == RATE
+    assert found.shape == expected.shape == files.resample(speech(), rate, RATE).shape
+    np.testing.assert_allclose(found, expected, atol=2 * QUANTUM)
+
+
+def test_the_released_vocoder_is_the_default(model: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(release, "PACKAGE", tmp_path / "package")
+    with pytest.raises(ModelFileError, match="paper-24k: not released with this installation"):
+        vocode(CLIPS[0], tmp_path / "spoken.wav")
+    (tmp_path / "pretrained").mkdir()
+    (tmp_path / "pretrained" / "paper-24k.safetensors").write_bytes(model.read_bytes())
+    vocode(CLIPS[0], tmp_path / "spoken.wav")
+    assert files.length(tmp_path / "spoken.wav") == files.length(CLIPS[0])
+
+
+# Refusals
+
+
+def with_value(value: float, frame: int) -> np.ndarray:
+    mel = mel_of(20)
+    mel[7, frame] = value
+    return mel
+
+
+@pytest.mark.parametrize(
+    ("mel", "message"),
+    [
+        (np.zeros((20, 80), np.float32), r"shape \(20, 80\): looks like \(frames, bands\); .* so transpose it"),
+        (np.zeros((100, 20), np.float32), r"shape \(100, 20\): expected \(80, F\), the bands .* paper"),
+        (np.zeros((1, 80, 20), np.float32), r"shape \(1, 80, 20\): expected \(80, F\)"),
+        (np.zeros(80, np.float32), r"shape \(80,\): expected \(80, F\)"),
+        (np.zeros((80, 0), np.float32), r"shape \(80, 0\): holds no frame"),
+        (np.zeros((80, 20), np.int16), "holds int16; expected floats"),
+        (np.zeros((80, 20), np.complex64), "holds complex64; expected floats"),
+        (with_value(np.nan, 13), "frame 13 holds NaN or infinite values"),
+        (with_value(-np.inf, 4), "frame 4 holds NaN or infinite values"),
+        (with_value(-11.5, 4), r"values from -11\.5 to .* the vocoder's convention paper has 0 to 1"),
+        (100 * mel_of(20), r"the vocoder's convention paper has 0 to 1, so make the mel in that convention"),
+    ],
+)
+def test_a_mel_that_the_vocoder_cannot_speak(
+    mel: np.ndarray, message: str, model: Path, speaker: Speaker, tmp_path: Path
+) -> None:
+    with pytest.raises(MelError, match=message):
+        speaker.speak(mel)
+    np.save(tmp_path / "mel.npy", mel)
+    with pytest.raises(MelError, match=message):
+        vocode(tmp_path / "mel.npy", tmp_path / "spoken.wav", model)
+    assert [path.name for path in tmp_path.iterdir()] == ["mel.npy"]
+
+
+def test_a_predicted_mel_may_leave_the_range_a_little(speaker: Speaker) -> None:
+    assert np.isfinite(speaker.speak(1.2 * mel_of(5) - 0.1)).all()
+
+
+def test_levels_in_decibels_are_no_natural_logarithms(tmp_path: Path) -> None:
+    speaker = Speaker(released(tmp_path / "vocoder.safetensors", "hifigan"))
+    mel = speaker.mel(speech())
+    assert speaker.speak(mel).size == mel.shape[1] * HOP
+    with pytest.raises(MelError, match=r"the vocoder's convention hifigan has -11\.51 to 10"):
+        speaker.speak(20 / np.log(10) * mel)
+
+
+def damaged(path: Path) -> None:
+    np.save(path, mel_of(9))
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def pickled(path: Path) -> None:
+    np.save(path, np.array([{"mel": 1}], dtype=object), allow_pickle=True)
+
+
+def archived(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, mel=mel_of(9))
+
+
+def boundless(path: Path) -> None:
+    np.save(path, mel_of(9))
+    path.write_bytes(path.read_bytes().replace(b"9), }" + b" " * 30, b"9" * 31 + b"), }"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, r"mel\.npy: no such file"),
+        (lambda path: path.mkdir(), r"mel\.npy: damaged or no array"),
+        (lambda path: path.write_bytes(b""), r"mel\.npy: damaged or no array"),
+        (lambda path: path.write_bytes(b"hello, I am a letter"), r"mel\.npy: damaged or no array"),
+        (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), r"mel\.npy: damaged or no array"),
+        (damaged, r"mel\.npy: damaged or no array"),
+        (pickled, r"mel\.npy: damaged or no array"),
+        (archived, r"mel\.npy: damaged or no array"),
+        (boundless, r"mel\.npy: damaged or no array"),
+    ],
+)
+def test_a_file_that_holds_no_mel(make: Callable[[Path], object], message: str, tmp_path: Path) -> None:
+    make(tmp_path / "mel.npy")
+    with pytest.raises(MelError, match=message):
+        read_mel(tmp_path / "mel.npy")
+
+
+def test_whatever_byte_of_a_header_is_damaged(tmp_path: Path) -> None:
+    path, chance = tmp_path / "mel.npy", np.random.default_rng(0)
+    np.save(path, mel_of(3))
+    content = path.read_bytes()
+    refused = 0
+    for place in range(128):
+        wrong = bytearray(content)
+        wrong[place] ^= 1 << int(chance.integers(8))
+        path.write_bytes(wrong)
+        try:
+            read_mel(path)
+        except MelError:
+            refused += 1
+    assert refused > 40
+
+
+def test_an_output_that_exists_is_kept_unless_forced(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "spoken.wav"
+    out.write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"spoken\.wav: exists already; use --force"):
+        vocode(tmp_path / "gone.npy", out, tmp_path / "no such model")
+    assert out.read_text(encoding="utf-8") == "mine"
+    vocode(CLIPS[0], out, model, force=True)
+    assert files.length(out) == files.length(CLIPS[0])
+
+
+@pytest.mark.parametrize("name", ["mel.pt", "mel.npz", "speech"])
+def test_a_source_of_another_kind_is_refused(name: str, model: Path, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(AudioError, match=r"is neither a mel \(\.npy\) nor a sound file"):
+        vocode(tmp_path / name, tmp_path / "spoken.wav", model)
+
+
+def test_an_output_of_another_kind_is_refused(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"spoken\.mp3: \.mp3 is no format"):
+        vocode(CLIPS[0], tmp_path / "spoken.mp3", model)
+
+
+def test_a_recording_that_cannot_be_used_is_refused(model: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE)
+    soundfile.write(tmp_path / "broken.wav", np.array([0.0, np.nan, 0.0]), RATE, subtype="FLOAT")
+    for name, message in (("empty", "holds no samples"), ("broken", "sample 1 .* is NaN"), ("gone", "no such file")):
+        with pytest.raises(AudioError, match=rf"{name}\.wav: {message}"):
+            vocode(tmp_path / f"{name}.wav", tmp_path / "spoken.wav", model)
+    assert {path.name for path in tmp_path.iterdir()} == {"empty.wav", "broken.wav"}
+
+
+def test_a_separator_cannot_speak(tmp_path: Path) -> None:
+    release.save(tmp_path / "other.safetensors", "separator", {}, Config(), release.Origin(1, "none"))
+    with pytest.raises(ModelFileError, match=r"other\.safetensors: holds a separator; expected a vocoder"):
+        Speaker(tmp_path / "other.safetensors")

@@ -1,0 +1,195 @@
+"""The run folder: checkpoints come back bit for bit, survive interruptions, and refuse what they were not made for."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from basis_melgan.config import LOSS_WEIGHTS, Config, Frames
+from basis_melgan.errors import TrainingError
+from basis_melgan.training.run import Run, flatten
+
+SECTIONS = ("frames", "mixture", "separator", "separator_training", "vocoder_training")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)
+
+
+@pytest.fixture
+def run(tmp_path: Path, config: Config) -> Run:
+    made = Run(tmp_path / "run", config, SECTIONS, "a" * 64)
+    made.prepare(force=False)
+    return made
+
+
+def trained(engine: Fabric, seed: int = 0, width: int = 4) -> dict[str, Any]:
+    """A model and an optimiser that have taken some steps, as a task's state."""
+    torch.manual_seed(seed)
+    model = torch.nn.Linear(width, 3)
+    model, optimiser = engine.setup(model, torch.optim.RAdam(model.parameters(), lr=0.1))
+    for _ in range(seed + 3):
+        optimiser.zero_grad()
+        engine.backward(model(torch.randn(5, width)).square().mean())
+        optimiser.step()
+    return {"model": model, "optimiser": optimiser}
+
+
+def tensors(state: dict[str, Any]) -> list[torch.Tensor]:
+    momenta = [value for held in state["optimiser"].state_dict()["state"].values() for value in held.values()]
+    return [*state["model"].state_dict().values(), *momenta]
+
+
+def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(tensors(one), tensors(two), strict=True))
+
+
+def test_a_state_comes_back_bit_for_bit(run: Run, engine: Fabric) -> None:
+    state, other = trained(engine, 0), trained(engine, 1)
+    assert not same(state, other)
+    run.save(engine, state, 7)
+    assert run.resume(engine, other) == 7
+    assert same(state, other)
+    assert sorted(path.name for path in run.folder.iterdir()) == ["checkpoint.ckpt"]
+
+
+def test_without_a_checkpoint_a_training_starts_at_step_zero(run: Run, engine: Fabric) -> None:
+    state, untouched = trained(engine), trained(engine)
+    assert run.resume(engine, state) == 0
+    assert same(state, untouched)
+
+
+def test_a_checkpoint_says_where_it_is_from(run: Run, engine: Fabric) -> None:
+    run.save(engine, trained(engine), 7)
+    identity = torch.load(run.checkpoint, weights_only=True)["identity"]
+    assert identity["torch"] == torch.__version__
+    assert identity["data"] == "a" * 64
+    assert '"basis_signals": 32' in identity["config"]
+
+
+def test_a_failed_save_leaves_the_earlier_checkpoint(run: Run, engine: Fabric) -> None:
+    state = trained(engine)
+    run.save(engine, state, 7)
+    before = run.checkpoint.read_bytes()
+    with pytest.raises(Exception, match="pickle"):
+        run.save(engine, {**trained(engine, 1), "unwritable": lambda: None}, 8)
+    assert run.checkpoint.read_bytes() == before
+    other = trained(engine, 2)
+    assert run.resume(engine, other) == 7
+    assert same(state, other)
+
+
+def test_what_a_killed_save_left_aside_is_no_hindrance(run: Run, engine: Fabric) -> None:
+    state = trained(engine)
+    run.save(engine, state, 7)
+    aside = run.checkpoint.with_suffix(".part")
+    aside.write_bytes(run.checkpoint.read_bytes()[:100])
+    assert run.resume(engine, trained(engine, 1)) == 7
+    run.save(engine, state, 8)
+    assert run.resume(engine, trained(engine, 1)) == 8
+    assert not aside.exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "overwritten", "empty", "foreign", "flipped"])
+def test_a_damaged_checkpoint_is_refused_and_kept(run: Run, engine: Fabric, damage: str) -> None:
+    run.save(engine, trained(engine), 7)
+    whole = run.checkpoint.read_bytes()
+    if damage == "foreign":
+        torch.save({"epoch": 3}, run.checkpoint)
+    else:
+        middle = len(whole) // 2
+        broken = {
+            "cut": whole[:middle],
+            "overwritten": b"not a checkpoint at all",
+            "empty": b"",
+            "flipped": bytes(64) + whole[64:],
+        }
+        run.checkpoint.write_bytes(broken[damage])
+    before = run.checkpoint.read_bytes()
+    with pytest.raises(TrainingError, match=r"checkpoint\.ckpt: cannot be resumed \(.+\); start afresh with --force"):
+        run.resume(engine, trained(engine))
+    assert run.checkpoint.read_bytes() == before
+
+
+def changed(config: Config, section: str, **values: Any) -> Config:
+    return replace(config, **{section: replace(getattr(config, section), **values)})
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("separator", "hidden", 25),
+        ("separator_training", "batch", 4),
+        ("separator_training", "seed", 2),
+        ("mixture", "snr", (0.0, 1.0)),
+        ("vocoder_training", "loss_weights", {**LOSS_WEIGHTS, "weights/l1": 2.0}),
+    ],
+)
+def test_another_setting_is_named(run: Run, engine: Fabric, section: str, key: str, value: Any) -> None:
+    run.save(engine, trained(engine), 7)
+    other = replace(run, config=changed(run.config, section, **{key: value}))
+    state, untouched = trained(engine, 1), trained(engine, 1)
+    with pytest.raises(TrainingError, match=rf"{section}\.{key}\S* was .*, now .*; use the same setting, another run"):
+        other.resume(engine, state)
+    assert same(state, untouched)
+
+
+def test_another_setting_is_named_even_where_the_weights_have_another_shape(run: Run, engine: Fabric) -> None:
+    run.save(engine, trained(engine, width=4), 7)
+    other = replace(run, config=changed(run.config, "separator", channels=17))
+    with pytest.raises(TrainingError, match=r"separator\.channels was 16, now 17"):
+        other.resume(engine, trained(engine, width=5))
+    other = replace(run, config=replace(run.config, frames=Frames(hop=120)))
+    with pytest.raises(TrainingError, match=r"frames\.hop was 240, now 120"):
+        other.resume(engine, trained(engine))
+
+
+def test_settings_that_a_training_may_change_on_the_way(run: Run, engine: Fabric) -> None:
+    run.save(engine, trained(engine), 7)
+    config = changed(run.config, "separator_training", steps=99, cooldown=5, validate_every=1, save_every=2)
+    config = changed(config, "engine", workers=1, precision="bf16", log_every=3)
+    assert replace(run, config=config).resume(engine, trained(engine)) == 7
+
+
+def test_other_clips_are_refused(run: Run, engine: Fabric) -> None:
+    run.save(engine, trained(engine), 7)
+    with pytest.raises(TrainingError, match=r"another data \(hash a{12}, now b{12}\); give the same data"):
+        replace(run, data_hash="b" * 64).resume(engine, trained(engine))
+
+
+def test_another_separator_is_refused(run: Run, engine: Fabric) -> None:
+    run = replace(run, separator_hash="c" * 64)
+    run.save(engine, trained(engine), 7)
+    assert run.resume(engine, trained(engine)) == 7
+    with pytest.raises(TrainingError, match=r"another separator \(hash c{12}, now d{12}\); give the same separator"):
+        replace(run, separator_hash="d" * 64).resume(engine, trained(engine))
+
+
+def test_settings_of_other_stages_do_not_matter(run: Run, engine: Fabric) -> None:
+    run.save(engine, trained(engine), 7)
+    config = changed(run.config, "generator", slope=0.3)
+    assert replace(run, config=config).resume(engine, trained(engine)) == 7
+
+
+def test_force_removes_an_earlier_training_and_nothing_else(run: Run, engine: Fabric) -> None:
+    run.save(engine, trained(engine), 7)
+    (run.folder / "log").mkdir()
+    (run.folder / "log" / "events").write_text("old")
+    (run.folder / "notes.txt").write_text("mine")
+    run.prepare(force=False)
+    assert run.checkpoint.is_file()
+    run.prepare(force=True)
+    assert [path.name for path in run.folder.iterdir()] == ["notes.txt"]
+    assert run.resume(engine, trained(engine)) == 0
+    shutil.rmtree(run.folder)
+    run.prepare(force=True)
+    assert run.folder.is_dir()
+
+
+def test_flatten_gives_dotted_keys() -> None:
+    assert flatten({"a": 1, "b": {"c": [2], "d": {"e/f": None}}}) == {"a": 1, "b.c": [2], "b.d.e/f": None}

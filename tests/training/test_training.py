@@ -1,0 +1,413 @@
+"""Both stages, trained for a few steps on real clips: they learn, resume bit for bit, and stop when a loss breaks."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.data import default_collate
+
+from basis_melgan.audio import files
+from basis_melgan.config import Config, EngineConfig, Frames
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.datasets import SpeechCrops
+from basis_melgan.corpus.decompose import decompose
+from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, TrainingError
+from basis_melgan.models import release
+from basis_melgan.training import losses, vocoder
+from basis_melgan.training import separator as separator_stage
+from basis_melgan.training.engine import fabric, fit, require_finite
+from basis_melgan.training.run import Run
+from basis_melgan.training.separator import SeparatorTask
+from basis_melgan.training.vocoder import VocoderTask
+
+STAGES = ["separator", "vocoder"]
+
+
+def with_settings(config: Config, section: str, **values: Any) -> Config:
+    return replace(config, **{section: replace(getattr(config, section), **values)})
+
+
+@pytest.fixture(scope="module")
+def decomposition(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path, separator: Path) -> Path:
+    folder = tmp_path_factory.mktemp("decomposition")
+    decompose(separator, corpus, folder, config.engine)
+    return folder
+
+
+@pytest.fixture
+def train(corpus: Path, separator: Path):
+    """Train a stage into a folder, with some settings of its own changed."""
+    clips = corpus
+
+    def run(stage: str, out: Path, config: Config, force: bool = False, corpus: Path = clips, **settings: Any) -> Path:
+        config = with_settings(config, f"{stage}_training", **settings)
+        if stage == "separator":
+            separator_stage.train(corpus, out, config, force)
+        else:
+            vocoder.train(corpus, out, separator, None, config, force)
+        return out
+
+    return run
+
+
+def checkpoint(out: Path) -> dict[str, Any]:
+    return torch.load(out / "checkpoint.ckpt", weights_only=True)
+
+
+def leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Everything in a checkpoint's state, by its path; what says where it is from left out."""
+    if isinstance(tree, Mapping):
+        parts = [leaves(value, f"{prefix}/{key}") for key, value in tree.items() if key != "identity"]
+    elif isinstance(tree, list | tuple):
+        parts = [leaves(value, f"{prefix}/{place}") for place, value in enumerate(tree)]
+    else:
+        return {prefix: tree}
+    return {path: leaf for part in parts for path, leaf in part.items()}
+
+
+def equal(one: Any, two: Any) -> bool:
+    return torch.equal(one, two) if isinstance(one, torch.Tensor) else one == two
+
+
+def different(one: dict[str, Any], two: dict[str, Any]) -> list[str]:
+    """Paths of the leaves that only one has, or that are not the same to the last bit."""
+    ours, theirs = leaves(one), leaves(two)
+    shared = ours.keys() & theirs.keys()
+    same = {path for path in shared if equal(ours[path], theirs[path])}
+    return sorted((ours.keys() | theirs.keys()) - same)
+
+
+def board(out: Path) -> EventAccumulator:
+    read = EventAccumulator(str(out / "log"), size_guidance={"scalars": 0})
+    read.Reload()
+    return read
+
+
+# Resume
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_resumed_training_ends_bit_for_bit_where_a_straight_one_does(
+    stage: str, tmp_path: Path, config: Config, train
+) -> None:
+    straight = train(stage, tmp_path / "straight", config)
+    train(stage, tmp_path / "resumed", config, steps=3)
+    halfway = checkpoint(tmp_path / "resumed")
+    assert halfway["step"] == 3
+    in_parallel = replace(config, engine=replace(config.engine, workers=1))  # items do not depend on who reads them
+    resumed = train(stage, tmp_path / "resumed", in_parallel)
+    assert checkpoint(resumed)["step"] == 6
+    assert different(checkpoint(straight), checkpoint(resumed)) == []
+    moved = different(checkpoint(straight), halfway)
+    sections = {path.split("/")[1] for path in moved}
+    expected = {"model", "optimiser"}
+    if stage == "vocoder":  # step 4 began the adversarial phase, which the first three steps had not seen
+        expected = {"generator", "average", "judges", "optimiser", "judges_optimiser"}
+    assert sections == expected | {"step"}
+    name = f"{stage}.safetensors"
+    assert (straight / name).read_bytes()[-10_000:] == (resumed / name).read_bytes()[-10_000:]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_finished_training_is_left_as_it_is(
+    stage: str, tmp_path: Path, config: Config, train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = train(stage, tmp_path, config, steps=2)
+    before = (out / "checkpoint.ckpt").read_bytes()
+    train(stage, tmp_path, config, steps=2)
+    assert "trained to step 2 already; raise the number of steps to go on" in capsys.readouterr().out
+    assert (out / "checkpoint.ckpt").read_bytes() == before
+    train(stage, tmp_path, config, steps=1, force=True)
+    assert checkpoint(out)["step"] == 1
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_changed_setting_is_named_when_resuming(stage: str, tmp_path: Path, config: Config, train) -> None:
+    out = train(stage, tmp_path, config, steps=1)
+    before = (out / "checkpoint.ckpt").read_bytes()
+    with pytest.raises(TrainingError, match=rf"{stage}_training\.batch was 2, now 4; use the same setting"):
+        train(stage, tmp_path, config, batch=4)
+    section, values = ("separator", {"hidden": 30}) if stage == "separator" else ("generator", {"stacks": 2})
+    (key,) = values
+    with pytest.raises(TrainingError, match=rf"{section}\.{key} was .*, now .*; use the same setting"):
+        train(stage, tmp_path, with_settings(config, section, **values))
+    assert (out / "checkpoint.ckpt").read_bytes() == before
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_damaged_checkpoint_stops_the_training(stage: str, tmp_path: Path, config: Config, train) -> None:
+    out = train(stage, tmp_path, config, steps=1)
+    content = (out / "checkpoint.ckpt").read_bytes()
+    (out / "checkpoint.ckpt").write_bytes(content[: len(content) // 2])
+    with pytest.raises(TrainingError, match=r"checkpoint\.ckpt: cannot be resumed .*; start afresh with --force"):
+        train(stage, tmp_path, config)
+    train(stage, tmp_path, config, steps=1, force=True)
+    assert (out / "checkpoint.ckpt").read_bytes() == content
+
+
+def test_other_clips_stop_the_training(tmp_path: Path, config: Config, corpus: Path, train) -> None:
+    out = train("separator", tmp_path / "run", config, steps=1)
+    (whole,) = manifest.load(corpus)
+    smaller = replace(whole, clips=whole.clips[1:], folder=tmp_path / "smaller")
+    smaller.folder.mkdir()
+    (smaller.folder / "flac").symlink_to(whole.folder / "flac")
+    manifest.save(smaller)
+    with pytest.raises(TrainingError, match=r"was trained with another data .*; give the same data"):
+        train("separator", out, config, corpus=smaller.folder, steps=1)
+
+
+# Learning
+
+
+def on_one_batch(task: Any, steps: int) -> list[dict[str, float]]:
+    """Logs of steps that all see the same batch: the loudest two of some items, since clips begin with a pause."""
+    wave = "wave" if isinstance(task, VocoderTask) else "sources"
+    items = sorted((task.dataset[index] for index in range(6)), key=lambda item: -item[wave].square().mean())
+    batch = default_collate(items[:2])
+    return [task.step(batch, step) for step in range(steps)]
+
+
+def separator_task(corpus: Path, out: Path, config: Config) -> SeparatorTask:
+    corpora = manifest.load(corpus)
+    out.mkdir(exist_ok=True)
+    return SeparatorTask(corpora, Run(out, config, separator_stage.SECTIONS, "x"), fabric(config.engine, 1))
+
+
+def vocoder_task(corpus: Path, separator: Path, out: Path, config: Config) -> VocoderTask:
+    corpora = manifest.load(corpus)
+    dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, None)
+    engine = fabric(config.engine, 1)
+    teacher = release.load_separator(separator)[0]
+    return VocoderTask(
+        dataset, manifest.load_clips(corpora, "validation"), teacher, Run(out, config, vocoder.SECTIONS, "x"), engine
+    )
+
+
+@pytest.mark.parametrize("loss", ["si-snr", "pit-si-snr"])
+def test_a_separator_learns_a_batch_by_heart(loss: str, tmp_path: Path, config: Config, corpus: Path) -> None:
+    config = with_settings(config, "mixture", clean_share=0.0, snr=(0.0, 0.0))
+    logs = on_one_batch(separator_task(corpus, tmp_path, with_settings(config, "separator_training", loss=loss)), 120)
+    decibels = [-entry[f"loss/{loss}"] for entry in logs]
+    assert decibels[0] < 0.0
+    assert max(decibels[-20:]) > (4.0 if loss == "si-snr" else 2.0)  # the mixture itself is at 0 dB
+    assert max(decibels[-20:]) > decibels[0] + 6.0
+
+
+def test_a_vocoder_learns_a_batch_by_heart(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
+    config = with_settings(config, "vocoder_training", adversarial_from=1_000, learning_rate=1e-2)
+    logs = on_one_batch(vocoder_task(corpus, separator, tmp_path, config), 150)
+    distances = [entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]
+    assert max(distances[-20:]) < 0.65 * distances[0]
+
+
+def test_the_released_separator_speaks_at_the_level_it_hears(
+    tmp_path: Path, config: Config, corpus: Path, separator: Path
+) -> None:
+    model, taught = release.load_separator(separator)
+    assert taught.separator == config.separator
+    products = energies = 0.0
+    for path, clip in manifest.load_clips(manifest.load(corpus), "validation"):
+        speech = torch.from_numpy(files.read(path, 0, min(clip.samples, 4 * 24_000))[0]).double()
+        estimate = model(speech.float()[None]).waves[0, 0].double()
+        assert losses.si_snr(estimate, speech) > 3.0  # else a gain would mean nothing
+        products, energies = products + float(estimate @ speech), energies + float(estimate @ estimate)
+    assert products / energies == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_board_shows_how_a_separator_learns(tmp_path: Path, config: Config, train) -> None:
+    shown = board(train("separator", tmp_path, config, steps=2))
+    assert {
+        "loss/si-snr",
+        "rate/learning",
+        "rate/gradient_norm",
+        "time/steps_per_second",
+        "validation/si_snr_noisy",
+        "validation/si_snr_improvement",
+        "validation/si_snr_clean",
+    } == set(shown.Tags()["scalars"])
+    assert [event.step for event in shown.Scalars("loss/si-snr")] == [1, 2]
+    assert shown.Tags()["images"] == ["basis"]
+    audio = ["audio/mixture", "audio/speech_from_mixture", "audio/speech_from_clean"]
+    assert sorted(shown.Tags()["audio"]) == sorted(audio)
+    noisy, gained = (shown.Scalars(f"validation/si_snr_{name}")[0].value for name in ("noisy", "improvement"))
+    assert noisy - gained == pytest.approx(-4.0, abs=0.1)  # validation mixes at this ratio
+
+
+def test_the_board_shows_both_phases_of_a_vocoder(tmp_path: Path, config: Config, train) -> None:
+    shown = board(train("vocoder", tmp_path, config, steps=6))
+    steps = {name: [event.step for event in shown.Scalars(name)] for name in shown.Tags()["scalars"]}
+    for name in ("stft/convergence", "stft/log_magnitude", "rate/learning", "rate/gradient_norm"):
+        assert steps.pop(name) == [1, 2, 3, 4, 5, 6]
+    assert steps.pop("weights/l1") == [1, 2, 3, 4]  # steps 0 to 3
+    for name in ("adversarial/wave", "adversarial/stft", "discriminator/loss"):
+        assert steps.pop(name) == [5, 6]
+    assert set(steps) == {"time/steps_per_second", "validation/stft/convergence", "validation/stft/log_magnitude"}
+    assert shown.Tags()["images"] == ["spectrograms"]
+    assert sorted(shown.Tags()["audio"]) == ["audio/recording", "audio/spoken"]
+
+
+# The vocoder's own
+
+
+def parameters(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+
+
+def test_judges_wait_for_their_phase_and_then_learn(
+    tmp_path: Path, config: Config, corpus: Path, separator: Path
+) -> None:
+    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", adversarial_from=2))
+    batch = default_collate([task.dataset[index] for index in range(2)])
+    before = parameters(task.judges)
+    for step in (0, 1):
+        logs = task.step(batch, step)
+        assert {"weights/l1", "stft/convergence"} <= logs.keys()
+        assert "adversarial/wave" not in logs
+    assert all(torch.equal(value, before[name]) for name, value in parameters(task.judges).items())
+    logs = task.step(batch, 2)
+    assert "weights/l1" not in logs
+    assert not any(torch.equal(value, before[name]) for name, value in parameters(task.judges).items())
+    assert all(parameter.requires_grad for parameter in task.judges.parameters())
+
+
+def test_the_generators_adversarial_loss_is_the_judges_verdict(
+    tmp_path: Path, config: Config, corpus: Path, separator: Path
+) -> None:
+    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", adversarial_from=0))
+    batch = default_collate([task.dataset[index] for index in range(2)])
+    with torch.no_grad():
+        spoken = task.generator.module(batch["mel"]).wave
+        expected = {
+            "adversarial/wave": losses.generator_adversarial_loss(task.judges.wave(spoken)),
+            "adversarial/stft": losses.generator_adversarial_loss(task.judges.stft(spoken)),
+            "discriminator/loss": losses.discriminator_loss(task.judges(batch["wave"]), task.judges(spoken)),
+            **losses.stft_losses(spoken, batch["wave"], config.discriminators.resolutions),
+        }
+    logs = task.step(batch, 0)
+    assert {name: logs[name] for name in expected} == pytest.approx(
+        {name: value.item() for name, value in expected.items()}, rel=1e-4
+    )
+
+
+def test_the_average_is_exponential(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
+    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", ema=0.9))
+    batch = default_collate([task.dataset[index] for index in range(2)])
+    expected: dict[str, torch.Tensor] = {}
+    for step in range(4):
+        task.step(batch, step)
+        now = parameters(task.generator.module)
+        expected = {name: 0.9 * expected[name] + 0.1 * now[name] for name in now} if expected else now
+    found = parameters(task.average.module)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-7, rtol=1e-5)
+    task.release(4)
+    released, mel = release.load_vocoder(task.path)[0], torch.rand(1, 80, 20)
+    torch.testing.assert_close(released(mel).wave, task.average.module(mel).wave, atol=1e-6, rtol=1e-5)
+
+
+def test_the_basis_is_the_separators_and_moves_only_where_it_may(
+    tmp_path: Path, config: Config, separator: Path, train
+) -> None:
+    taught = release.load_separator(separator)[0].basis.signals
+    frozen = release.load_vocoder(train("vocoder", tmp_path / "frozen", config, steps=5) / "vocoder.safetensors")[0]
+    assert torch.equal(frozen.basis.signals, taught)
+    tuned = train("vocoder", tmp_path / "tuned", config, steps=5, basis_learning_rate=1e-4)
+    moved = (release.load_vocoder(tuned / "vocoder.safetensors")[0].basis.signals - taught).abs().max().item()
+    assert 0.0 < moved <= 5 * 1e-4 * 1.5  # Adam's steps are about the rate, which is a tenth of the generator's here
+
+
+def test_a_released_vocoder_says_where_it_is_from_and_speaks(
+    tmp_path: Path, config: Config, corpus: Path, train
+) -> None:
+    path = train("vocoder", tmp_path, config, steps=2) / "vocoder.safetensors"
+    generator, taught = release.load_vocoder(path)
+    assert taught == with_settings(config, "vocoder_training", steps=2)
+    said = release.metadata(path)
+    assert (said["step"], said["data"]) == ("2", manifest.data_hash(manifest.load(corpus)))
+    assert generator(torch.rand(1, 80, 13)).wave.shape == (1, 13 * 240)
+
+
+@pytest.mark.parametrize("target", ["recording", "resynthesis"])
+def test_stored_weights_and_computed_ones_ask_for_nearly_the_same(
+    target: str, tmp_path: Path, config: Config, corpus: Path, separator: Path, decomposition: Path
+) -> None:
+    config = with_settings(config, "vocoder_training", target=target, batch=8, steps=1)
+    first = {}
+    for name, stored in (("stored", decomposition), ("computed", None)):
+        vocoder.train(corpus, tmp_path / name, separator, stored, config)
+        shown = board(tmp_path / name)
+        first[name] = {tag: shown.Scalars(tag)[0].value for tag in ("weights/l1", "stft/log_magnitude")}
+    for tag, value in first["stored"].items():  # gLN's statistics are the utterance's there and the crop's here
+        assert first["computed"][tag] == pytest.approx(value, rel=0.3)
+    if target == "recording":
+        assert first["computed"]["stft/log_magnitude"] == first["stored"]["stft/log_magnitude"]
+
+
+def test_a_decomposition_of_something_else_is_refused(
+    tmp_path: Path, config: Config, corpus: Path, separator: Path
+) -> None:
+    with pytest.raises(CorpusError, match="holds no finished decomposition"):
+        vocoder.train(corpus, tmp_path / "out", separator, tmp_path / "nowhere", config)
+
+
+def test_the_vocoder_needs_the_separators_frames(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
+    other = replace(config, frames=Frames(basis_length=45))
+    with pytest.raises(ConfigurationError, match=r"basis_length=45.* differs from the separator's .*basis_length=30"):
+        vocoder.train(corpus, tmp_path, separator, None, other)
+    with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.basis_signals 32"):
+        vocoder.train(corpus, tmp_path, separator, None, with_settings(config, "generator", channels=24))
+    with pytest.raises(ModelFileError, match="no such file"):
+        vocoder.train(corpus, tmp_path, tmp_path / "missing.safetensors", None, config)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_corpus_of_another_rate_is_refused(stage: str, tmp_path: Path, config: Config, corpus: Path, train) -> None:
+    (whole,) = manifest.load(corpus)
+    other = replace(whole, folder=tmp_path / "corpus", sample_rate=16_000)
+    other.folder.mkdir()
+    (other.folder / "flac").symlink_to(whole.folder / "flac")
+    manifest.save(other)
+    with pytest.raises(CorpusError, match=r"prepared at 16000 Hz, but frames\.sample_rate is 24000"):
+        train(stage, tmp_path / "run", config, corpus=other.folder)
+
+
+# What breaks a training
+
+
+def test_a_loss_that_is_not_finite_is_named_with_step_and_clips() -> None:
+    fine = {"a": torch.tensor(1.0)}
+    require_finite(fine, 3, ["x"])
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(TrainingError, match=rf"b/c is {value} at step 3, on one@5, two@7; look at these clips"):
+            require_finite({**fine, "b/c": torch.tensor(value)}, 3, ["one@5", "two@7"])
+
+
+def test_a_separator_that_diverges_stops_with_finite_weights(tmp_path: Path, config: Config, train) -> None:
+    with pytest.raises(TrainingError, match=r"(loss/si-snr|gradient norm) is \S+ at step \d, on ru_\d+@\d+, ru_\d+@"):
+        train("separator", tmp_path, config, scale=1e30, save_every=1, validate_every=100)
+    left = leaves(checkpoint(tmp_path))
+    assert left["/step"] < 6
+    assert all(bool(leaf.isfinite().all()) for leaf in left.values() if isinstance(leaf, torch.Tensor))
+
+
+def test_a_gradient_that_is_not_finite_does_not_reach_the_weights(
+    tmp_path: Path, config: Config, corpus: Path, separator: Path
+) -> None:
+    weights = {**config.vocoder_training.loss_weights, "stft/convergence": float("nan")}
+    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", loss_weights=weights))
+    before = parameters(task.generator.module)
+    with pytest.raises(TrainingError, match=r"gradient norm is nan at step 0, on ru_\d+@\d+, ru_\d+@\d+"):
+        on_one_batch(task, 1)
+    assert all(torch.equal(value, before[name]) for name, value in parameters(task.generator.module).items())
+
+
+def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path, config: Config, corpus: Path) -> None:
+    task = separator_task(corpus, tmp_path, with_settings(config, "separator_training", batch=3))
+    with pytest.raises(ConfigurationError, match="batch: 3 crops do not divide among 2 processes"):
+        fit(task, SimpleNamespace(world_size=2), EngineConfig(), task.run)
