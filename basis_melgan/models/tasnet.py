@@ -137,7 +137,8 @@ class Depthwise(nn.Module):
         padded = F.pad(x, self.padding)
         taps = self.weight.to(x.dtype)
         products = [tap * padded[:, shift : shift + frames] for tap, shift in zip(taps, self.shifts, strict=True)]
-        return sum(products[1:], products[0])
+        filtered: Tensor = sum(products[1:], products[0])
+        return filtered
 
 
 class RecurrentMasker(nn.Module):

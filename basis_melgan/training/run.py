@@ -82,10 +82,11 @@ class Run:
             ) from error
 
     def _require_same(self, identity: dict[str, str]) -> None:
-        for name, ours in (("data", self.data_hash), ("separator", self.separator_hash)):
-            if identity[name] != ours:
+        for name in ("data", "separator"):
+            was, now = identity[name], self.identity()[name]
+            if was != now:
                 raise TrainingError(
-                    f"{self.checkpoint}: was trained with another {name} (hash {identity[name][:12]}, now {ours[:12]}); "
+                    f"{self.checkpoint}: was trained with another {name} (hash {was[:12]}, now {now[:12]}); "
                     f"give the same {name}, another run folder, or --force to start afresh"
                 )
         theirs, ours = flatten(json.loads(identity["config"])), flatten(json.loads(self.identity()["config"]))

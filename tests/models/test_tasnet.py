@@ -183,7 +183,7 @@ def test_depthwise_filter_is_torchs_grouped_convolution(kernel: int, dilation: i
     channels_first = x.transpose(1, 2)
     centred, causal = (Depthwise(7, kernel, dilation, causal) for causal in (False, True))
     weight = torch.randn(7, kernel)
-    centred.weight.data = causal.weight.data = weight
+    centred.weight.data = causal.weight.data = weight.T
     expected = F.conv1d(channels_first, weight[:, None], padding="same", dilation=dilation, groups=7)
     torch.testing.assert_close(centred(x).transpose(1, 2), expected, atol=1e-5, rtol=0.0)
     past = F.pad(channels_first, ((kernel - 1) * dilation, 0))
@@ -197,7 +197,7 @@ def test_the_block_is_residual_around_its_two_norms() -> None:
     torch.nn.init.normal_(block.depthwise.weight)
     y = F.conv1d(x, block.up.weight[..., None])
     y = F.group_norm(F.prelu(y, block.up_activation.weight), 1, eps=1e-8)
-    y = F.conv1d(y, block.depthwise.weight[:, None], padding=2, dilation=2, groups=10)
+    y = F.conv1d(y, block.depthwise.weight.T[:, None], padding=2, dilation=2, groups=10)
     y = F.group_norm(F.prelu(y, block.depthwise_activation.weight), 1, eps=1e-8)
     expected = x + F.conv1d(y, block.down.weight[..., None])
     torch.testing.assert_close(block(x.transpose(1, 2)).transpose(1, 2), expected, atol=1e-5, rtol=0.0)

@@ -119,7 +119,7 @@ def test_stft_losses_are_auralosss(name: str, monkeypatch: pytest.MonkeyPatch) -
     found = losses.stft_losses(estimate, target, RESOLUTIONS)[name]
     items = zip(estimate, target, strict=True)  # one by one, since auraloss takes a batch for one long item
     expected = np.mean([oracle(ours[None, None], theirs[None, None]).item() for ours, theirs in items])
-    assert found.item() == pytest.approx(expected, rel=1e-4)
+    assert found.item() == pytest.approx(expected, rel=5e-4)
 
 
 def test_magnitudes_are_those_of_numpys_transform() -> None:
