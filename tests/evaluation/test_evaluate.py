@@ -107,7 +107,8 @@ def test_a_vocoder_is_measured_from_its_file_alone(corpora, vocoder, tmp_path):
     mel = mel_spectrogram(files.read(corpora / "a" / "flac" / "clip7.flac")[0], config.mel, config.frames)
     spoken = files.read(tmp_path / "a" / "clip7.wav")[0]
     assert np.abs(spoken).max() > 0.01
-    np.testing.assert_allclose(spoken, generator(torch.from_numpy(mel)[None]).wave[0].clamp(-1, 1), atol=2**-15)
+    expected = generator(torch.from_numpy(mel)[None]).wave[0, : spoken.size].clamp(-1, 1)
+    np.testing.assert_allclose(spoken, expected, atol=2**-15)
 
 
 def test_a_vocoder_refuses_a_corpus_of_another_rate(corpora, tmp_path):
