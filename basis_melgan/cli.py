@@ -84,7 +84,8 @@ def analyse(
         snr: speech over the white noise that is added, in dB; the paper's fixed noise puts BiaoBei at about −4 dB.
         force: replace an earlier analysis in OUT.
     """
-    from basis_melgan.evaluation.analysis import Choice, analyse
+    from basis_melgan.evaluation.analysis import analyse
+    from basis_melgan.evaluation.choice import Choice
 
     choice = Choice(clips.split(",") if clips is not None else None, count, split, seed)
     analyse(separator, corpus, out, choice, snr, force)

@@ -3,14 +3,12 @@
 import json
 import math
 import os
-import random
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,10 +19,11 @@ from torch import Tensor
 from basis_melgan import __version__
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.config import Config, nearest
+from basis_melgan.config import Config
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.manifest import Clip, Split
-from basis_melgan.errors import AudioError, ConfigurationError, CorpusError, ModelFileError, OutputError
+from basis_melgan.corpus.manifest import Split
+from basis_melgan.errors import AudioError, ConfigurationError, ModelFileError, OutputError
+from basis_melgan.evaluation.choice import Choice, Selected
 from basis_melgan.evaluation.metrics import pesq_wb, si_snr
 from basis_melgan.models import pictures, release
 from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
@@ -47,50 +46,6 @@ LEVEL = "level (dBFS)"
 COLUMNS = {"SI-SNR (dB)": 1, "PESQ-WB": 2, LEVEL: 1}  # and their decimals
 
 Scores = dict[str, dict[str, float | None]]  # by wave and column; None for what cannot be had
-
-
-class Selected(NamedTuple):
-    """A clip of one of several corpora."""
-
-    corpus: str
-    path: Path
-    clip: Clip
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which clips to analyse: those named, of any split, or else `count` of a split, drawn at random.
-
-    Attributes:
-        named: ids of clips, or `CORPUS/ID` where several corpora have that id; None to draw.
-        count: how many to draw.
-        split: the split to draw from.
-        seed: of the draw, and of the noise that is added to each clip.
-    """
-
-    named: Sequence[str] | None
-    count: int
-    split: Split
-    seed: int
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ConfigurationError(f"count: {self.count} clips; draw 1 or more")
-        if self.seed < 0:
-            raise ConfigurationError(f"seed: {self.seed} is negative; use 0 or more")
-
-    def of(self, corpora: Sequence[manifest.Corpus]) -> list[Selected]:
-        """The chosen clips of all corpora; the whole split where it has fewer than `count`.
-
-        Raises:
-            CorpusError: the split is empty, or a name is no clip's or several clips'.
-        """
-        clips = sorted(Selected(each.name, each.path(clip), clip) for each in corpora for clip in each.clips)
-        if self.named is not None:
-            return [_find(name, clips) for name in dict.fromkeys(self.named)]
-        manifest.load_clips(corpora, self.split)  # raises where there are none
-        drawable = [one for one in clips if one.clip.split == self.split]
-        return random.Random(self.seed).sample(drawable, min(self.count, len(drawable)))
 
 
 @dataclass(frozen=True)
@@ -302,18 +257,6 @@ def _notes(config: Config, choice: Choice, utterances: Sequence[Utterance]) -> I
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _find(name: str, clips: Sequence[Selected]) -> Selected:
-    found = {
-        f"{one.corpus}/{one.clip.id}": one for one in clips if name in (one.clip.id, f"{one.corpus}/{one.clip.id}")
-    }
-    if not found:
-        near = nearest(name, (one.clip.id for one in clips)) or "; clips.jsonl of the corpus lists them"
-        raise CorpusError(f"clips: {name!r} is the id of no clip{near}")
-    if len(found) > 1:
-        raise CorpusError(f"clips: {name!r} is in several corpora; say {' or '.join(found)}")
-    return found.popitem()[1]
 
 
 def _require_free(out: Path, force: bool) -> None:

@@ -158,7 +158,8 @@ def progress(steps: int, start: int, shown: bool) -> Iterator[Callable[[Mapping[
         row = bar.add_task("", total=steps, completed=start)
 
         def advance(logs: Mapping[str, float]) -> None:
-            losses = "  ".join(f"{name} {value:.3f}" for name, value in logs.items() if not name.startswith("rate/"))
+            totals = {name.removeprefix("loss/"): value for name, value in logs.items() if name.startswith("loss/")}
+            losses = "  ".join(f"{name} {value:.3f}" for name, value in totals.items())
             bar.update(row, advance=1, description=losses)
 
         yield advance

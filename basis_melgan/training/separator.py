@@ -97,10 +97,10 @@ class SeparatorTask:
             scores.append((noisy, noisy - float(losses.si_snr(mixture, speech)), clean))
             if index == 0:
                 rate = self.run.config.frames.sample_rate
-                board.add_audio("audio/mixture", mixture, step, rate)
+                board.add_audio("audio/mixture", mixture.clamp(-1, 1), step, rate)
                 gains = (estimates @ speech) / (estimates.square().sum(dim=-1) + losses.EPSILON)
-                board.add_audio("audio/speech_from_mixture", gains[0] * estimates[0], step, rate)
-                board.add_audio("audio/speech_from_clean", gains[1] * estimates[1], step, rate)
+                board.add_audio("audio/speech_from_mixture", (gains[0] * estimates[0]).clamp(-1, 1), step, rate)
+                board.add_audio("audio/speech_from_clean", (gains[1] * estimates[1]).clamp(-1, 1), step, rate)
         names = ("validation/si_snr_noisy", "validation/si_snr_improvement", "validation/si_snr_clean")
         for name, value in zip(names, np.mean(scores, axis=0), strict=True):
             board.add_scalar(name, value, step)

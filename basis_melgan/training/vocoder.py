@@ -128,11 +128,12 @@ class VocoderTask:
         norm = self._descend(loss, self.generator, self.optimiser, step, batch["id"])
         self.average.update_parameters(self.generator.module)
         if adversarial:
-            loss = losses.discriminator_loss(self.judging(target), self.judging(spoken.wave.detach()))
-            require_finite({"discriminator/loss": loss}, step, batch["id"])
+            judged = losses.discriminator_loss(self.judging(target), self.judging(spoken.wave.detach()))
+            require_finite({"loss/discriminators": judged}, step, batch["id"])
             schedule.set_rate(self.judges_optimiser, factor * training.discriminator_learning_rate)
-            self._descend(loss, self.judging, self.judges_optimiser, step, batch["id"])
-            found["discriminator/loss"] = loss
+            self._descend(judged, self.judging, self.judges_optimiser, step, batch["id"])
+            found["loss/discriminators"] = judged
+        found["loss/total"] = loss
         rates = {"rate/learning": factor * training.learning_rate, "rate/gradient_norm": norm}
         return {name: float(value.detach()) for name, value in found.items()} | rates
 
@@ -193,7 +194,7 @@ class VocoderTask:
             target = torch.from_numpy(recording)[None].to(self.engine.device)
             found.append(losses.stft_losses(spoken.wave, target, config.discriminators.resolutions))
             if index == 0:
-                board.add_audio("audio/spoken", spoken.wave[0], step, config.frames.sample_rate)
+                board.add_audio("audio/spoken", spoken.wave[0].clamp(-1, 1), step, config.frames.sample_rate)
                 board.add_audio("audio/recording", target[0], step, config.frames.sample_rate)
                 waves = {"spoken": spoken.wave[0].numpy(force=True), "recording": recording}
                 board.add_figure("spectrograms", pictures.spectrograms(waves, config.frames), step)

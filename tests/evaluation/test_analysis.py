@@ -16,7 +16,8 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, CorpusError, ModelFileError, OutputError
 from basis_melgan.evaluation import analysis
-from basis_melgan.evaluation.analysis import Choice, analyse, white_noise
+from basis_melgan.evaluation.analysis import analyse, white_noise
+from basis_melgan.evaluation.choice import Choice
 from basis_melgan.evaluation.metrics import pesq_wb, si_snr
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import Separator

@@ -241,10 +241,10 @@ def test_the_board_shows_how_a_separator_learns(tmp_path: Path, config: Config, 
 def test_the_board_shows_both_phases_of_a_vocoder(tmp_path: Path, config: Config, train) -> None:
     shown = board(train("vocoder", tmp_path, config, steps=6))
     steps = {name: [event.step for event in shown.Scalars(name)] for name in shown.Tags()["scalars"]}
-    for name in ("stft/convergence", "stft/log_magnitude", "rate/learning", "rate/gradient_norm"):
+    for name in ("loss/total", "stft/convergence", "stft/log_magnitude", "rate/learning", "rate/gradient_norm"):
         assert steps.pop(name) == [1, 2, 3, 4, 5, 6]
     assert steps.pop("weights/l1") == [1, 2, 3, 4]  # steps 0 to 3
-    for name in ("adversarial/wave", "adversarial/stft", "discriminator/loss"):
+    for name in ("adversarial/wave", "adversarial/stft", "loss/discriminators"):
         assert steps.pop(name) == [5, 6]
     assert set(steps) == {"time/steps_per_second", "validation/stft/convergence", "validation/stft/log_magnitude"}
     assert shown.Tags()["images"] == ["spectrograms"]
@@ -285,7 +285,7 @@ def test_the_generators_adversarial_loss_is_the_judges_verdict(
         expected = {
             "adversarial/wave": losses.generator_adversarial_loss(task.judges.wave(spoken)),
             "adversarial/stft": losses.generator_adversarial_loss(task.judges.stft(spoken)),
-            "discriminator/loss": losses.discriminator_loss(task.judges(batch["wave"]), task.judges(spoken)),
+            "loss/discriminators": losses.discriminator_loss(task.judges(batch["wave"]), task.judges(spoken)),
             **losses.stft_losses(spoken, batch["wave"], config.discriminators.resolutions),
         }
     logs = task.step(batch, 0)
