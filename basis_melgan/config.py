@@ -154,6 +154,7 @@ class SeparatorTrainingConfig:
     batch: int = 8  # crops over all processes
     crop: int = 20_000  # samples
     loss: Literal["si-snr", "pit-si-snr"] = "si-snr"
+    ceiling: float | None = None  # dB that a crop's SI-SNR counts at most; keeps clean crops from drowning noisy ones
     warmup: int = 4_000  # steps
     scale: float = 1.0
     cooldown: int = 0  # last steps over which the learning rate falls linearly to 0

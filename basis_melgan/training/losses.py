@@ -1,5 +1,6 @@
 """Losses, as pure functions of tensors. Lower is better for all of them."""
 
+import math
 from collections.abc import Sequence
 from itertools import permutations
 
@@ -13,12 +14,13 @@ EPSILON = 1e-8
 MAGNITUDE_FLOOR = 5e-3
 
 
-def si_snr(estimate: Tensor, target: Tensor) -> Tensor:
+def si_snr(estimate: Tensor, target: Tensor, ceiling: float = math.inf) -> Tensor:
     """Scale-invariant signal-to-noise ratio in dB (arXiv 1809.07454, equation 13), of zero-mean waves.
 
     Args:
         estimate: (…, T).
         target: (…, T).
+        ceiling: dB that the ratio approaches and does not pass (arXiv 2006.12701, section 3.1).
 
     Returns:
         (…), dB. A silent target gives the ratio of nothing to the estimate, so that silence is rewarded there too.
@@ -28,23 +30,25 @@ def si_snr(estimate: Tensor, target: Tensor) -> Tensor:
     energy = (target * target).sum(dim=-1, keepdim=True)
     projection = (estimate * target).sum(dim=-1, keepdim=True) / (energy + EPSILON) * target
     noise = estimate - projection
-    ratio = ((projection * projection).sum(dim=-1) + EPSILON) / ((noise * noise).sum(dim=-1) + EPSILON)
+    signal = (projection * projection).sum(dim=-1) + EPSILON
+    ratio = signal / ((noise * noise).sum(dim=-1) + EPSILON + 10 ** (-ceiling / 10) * signal)
     return 10 * torch.log10(ratio)
 
 
-def speech_si_snr_loss(estimates: Tensor, targets: Tensor) -> Tensor:
-    """Negative SI-SNR in dB of source 0, the speech; (B, C, T) both, mean over the batch."""
-    return -si_snr(estimates[:, 0], targets[:, 0]).mean()
+def speech_si_snr_loss(estimates: Tensor, targets: Tensor, ceiling: float = math.inf) -> Tensor:
+    """Negative SI-SNR in dB of source 0, the speech, under a ceiling; (B, C, T) both, mean over the batch."""
+    return -si_snr(estimates[:, 0], targets[:, 0], ceiling).mean()
 
 
-def permutation_invariant_si_snr_loss(estimates: Tensor, targets: Tensor) -> Tensor:
+def permutation_invariant_si_snr_loss(estimates: Tensor, targets: Tensor, ceiling: float = math.inf) -> Tensor:
     """Negative SI-SNR in dB under each item's best assignment of estimates to sources (arXiv 1607.00325).
 
     Args:
         estimates: (B, C, T).
         targets: (B, C, T).
+        ceiling: dB, of `si_snr`.
     """
-    pairwise = si_snr(estimates[:, :, None], targets[:, None])
+    pairwise = si_snr(estimates[:, :, None], targets[:, None], ceiling)
     sources = range(estimates.shape[1])
     totals = [torch.stack([pairwise[:, i, j] for i, j in enumerate(order)]).mean(0) for order in permutations(sources)]
     return -torch.stack(totals).amax(dim=0).mean()

@@ -1,5 +1,6 @@
 """Stage 1: train a Conv-TasNet to denoise speech, and with it the basis."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,8 @@ class SeparatorTask:
         schedule.set_rate(self.optimiser, rate)
         self.model.train()
         sources: Tensor = batch["sources"]
-        loss = LOSSES[training.loss](self.model(sources.sum(dim=1)).waves, sources)
+        ceiling = math.inf if training.ceiling is None else training.ceiling
+        loss = LOSSES[training.loss](self.model(sources.sum(dim=1)).waves, sources, ceiling)
         require_finite({f"loss/{training.loss}": loss}, step, batch["id"])
         self.optimiser.zero_grad()
         self.engine.backward(loss)

@@ -49,6 +49,16 @@ def test_orthogonal_noise_gives_its_own_ratio(snr: float, gain: float, offset: f
     assert losses.si_snr(estimate, 0.3 * sine).item() == pytest.approx(snr, abs=0.02)
 
 
+@settings(deadline=None)
+@given(st.floats(-20, 40), st.floats(5, 50))
+def test_a_ceiling_counts_as_noise_of_its_own(snr: float, ceiling: float) -> None:
+    sine, cosine = tones()
+    expected = -10 * math.log10(10 ** (-snr / 10) + 10 ** (-ceiling / 10))
+    found = losses.si_snr(sine + 10 ** (-snr / 20) * cosine, sine, ceiling).item()
+    assert found == pytest.approx(expected, abs=0.02)
+    assert found < ceiling
+
+
 def test_a_scaled_target_is_as_good_as_the_target() -> None:
     target = speech(0)
     for gain in (-2.0, 0.1, 1.0, 7.0):
