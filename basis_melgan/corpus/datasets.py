@@ -20,6 +20,15 @@ from basis_melgan.errors import CorpusError
 
 Clips = Sequence[tuple[Path, Clip]]
 
+VALIDATION_CLIPS = 16  # evenly spaced over the validation split, so that validating stays short
+VALIDATION_SECONDS = 4  # of each
+
+
+def excerpts(clips: Clips, sample_rate: int) -> list[tuple[Path, int]]:
+    """Files to validate on, and how many samples from the start of each."""
+    chosen = clips[:: max(1, len(clips) // VALIDATION_CLIPS)]
+    return [(path, min(clip.samples, VALIDATION_SECONDS * sample_rate)) for path, clip in chosen]
+
 
 class StepSampler(Sampler[list[int]]):
     """Indices of each step's batch for one of `world` processes; together they cover the same global batch."""

@@ -14,8 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from basis_melgan.audio import files
 from basis_melgan.config import Config
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.datasets import MixtureCrops
-from basis_melgan.corpus.manifest import Clip
+from basis_melgan.corpus.datasets import MixtureCrops, excerpts
 from basis_melgan.models import pictures, release
 from basis_melgan.models.tasnet import SPEECH, Separator
 from basis_melgan.training import losses, schedule
@@ -24,8 +23,6 @@ from basis_melgan.training.run import Run
 
 SECTIONS = ("frames", "mixture", "separator", "separator_training")
 VALIDATION_SNR = -4.0  # dB, where the paper's fixed noise puts BiaoBei
-VALIDATION_CLIPS = 16  # evenly spaced over the validation split, so that validating stays short
-VALIDATION_SECONDS = 4  # of each
 LOSSES = {"si-snr": losses.speech_si_snr_loss, "pit-si-snr": losses.permutation_invariant_si_snr_loss}
 
 
@@ -58,7 +55,7 @@ class SeparatorTask:
         self.validate_every, self.save_every = training.validate_every, training.save_every
         self.dataset = MixtureCrops(manifest.load_clips(corpora, "train"), run.config)
         validation = manifest.load_clips(corpora, "validation")
-        self.validation = validation[:: max(1, len(validation) // VALIDATION_CLIPS)]
+        self.validation = excerpts(validation, run.config.frames.sample_rate)
         self.separator = Separator(run.config.separator, run.config.frames)
         if run.config.engine.compile:
             fuse(self.separator)
@@ -92,8 +89,8 @@ class SeparatorTask:
         """SI-SNR of the speech estimate from noisy and from clean validation clips, one clip to hear, and the basis."""
         self.separator.eval()
         scores = []
-        for index, (path, clip) in enumerate(self.validation):
-            speech, mixture = self._validation_pair(index, path, clip)
+        for index, (path, samples) in enumerate(self.validation):
+            speech, mixture = self._validation_pair(index, path, samples)
             estimates = self.separator.forward(torch.stack([mixture, speech])).waves[:, SPEECH]
             noisy, clean = losses.si_snr(estimates, speech).tolist()
             scores.append((noisy, noisy - float(losses.si_snr(mixture, speech)), clean))
@@ -130,16 +127,16 @@ class SeparatorTask:
     def _clean_gain(self) -> float:
         """Least-squares factor from the separator's estimates of clean validation clips to the clips themselves."""
         products, energies = 0.0, 0.0
-        for index, (path, clip) in enumerate(self.validation):
-            speech, _ = self._validation_pair(index, path, clip)
+        for index, (path, samples) in enumerate(self.validation):
+            speech, _ = self._validation_pair(index, path, samples)
             estimate = self.separator.forward(speech[None]).waves[0, SPEECH]
             products += float(estimate @ speech)
             energies += float(estimate @ estimate)
         return products / max(energies, 1e-12)
 
-    def _validation_pair(self, index: int, path: Path, clip: Clip) -> tuple[Tensor, Tensor]:
+    def _validation_pair(self, index: int, path: Path, samples: int) -> tuple[Tensor, Tensor]:
         """A clip's speech (T,) and its mixture (T,) with white noise, the same at every validation."""
-        speech = files.read(path, 0, min(clip.samples, VALIDATION_SECONDS * self.run.config.frames.sample_rate))[0]
+        speech = files.read(path, 0, samples)[0]
         noise = np.random.default_rng(index).standard_normal(len(speech)).astype(np.float32)
         scale = np.sqrt(np.mean(np.square(speech))) * 10 ** (-VALIDATION_SNR / 20)
         pair = torch.from_numpy(np.stack([speech, speech + noise * np.float32(scale)])).to(self.engine.device)

@@ -17,7 +17,7 @@ from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config import Config, DiscriminatorConfig, VocoderTrainingConfig
 from basis_melgan.corpus import decompose, manifest
-from basis_melgan.corpus.datasets import Clips, SpeechCrops
+from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import pictures, release
 from basis_melgan.models.discriminators import MultiResolutionDiscriminator, MultiScaleDiscriminator
@@ -28,8 +28,6 @@ from basis_melgan.training.engine import clip_gradient, fabric, fit, fuse, requi
 from basis_melgan.training.run import Run
 
 SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "vocoder_training")
-VALIDATION_CLIPS = 16  # evenly spaced over the validation split, so that validating stays short
-VALIDATION_SECONDS = 4  # of each
 
 
 def train(
@@ -79,7 +77,7 @@ class VocoderTask:
         self.run, self.engine, self.training, self.dataset = run, engine, training, dataset
         self.steps, self.batch = training.steps, training.batch
         self.validate_every, self.save_every = training.validate_every, training.save_every
-        self.validation = validation[:: max(1, len(validation) // VALIDATION_CLIPS)]
+        self.validation = excerpts(validation, config.frames.sample_rate)
         self.teacher = engine.to_device(teacher)
         generator = release.new_generator(config)
         generator.basis.load_state_dict(teacher.basis.state_dict())
@@ -186,8 +184,7 @@ class VocoderTask:
         config = self.run.config
         generator = self.average.module.eval()
         found = []
-        for index, (path, clip) in enumerate(self.validation):
-            samples = min(clip.samples, VALIDATION_SECONDS * config.frames.sample_rate)
+        for index, (path, samples) in enumerate(self.validation):
             recording = files.read(path, 0, config.frames.samples(config.frames.mel_frames(samples)))[0]
             mel = mel_spectrogram(recording, config.mel, config.frames)[:, : config.frames.mel_frames(samples)]
             spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
