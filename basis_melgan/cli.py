@@ -147,22 +147,57 @@ def evaluate(
     corpus: Path,
     split: Split = "test",
     json: Path | None = None,
+    csv: Path | None = None,
     waves: Path | None = None,
     jobs: int | None = None,
+    quick: bool = False,
 ) -> None:
     """Measure a vocoder, or a baseline, on a corpus.
 
+    Goes on where an interrupted run with the same --json stopped.
+
     Args:
-        system: a vocoder's file, or the name of a baseline.
-        corpus: prepared corpus.
+        system: a vocoder's file, a folder of waves, recording, world, griffin-lim or griffin-lim:ITERATIONS.
+        corpus: prepared corpus, or a folder of several.
         split: split to measure.
-        json: file for the figures of every clip.
+        json: file for all figures, of every clip and in the mean.
+        csv: file for the figures of every clip.
         waves: folder for the waves that were measured.
         jobs: processes; one per core unless given.
+        quick: leave out the metrics that take half a second or more per second of audio.
     """
-    from basis_melgan.evaluation.evaluate import evaluate
+    from basis_melgan.evaluation.evaluate import Scope, evaluate
 
-    evaluate(system, corpus, split, json, waves, jobs)
+    evaluate(system, Scope(corpus, split, quick, jobs), json, csv, waves)
+
+
+def compare(
+    systems: list[str],
+    *,
+    corpus: Path,
+    out: Path,
+    split: Split = "test",
+    jobs: int | None = None,
+    quick: bool = False,
+    force: bool = False,
+) -> None:
+    """Measure several systems on the same clips, and what sets them apart.
+
+    The first system is the one that the others are compared with, clip by clip. Leaves results.json, results.csv,
+    table.md and the waves in OUT; goes on where an interrupted run stopped.
+
+    Args:
+        systems: as evaluate takes them, two or more.
+        corpus: prepared corpus, or a folder of several.
+        out: folder for the results.
+        split: split to measure.
+        jobs: processes; one per core unless given.
+        quick: leave out the metrics that take half a second or more per second of audio.
+        force: replace the results of an earlier comparison in OUT.
+    """
+    from basis_melgan.evaluation.evaluate import Scope, compare
+
+    compare(systems, Scope(corpus, split, quick, jobs), out, force)
 
 
 def complexity(*, config: Config, json: bool = False) -> None:
@@ -187,6 +222,7 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     train_vocoder: ("frames", "mel", "generator", "discriminators", "vocoder_training", "engine"),
     vocode: (),
     evaluate: (),
+    compare: (),
     complexity: ("frames", "mel", "separator", "generator"),
 }
 VERBS = {function.__name__.replace("_", "-"): function for function in SECTIONS}

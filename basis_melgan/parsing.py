@@ -36,7 +36,8 @@ def arguments(function: Callable[..., None], sections: Sequence[str], words: Seq
     """Read the words after a verb into the arguments of its function.
 
     Args:
-        function: the verb; its signature and Google docstring say what it takes. A `bool` becomes a flag.
+        function: the verb; its signature and Google docstring say what it takes. A `bool` becomes a flag,
+            a `list[str]` one word or more.
         sections: what of `Config` the verb uses: these keys may be given in dotted form, and the function gets the
             whole configuration as `config`.
         words: the command line after the verb. `--help` prints and exits.
@@ -72,7 +73,15 @@ class _Parser(ArgumentParser):
 def _parser(verb: str, function: Callable[..., None], sections: Sequence[str], config: Config) -> ArgumentParser:
     parameters = inspect.signature(function).parameters.values()
     required = [p for p in parameters if p.default is p.empty and p.name != "config"]
-    placed = [p.name if p.kind is p.POSITIONAL_OR_KEYWORD else f"--{p.name} {p.name.upper()}" for p in required]
+    lists = [p.name for p in parameters if p.annotation == list[str]]
+    placed = [
+        f"{p.name} …"
+        if p.name in lists
+        else p.name
+        if p.kind is p.POSITIONAL_OR_KEYWORD
+        else f"--{p.name} {p.name.upper()}"
+        for p in required
+    ]
     doc = docstring_parser.parse(inspect.getdoc(function) or "")
     parser = _Parser(
         prog=f"basis-melgan {verb}",
@@ -81,10 +90,12 @@ def _parser(verb: str, function: Callable[..., None], sections: Sequence[str], c
         exit_on_error=False,
     )
     flags = [p.name for p in parameters if p.annotation is bool]
-    parser.add_function_arguments(function, as_group=False, as_positional=True, skip={"config", *flags})
+    parser.add_function_arguments(function, as_group=False, as_positional=True, skip={"config", *flags, *lists})
     for parameter in doc.params:
         if parameter.arg_name in flags:
             parser.add_argument(f"--{parameter.arg_name}", action="store_true", help=parameter.description)
+        if parameter.arg_name in lists:
+            parser.add_argument(parameter.arg_name, type=str, nargs="+", help=parameter.description)
     if sections:
         text = "a preset (paper, cpu or tiny) or a YAML file; the options below change single settings of it"
         parser.add_argument("--config", type=str, default=DEFAULT_PRESET, help=text)

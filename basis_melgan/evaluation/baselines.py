@@ -1,8 +1,7 @@
 """What a vocoder has to beat: Griffin-Lim, which knows the same mel and learns nothing, and the WORLD vocoder."""
 
 import warnings
-from dataclasses import dataclass
-from typing import Protocol
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,6 @@ from basis_melgan.audio.mel import (
     convention,
     hann_window,
     mel_filterbank,
-    mel_spectrogram,
     mel_to_magnitude,
 )
 from basis_melgan.config import Frames
@@ -32,59 +30,6 @@ Curve = npt.NDArray[np.float64]
 ITERATIONS = 60  # of Griffin-Lim, where nothing else is said
 MAGNITUDE_FLOOR = 1e-10  # the pseudo-inverse undershoots; a magnitude cannot
 EMPTY = 1e-3  # overlap of squared windows below which a sample counts as outside every window
-
-
-class System(Protocol):
-    """Something that speaks a recording again: from its mel, its WORLD parameters, or itself."""
-
-    @property
-    def rate(self) -> int | None:
-        """The one sample rate in Hz it speaks at; None for any."""
-
-    @property
-    def hop(self) -> int:
-        """Samples by which the length of its wave may differ from the recording's."""
-
-    def __call__(self, wave: Wave, rate: int) -> Wave:
-        """Speak a wave (T,) at `rate` Hz again, beginning with its first sample."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """The recording itself: what no system can beat."""
-
-    rate: None = None
-    hop: int = 0
-
-    def __call__(self, wave: Wave, rate: int) -> Wave:
-        """The same wave (T,)."""
-        return wave
-
-
-@dataclass(frozen=True)
-class World:
-    """WORLD as a system: copy-synthesis."""
-
-    rate: None = None
-    hop: int = 0
-
-    def __call__(self, wave: Wave, rate: int) -> Wave:
-        """Take a wave (T,) apart and put it together again."""
-        return world(wave, rate)
-
-
-@dataclass(frozen=True)
-class GriffinLim:
-    """Griffin-Lim from the paper's mel as a system."""
-
-    iterations: int = ITERATIONS
-    rate: None = None
-    hop: int = Frames.hop
-
-    def __call__(self, wave: Wave, rate: int) -> Wave:
-        """Take the mel of a wave (T,) and speak it, at most a hop longer."""
-        frames = Frames(sample_rate=rate)
-        return griffin_lim(mel_spectrogram(wave, "paper", frames), "paper", frames, self.iterations)
 
 
 def griffin_lim(mel: Array, name: str, frames: Frames, iterations: int = ITERATIONS, seed: int = 0) -> Wave:
@@ -144,7 +89,13 @@ def world(wave: Wave, rate: int) -> Wave:
 
 def pitch(wave: Curve, rate: int) -> tuple[Curve, Curve]:
     """Harvest's pitch (F,) in Hz, 0 where unvoiced, of a wave (T,), and the time (F,) in seconds of each 5 ms frame."""
-    f0, times = pyworld.harvest(wave, rate)
+    f0, times = _harvest(np.ascontiguousarray(wave, dtype=np.float64).tobytes(), rate)
+    return f0.copy(), times.copy()
+
+
+@lru_cache(maxsize=4)  # several metrics ask for the pitch of one recording, and Harvest is the slowest part of each
+def _harvest(wave: bytes, rate: int) -> tuple[Curve, Curve]:
+    f0, times = pyworld.harvest(np.frombuffer(wave), rate)
     return np.asarray(f0), np.asarray(times)
 
 

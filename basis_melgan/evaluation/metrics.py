@@ -1,36 +1,28 @@
-"""How near a wave is to its recording: SI-SNR, PESQ-WB, ESTOI, mel-cepstral distortion, multi-resolution STFT distance.
+"""How near a wave is to its recording: SI-SNR, PESQ-WB, STOI, ESTOI, multi-resolution STFT distance, mel L1.
 
 Every metric is a pure function of (reference, estimate, rate): two waves (T,) of the same length, full scale ±1, at the
 same sample rate in Hz. Sample n of one is compared with sample n of the other: nothing is shifted, warped or rescaled,
-except where the metric's own definition says so. `METRICS` is the table of those that `evaluate` reports.
+except where the metric's own definition says so. `measures.MEASURES` is the table of all that are reported.
 """
 
-import functools
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from pesq import PesqError, pesq
-from pystoi import stoi
+from pystoi import stoi as pystoi
 
 from basis_melgan.audio.files import Wave, resample
+from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.config import Frames
 from basis_melgan.errors import AudioError
-from basis_melgan.evaluation.baselines import envelope, pitch
 
 Array = npt.NDArray[np.float64]
 
 PESQ_RATE = 16_000  # Hz; wide-band PESQ knows no other
 RESOLUTIONS = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop, window in samples (arXiv 1910.11480)
 POWER_FLOOR = 1e-8  # under each squared STFT magnitude, full scale ±1 (auraloss's)
-CEPSTRUM_ORDER = 24  # coefficients c1 … c24; c0, the level, is left out
-SPEECH_RANGE = 40.0  # dB; frames further below the loudest are pauses (the range ESTOI uses)
-ENVELOPE_RANGE = 80.0  # dB below their highest point at which envelopes are cut off
-RESAMPLES = 2_000  # of the bootstrap
-LEVEL = 0.95  # of its interval
 
 
 def common(reference: Wave, estimate: Wave, slack: int) -> tuple[Wave, Wave]:
@@ -62,7 +54,7 @@ def si_snr(reference: Wave, estimate: Wave) -> float:
     Raises:
         AudioError: lengths differ, or one of the waves is constant or not finite.
     """
-    clean, heard = _pair(reference, estimate)
+    clean, heard = comparable(reference, estimate)
     clean, heard = clean - clean.mean(), heard - heard.mean()
     signal = clean * (heard @ clean) / (clean @ clean)
     noise = heard - signal
@@ -76,12 +68,21 @@ def pesq_wb(reference: Wave, estimate: Wave, rate: int) -> float:
     Raises:
         AudioError: lengths differ, a wave is silent, or PESQ finds no utterance or less than a quarter of a second.
     """
-    _pair(reference, estimate)
+    comparable(reference, estimate)
     try:
         return float(pesq(PESQ_RATE, resample(reference, rate, PESQ_RATE), resample(estimate, rate, PESQ_RATE), "wb"))
     except (PesqError, ValueError) as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error
         raise AudioError(f"PESQ-WB: {reason}; use a clip with at least a quarter of a second of speech") from error
+
+
+def stoi(reference: Wave, estimate: Wave, rate: int) -> float:
+    """Short-time objective intelligibility, at most 1, of two waves (T,) (Taal et al. 2011; at 10 kHz).
+
+    Raises:
+        AudioError: lengths differ, a wave is silent, or less than 0.4 seconds remain without pauses.
+    """
+    return _intelligibility("STOI", reference, estimate, rate)
 
 
 def estoi(reference: Wave, estimate: Wave, rate: int) -> float:
@@ -90,39 +91,21 @@ def estoi(reference: Wave, estimate: Wave, rate: int) -> float:
     Raises:
         AudioError: lengths differ, a wave is silent, or less than 0.4 seconds remain without pauses.
     """
-    _pair(reference, estimate)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)
-        try:
-            return float(stoi(reference, estimate, rate, extended=True))
-        except (RuntimeWarning, ValueError) as error:
-            raise AudioError("ESTOI: less than 0.4 s of speech without pauses; use a longer clip") from error
+    return _intelligibility("ESTOI", reference, estimate, rate)
 
 
-def mel_cepstral_distortion(reference: Wave, estimate: Wave, rate: int) -> float:
-    """Mel-cepstral distortion in dB of two waves (T,): the mean over frames of 10/ln 10 · √(2 Σ_{m=1..24} Δc_m²).
-
-    Kubichek 1993. Frames of 5 ms correspond one to one, without time warping. CheapTrick gives the envelopes of both
-    waves, with the reference's pitch for both: so windows are the same, and what is measured is the envelope and not a
-    pitch error. Frames in which the reference is 40 dB below its loudest frame are pauses and left out. Envelopes are
-    cut off 80 dB below their highest point: in a recording of less bandwidth than its sample rate, rounding noise in
-    the empty band would otherwise decide (17 dB instead of 2.6 for Griffin-Lim on festvox-ru). Level does not count.
-
-    Raises:
-        AudioError: lengths differ, or a wave is constant or not finite.
-    """
-    clean, heard = _pair(reference, estimate)
-    f0, times = pitch(clean, rate)
-    recorded = envelope(clean, f0, times, rate)
-    power = recorded.mean(axis=1)
-    spoken = power > power.max() * 10.0 ** (-SPEECH_RANGE / 10.0)
-    depth = 10.0 ** (-ENVELOPE_RANGE / 10.0)
-    target, cepstrum = (
-        mel_cepstrum(np.maximum(found, found.max() * depth)[spoken], rate)
-        for found in (recorded, envelope(heard, f0, times, rate))
-    )
-    squares = np.square(target - cepstrum)[:, 1:].sum(axis=1)
-    return float(10.0 / np.log(10.0) * np.sqrt(2.0 * squares).mean())
+def _intelligibility(name: str, reference: Wave, estimate: Wave, rate: int) -> float:
+    comparable(reference, estimate)
+    state = np.random.get_state()
+    np.random.seed(0)  # pystoi adds a breath of noise from the global generator
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            return float(pystoi(reference, estimate, rate, extended=name == "ESTOI"))
+    except (RuntimeWarning, ValueError) as error:
+        raise AudioError(f"{name}: less than 0.4 s of speech without pauses; use a longer clip") from error
+    finally:
+        np.random.set_state(state)
 
 
 def stft_distance(reference: Wave, estimate: Wave, rate: int) -> float:
@@ -135,7 +118,7 @@ def stft_distance(reference: Wave, estimate: Wave, rate: int) -> float:
     Raises:
         AudioError: lengths differ, a wave is constant, not finite, or has 1 024 samples or fewer.
     """
-    clean, heard = _pair(reference, estimate)
+    clean, heard = comparable(reference, estimate)
     if len(clean) <= RESOLUTIONS[0][0] // 2:
         raise AudioError(f"STFT distance: {len(clean)} samples; more than {RESOLUTIONS[0][0] // 2} are needed")
     total = 0.0
@@ -146,42 +129,20 @@ def stft_distance(reference: Wave, estimate: Wave, rate: int) -> float:
     return total / len(RESOLUTIONS)
 
 
-def mel_cepstrum(envelope: Array, rate: int) -> Array:
-    """Mel-cepstrum (F, 25) of power envelopes (F, bins): ln|H(ω)| = Σ_m c_m cos(m ω̃) over the warped frequency ω̃.
+def mel_l1(reference: Wave, estimate: Wave, rate: int) -> float:
+    """Mean |ln mel − ln mel̂| of two waves (T,) over frames and bands of BigVGAN's mel: 100 bands up to 12 kHz.
 
-    A true mel-cepstrum over the all-pass warping of Tokuda et al. 1994, c_m = (2 − δ_m0)/π ∫ ln|H(ω)| cos(m ω̃) dω̃, by
-    the trapezoidal rule. `pyworld.code_spectral_envelope` is none: it takes the logarithm of the power over another mel
-    scale, from 40 Hz up, and its coefficients come out √2 larger.
+    The distance that HiFi-GAN (arXiv 2010.05646, eq. 3) and BigVGAN (arXiv 2206.04658) train on and report; magnitudes
+    below 1e-5 count as 1e-5.
+
+    Raises:
+        AudioError: lengths differ, or a wave is constant or not finite.
+        MelError: the wave is too short for one frame.
     """
-    return np.asarray(0.5 * np.log(envelope) @ _warped_cosines(envelope.shape[1], rate))
-
-
-@functools.lru_cache(maxsize=4)
-def _warped_cosines(bins: int, rate: int) -> Array:
-    """Quadrature matrix (bins, 25) of the integral in `mel_cepstrum`."""
-    omega = np.linspace(0.0, np.pi, bins)
-    alpha = warping(rate)
-    slope = (1.0 - alpha**2) / (1.0 - 2.0 * alpha * np.cos(omega) + alpha**2)  # dω̃/dω
-    step = np.full(bins, 1.0 / (bins - 1))
-    step[[0, -1]] /= 2.0
-    order = np.arange(CEPSTRUM_ORDER + 1)
-    matrix = np.cos(np.outer(_warp(omega, alpha), order)) * (slope * step)[:, None]
-    return np.asarray(matrix * np.where(order == 0, 1.0, 2.0))
-
-
-@functools.lru_cache(maxsize=4)
-def warping(rate: int) -> float:
-    """All-pass constant α that warps a spectrum up to rate/2 Hz nearest, in least squares, to mel = ln(1 + f/1000)."""
-    omega = np.linspace(0.0, np.pi, 1000)
-    mel = np.log1p(omega / np.pi * rate / 2.0 / 1000.0)
-    mel *= np.pi / mel[-1]
-    candidates = np.arange(0.0, 1.0, 0.001)
-    return float(min(candidates, key=lambda alpha: np.square(_warp(omega, alpha) - mel).sum()))
-
-
-def _warp(omega: Array, alpha: float) -> Array:
-    """Phase ω̃(ω) of the all-pass filter, both in radians."""
-    return omega + 2.0 * np.arctan2(alpha * np.sin(omega), 1.0 - alpha * np.cos(omega))
+    comparable(reference, estimate)
+    frames = Frames(sample_rate=rate)
+    target, found = (mel_spectrogram(wave, "bigvgan", frames) for wave in (reference, estimate))
+    return float(np.abs(target - found).mean(dtype=np.float64))
 
 
 def _magnitude(wave: Array, fft: int, hop: int, window: int) -> Array:
@@ -193,8 +154,12 @@ def _magnitude(wave: Array, fft: int, hop: int, window: int) -> Array:
     return np.asarray(np.sqrt(np.maximum(np.square(spectrum.real) + np.square(spectrum.imag), POWER_FLOOR)))
 
 
-def _pair(reference: Wave, estimate: Wave) -> tuple[Array, Array]:
-    """Both waves in double precision, once they can be compared."""
+def comparable(reference: Wave, estimate: Wave) -> tuple[Array, Array]:
+    """Two waves (T,) in double precision, once they can be compared.
+
+    Raises:
+        AudioError: shapes differ, or a wave is empty, constant, or not finite.
+    """
     if reference.ndim != 1 or reference.shape != estimate.shape:
         raise AudioError(f"shapes: {estimate.shape} against {reference.shape}; expected two waves (T,) of one length")
     for name, wave in (("recording", reference), ("estimate", estimate)):
@@ -203,40 +168,3 @@ def _pair(reference: Wave, estimate: Wave) -> tuple[Array, Array]:
         if wave.size == 0 or np.ptp(wave) == 0.0:
             raise AudioError(f"{name}: silent in all its {wave.size} samples; nothing to compare")
     return reference.astype(np.float64), estimate.astype(np.float64)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One column of the report: its name, unit, function of (reference, estimate, rate in Hz), which way is better."""
-
-    name: str
-    unit: str  # empty for a score without one
-    score: Callable[[Wave, Wave, int], float]
-    higher_is_better: bool
-
-
-METRICS = (
-    Metric("PESQ-WB", "", pesq_wb, True),
-    Metric("ESTOI", "", estoi, True),
-    Metric("MCD", "dB", mel_cepstral_distortion, False),
-    Metric("MR-STFT", "", stft_distance, False),
-)
-
-
-class Estimate(NamedTuple):
-    """Mean of a metric over `clips` clips, and its bootstrap interval, which a single clip has not."""
-
-    mean: float
-    interval: tuple[float, float] | None
-    clips: int
-
-
-def estimated(scores: Sequence[float]) -> Estimate:
-    """Mean of at least one score with its 95 % percentile bootstrap interval (Efron 1979), the same at every call."""
-    values = np.asarray(scores, dtype=np.float64)
-    if len(values) == 1:
-        return Estimate(float(values[0]), None, 1)
-    draw = np.random.default_rng(0)
-    means = [values[draw.integers(len(values), size=len(values))].mean() for _ in range(RESAMPLES)]
-    low, high = np.quantile(means, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
-    return Estimate(float(values.mean()), (float(low), float(high)), len(values))

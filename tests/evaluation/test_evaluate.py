@@ -1,4 +1,4 @@
-"""Evaluation of systems over prepared corpora: figures, the table, the JSON, and clips that cannot be scored."""
+"""`evaluate` and `compare` over prepared corpora: figures, tables, files, and clips that cannot be scored."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,17 @@ from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config import Config, CorpusConfig, Frames, GeneratorConfig, SeparatorConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
-from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, OutputError
-from basis_melgan.evaluation import baselines, metrics
-from basis_melgan.evaluation.evaluate import Job, Measured, Report, evaluate, measure, summarise, system_named
+from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
+from basis_melgan.evaluation import baselines, metrics, scoring
+from basis_melgan.evaluation.evaluate import Scope, compare, evaluate
+from basis_melgan.evaluation.measures import MEASURES
+from basis_melgan.evaluation.scoring import Job, measure
+from basis_melgan.evaluation.systems import Recorded, Recording
 from basis_melgan.models import release
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-NAMES = ["PESQ-WB", "ESTOI", "MCD", "MR-STFT"]
+QUICK = [column.name for each in MEASURES if not each.slow for column in each.columns]
+CHEAP = frozenset({"PESQ-WB", "ESTOI", "MR-STFT"})
 CONFIG = Config(corpus=CorpusConfig(test_clips=2, validation_clips=1))
 
 
@@ -54,46 +58,55 @@ def vocoder(tmp_path_factory) -> Path:
 
 
 def test_the_recording_itself_scores_perfectly(corpora, tmp_path, capsys):
-    report = evaluate(
-        "recording", corpora / "a", out_json=tmp_path / "new" / "a.json", waves=tmp_path / "waves", jobs=1
-    )
-    assert capsys.readouterr().out == report.table() + "\n"
-    assert report.table() == "\n".join(
-        [
-            "| corpus | clips | PESQ-WB ↑ | ESTOI ↑ | MCD (dB) ↓ | MR-STFT ↓ |",
-            "| --- | ---: | ---: | ---: | ---: | ---: |",
-            "| a | 2 | 4.644 [4.644, 4.644] | 1.000 [1.000, 1.000] | 0.000 [0.000, 0.000] | 0.000 [0.000, 0.000] |",
-        ]
-    )
+    scope = Scope(corpora / "a", quick=True, jobs=1)
+    results = evaluate("recording", scope, tmp_path / "new" / "a.json", tmp_path / "a.csv", tmp_path / "waves")
+    printed = capsys.readouterr().out
+    assert printed == results.table() + "\n"
+    assert printed.splitlines()[:3] == [
+        "|  | a (2) |",
+        "| --- | ---: |",
+        "| PESQ-WB ↑ | 4.644 [4.644, 4.644] |",
+    ]
+    assert "| MR-STFT ↓ | 0.000 [0.000, 0.000] |" in printed
     (corpus,) = manifest.load(corpora / "a")
     for clip in corpus.split("test"):
         written, rate = files.read(tmp_path / "waves" / "a" / f"{clip.id}.wav")
         assert rate == 24_000
         np.testing.assert_array_equal(written, files.read(corpus.path(clip))[0])
     found = json.loads((tmp_path / "new" / "a.json").read_text("utf-8"))
-    assert (found["system"], found["split"], found["data"]) == ("recording", "test", manifest.data_hash([corpus]))
+    assert (found["systems"][0]["source"], found["split"]) == ("recording", "test")
+    assert found["data"] == manifest.data_hash([corpus])
     assert [clip["clip"] for clip in found["clips"]] == ["clip7", "clip8"]
-    assert found["metrics"][2] == {"name": "MCD", "unit": "dB", "higher_is_better": False}
-    assert found["summary"]["a"]["ESTOI"] == {"mean": pytest.approx(1.0), "interval": pytest.approx([1, 1]), "clips": 2}
+    assert found["columns"][3] == {"name": "MCD", "unit": "dB", "higher_is_better": False}
+    mean = found["summary"]["recording"]["a"]["ESTOI"]
+    assert mean == {"mean": pytest.approx(1.0), "interval": pytest.approx([1, 1]), "clips": 2}
+    assert (found["timing"], found["differences"]) == ({}, {})
+    lines = (tmp_path / "a.csv").read_text("utf-8").splitlines()
+    assert lines[0].startswith("system,corpus,clip,seconds,PESQ-WB,STOI,ESTOI,MCD,")
+    assert [line.split(",")[:4] for line in lines[1:]] == [
+        ["recording", "a", "clip7", "1.0"],
+        ["recording", "a", "clip8", "1.0"],
+    ]
 
 
-def test_processes_give_what_one_gives_and_bad_clips_are_listed(corpora, capsys):
-    alone = evaluate("griffin-lim:4", corpora, jobs=1)
-    together = evaluate("griffin-lim:4", corpora, jobs=2)
+def test_processes_give_what_one_gives_and_bad_clips_are_listed(corpora, tmp_path, capsys):
+    alone = evaluate("griffin-lim:4", Scope(corpora, quick=True, jobs=1), tmp_path / "1.json")
+    together = evaluate("griffin-lim:4", Scope(corpora, quick=True, jobs=2), tmp_path / "2.json")
+    one, other = (json.loads((tmp_path / f"{n}.json").read_text("utf-8")) for n in (1, 2))
+    assert one.pop("timing")["griffin-lim:4"]["clips"] == other.pop("timing")["griffin-lim:4"]["clips"] == 4
     assert [(c.corpus, c.clip) for c in alone.clips] == [("a", "clip7"), ("a", "clip8"), ("b", "clip7"), ("b", "clip8")]
-    for one, other in zip(alone.clips, together.clips, strict=True):
-        assert (one.corpus, one.clip, one.failures) == (other.corpus, other.clip, other.failures)
-        assert one.scores == pytest.approx(other.scores, rel=1e-3)
+    for first, second in zip(alone.clips, together.clips, strict=True):
+        assert (first.key, first.failures) == (second.key, second.failures)
+        assert first.scores == pytest.approx(second.scores, rel=1e-3)
     short = alone.clips[-1]
-    assert short.failures == {"ESTOI": "ESTOI: less than 0.4 s of speech without pauses; use a longer clip"}
-    assert list(short.scores) == ["PESQ-WB", "MCD", "MR-STFT"]
+    assert short.failures["ESTOI"] == "ESTOI: less than 0.4 s of speech without pauses; use a longer clip"
+    assert {"PESQ-WB", "MCD", "MR-STFT"} <= short.scores.keys()
     table = capsys.readouterr().out
     rows = {line.split(" | ")[0]: line.split(" | ") for line in table.splitlines()}
-    assert list(alone.summary) == ["a", "b", "all"]
-    assert rows["| b"][1] == "2"
-    assert rows["| b"][3] == f"{alone.clips[2].scores['ESTOI']:.3f} (1 clips)"
-    assert rows["| all"][3].endswith("(3 clips)")
-    assert "- b/clip8, ESTOI: ESTOI: less than 0.4 s" in table
+    assert rows["| "][1:] == ["a (2)", "b (2)", "all (4) |"]
+    assert rows["| ESTOI ↑"][2] == f"{alone.clips[2].scores['ESTOI']:.3f} (1 clips)"
+    assert rows["| ESTOI ↑"][3].endswith("(3 clips) |")
+    assert "- griffin-lim:4, b/clip8, ESTOI: ESTOI: less than 0.4 s" in table
     wave, rate = files.read(corpora / "a" / "flac" / "clip8.flac")
     spoken = baselines.griffin_lim(mel_spectrogram(wave, "paper", Frames()), "paper", Frames(), 4)
     expected = metrics.stft_distance(*metrics.common(wave, spoken, 240), rate)
@@ -101,8 +114,9 @@ def test_processes_give_what_one_gives_and_bad_clips_are_listed(corpora, capsys)
 
 
 def test_a_vocoder_is_measured_from_its_file_alone(corpora, vocoder, tmp_path):
-    report = evaluate(str(vocoder), corpora / "a", waves=tmp_path, jobs=1)
-    assert [sorted(clip.scores) for clip in report.clips] == [sorted(NAMES)] * 2
+    results = evaluate(str(vocoder), Scope(corpora / "a", quick=True, jobs=1), waves=tmp_path)
+    assert {*results.clips[0].scores, *results.clips[0].failures} == {column.name for column in results.columns}
+    assert results.clips[0].compute > 0
     generator, config = release.load_vocoder(vocoder)
     mel = mel_spectrogram(files.read(corpora / "a" / "flac" / "clip7.flac")[0], config.mel, config.frames)
     spoken = files.read(tmp_path / "a" / "clip7.wav")[0]
@@ -120,87 +134,107 @@ def test_a_vocoder_refuses_a_corpus_of_another_rate(corpora, tmp_path):
     path = tmp_path / "slow.safetensors"
     release.save(path, "vocoder", release.new_generator(config).state_dict(), config, release.Origin(1, ""))
     with pytest.raises(CorpusError, match=r"prepared at 24000 Hz, but frames\.sample_rate is 16000"):
-        evaluate(str(path), corpora)
+        evaluate(str(path), Scope(corpora))
 
 
-@pytest.mark.parametrize(
-    "name", ["griffin", "griffin-lim:", "griffin-lim:-1", "griffin-lim:4:4", "world:2", "a.pt", ""]
-)
-def test_a_name_that_is_no_system_is_an_error_that_lists_them(name):
-    with pytest.raises(ConfigurationError, match=r"is none; use recording, world, griffin-lim, griffin-lim:N"):
-        system_named(name)
+def test_systems_are_compared_clip_by_clip(corpora, vocoder, tmp_path, capsys):
+    out = tmp_path / "out"
+    compare(["griffin-lim:4", str(vocoder), "recording"], Scope(corpora, quick=True, jobs=1), out)
+    found = json.loads((out / "results.json").read_text("utf-8"))
+    assert [system["name"] for system in found["systems"]] == ["griffin-lim:4", "tiny", "recording"]
+    assert found["systems"][1]["parameters"] > 0
+    assert found["baseline"] == "griffin-lim:4"
+    assert sorted(found["timing"]) == ["griffin-lim:4", "tiny"]
+    scores = [[clip["scores"][name]["PESQ-WB"] for clip in found["clips"]] for name in ("tiny", "griffin-lim:4")]
+    difference = found["differences"]["tiny"]["all"]["PESQ-WB"]
+    assert difference["mean"] == pytest.approx(np.mean(np.subtract(*scores)))
+    assert difference["clips"] == 4
+    assert "griffin-lim:4" not in found["differences"]
+    assert (out / "table.md").read_text("utf-8") in capsys.readouterr().out
+    for system in ("griffin-lim:4", "tiny", "recording"):
+        assert len(list((out / "waves" / system).rglob("*.wav"))) == 4
+    assert not (out / ".results.json.done").exists()
+    with pytest.raises(OutputError, match="holds a comparison; choose another folder, or --force"):
+        compare(["world"], Scope(corpora, quick=True, jobs=1), out)
 
 
-def test_names_give_their_systems():
-    assert system_named("griffin-lim") == baselines.GriffinLim(60)
-    assert system_named("griffin-lim:4") == baselines.GriffinLim(4)
-    assert (system_named("world"), system_named("recording")) == (baselines.World(), baselines.Recording())
-    with pytest.raises(ModelFileError, match=r"absent\.safetensors: no such file"):
-        system_named("absent.safetensors")
+def test_a_folder_of_waves_is_compared_as_if_it_had_been_spoken_here(corpora, tmp_path):
+    scope = Scope(corpora / "a", quick=True, jobs=1)
+    spoken = evaluate("griffin-lim:4", scope, waves=tmp_path / "theirs")
+    read = evaluate(str(tmp_path / "theirs"), scope)
+    for one, other in zip(spoken.clips, read.clips, strict=True):
+        assert one.scores == pytest.approx(other.scores, rel=2e-2)
+        assert (other.compute, one.compute is None) == (None, False)
+
+
+def test_only_the_recording_is_nothing_to_compare(corpora, tmp_path):
+    with pytest.raises(ConfigurationError, match="only recording; name at least one to compare"):
+        compare(["recording"], Scope(corpora), tmp_path / "out")
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped_and_gives_the_same_bytes(corpora, tmp_path, monkeypatch):
+    scope, whole, parts = Scope(corpora / "a", quick=True, jobs=1), tmp_path / "whole.json", tmp_path / "parts.json"
+    evaluate("griffin-lim:4", scope, whole)
+    asked: list[str] = []
+
+    def interrupted(job: Job, system: object) -> scoring.Measured:
+        if asked == ["clip7"]:
+            raise KeyboardInterrupt
+        asked.append(job.clip)
+        return measure(job, system)
+
+    monkeypatch.setattr(scoring, "measure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate("griffin-lim:4", scope, parts)
+    assert not parts.exists()
+    asked[:] = []
+    evaluate("griffin-lim:4", scope, parts)
+    assert asked == ["clip8"]
+    one, other = (json.loads(path.read_text("utf-8")) for path in (whole, parts))
+    one.pop("timing"), other.pop("timing")
+    assert json.dumps(one) == json.dumps(other)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["parts.json", "whole.json"]
 
 
 def test_a_clip_that_cannot_be_read_or_spoken_is_kept_with_its_reason(tmp_path):
-    job = Job("recording", "a", "gone", tmp_path / "gone.flac", None)
-    gone = measure(job, baselines.Recording())
+    gone = measure(Job("recording", "recording", "a", "gone", tmp_path / "gone.flac", CHEAP, None), Recording())
     assert (gone.scores, list(gone.failures)) == ({}, ["clip"])
     assert gone.failures["clip"].endswith("gone.flac: no such file; expected a sound file")
-    report = Report("recording", "test", "", (gone,), summarise([gone]))
-    assert report.table().splitlines()[2:] == [
-        "| a | 1 | – | – | – | – |",
-        "",
-        "Not scored:",
-        "",
-        f"- a/gone, clip: {gone.failures['clip']}",
-    ]
 
 
 class Mute:
     rate = None
-    hop = 0
+    slack = 0
+    computes = True
 
-    def __call__(self, wave: files.Wave, rate: int) -> files.Wave:
-        return np.zeros_like(wave)
+    def __call__(self, recorded: Recorded) -> files.Wave:
+        return np.zeros_like(recorded.wave)
 
 
 class Short(Mute):
-    def __call__(self, wave: files.Wave, rate: int) -> files.Wave:
-        return wave[:-1]
+    def __call__(self, recorded: Recorded) -> files.Wave:
+        return recorded.wave[:-1]
 
 
 def test_a_system_that_fails_says_so(corpora):
-    job = Job("x", "a", "clip8", corpora / "a" / "flac" / "clip8.flac", None)
+    job = Job("x", "x", "a", "clip8", corpora / "a" / "flac" / "clip8.flac", CHEAP, None)
     mute, short = measure(job, Mute()), measure(job, Short())
-    assert list(mute.failures) == NAMES
+    assert mute.failures.keys() == CHEAP
     assert set(mute.failures.values()) == {"estimate: silent in all its 24000 samples; nothing to compare"}
     assert list(short.failures) == ["clip"]
     assert "23999 samples against 24000 recorded" in short.failures["clip"]
 
 
-def test_a_run_without_any_score_is_an_error_after_its_reasons(tmp_path, monkeypatch, capsys):
+def test_a_run_without_any_score_is_an_error_after_its_reasons(tmp_path, capsys):
     prepare("folder", tmp_path / "out", recordings(tmp_path / "in", [24_000] * 3), CONFIG, jobs=1)
-    monkeypatch.setattr("basis_melgan.evaluation.evaluate.system_named", lambda name: Short())
+    (tmp_path / "waves").mkdir()
     with pytest.raises(CorpusError, match="none of its 1 test clips could be scored"):
-        evaluate("short", tmp_path / "out", jobs=1)
-    assert "- out/clip2, clip: lengths: 23999 samples" in capsys.readouterr().out
-
-
-def test_the_row_over_all_corpora_weighs_every_clip_alike():
-    clips = [
-        Measured("a", "1", {"MCD": 1.0}, {}),
-        Measured("a", "2", {"MCD": 2.0}, {}),
-        Measured("b", "1", {"MCD": 6.0}, {}),
-    ]
-    summary = summarise(clips)
-    assert {row: (found["MCD"].mean, found["MCD"].clips) for row, found in summary.items()} == {
-        "a": (1.5, 2),
-        "b": (6.0, 1),
-        "all": (3.0, 3),
-    }
-    assert list(summary["a"]) == ["MCD"]
+        evaluate(str(tmp_path / "waves"), Scope(tmp_path / "out", quick=True, jobs=1))
+    assert "- waves, out/clip2, clip: " in capsys.readouterr().out
 
 
 def test_a_file_that_cannot_be_written_is_an_error(corpora, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        evaluate("recording", corpora / "a", out_json=tmp_path / "file" / "a.json", jobs=1)
+        evaluate("recording", Scope(corpora / "a", quick=True, jobs=1), tmp_path / "file" / "a.json")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

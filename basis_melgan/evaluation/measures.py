@@ -1,0 +1,59 @@
+"""The table of everything that is measured: which functions there are, and the columns that each fills."""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from basis_melgan.audio.files import Wave
+from basis_melgan.evaluation import metrics
+from basis_melgan.evaluation.cepstrum import mel_cepstral_distortion
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of a report: its name, its unit (empty for a score without one), and which way is better."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+
+    @property
+    def heading(self) -> str:
+        """Name, unit and an arrow that points to the better side."""
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.name}{unit} {'↑' if self.higher_is_better else '↓'}"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A function of (reference, estimate, rate in Hz) and the columns it fills, one each of what it returns."""
+
+    columns: tuple[Column, ...]
+    score: Callable[[Wave, Wave, int], float | tuple[float, ...]]
+    packages: tuple[str, ...] = ()  # that it needs beyond the extra `train`
+    slow: bool = False  # takes half a second or more per second of audio
+
+
+MEASURES = (
+    Measure((Column("PESQ-WB", "", True),), metrics.pesq_wb),
+    Measure((Column("STOI", "", True),), metrics.stoi),
+    Measure((Column("ESTOI", "", True),), metrics.estoi),
+    Measure((Column("MCD", "dB", False),), mel_cepstral_distortion),
+    Measure((Column("MR-STFT", "", False),), metrics.stft_distance),
+    Measure((Column("mel L1", "", False),), metrics.mel_l1),
+)
+
+
+def chosen(quick: bool) -> tuple[tuple[Measure, ...], dict[str, str]]:
+    """The measures that can be had here, and for every column left out the reason; `quick` leaves out the slow ones."""
+    measures: list[Measure] = []
+    left_out: dict[str, str] = {}
+    for measure in MEASURES:
+        if quick and measure.slow:
+            continue
+        missing = [package for package in measure.packages if importlib.util.find_spec(package) is None]
+        if missing:
+            left_out |= {column.name: f"needs {missing[0]}" for column in measure.columns}
+        else:
+            measures.append(measure)
+    return tuple(measures), left_out

@@ -1,0 +1,172 @@
+"""Let systems speak clips, and score what they say: in parallel, resumable, every failure kept with its reason."""
+
+import functools
+import json
+import math
+import os
+import time
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from basis_melgan.audio import files
+from basis_melgan.errors import BasisMelGANError, CorpusError
+from basis_melgan.evaluation.journal import Journal
+from basis_melgan.evaluation.measures import MEASURES
+from basis_melgan.evaluation.metrics import common
+from basis_melgan.evaluation.systems import Recorded, System, system_named
+
+DECIMALS = 6  # of a score; the last bits depend on where arrays happen to lie in memory
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip for one system to speak, as it is sent to a worker."""
+
+    system: str  # what `system_named` takes
+    label: str  # what it is called in reports
+    corpus: str
+    clip: str
+    path: Path
+    columns: frozenset[str]  # to fill
+    wave: Path | None  # where to leave what the system made of it
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from the other jobs of a run."""
+        return self.label, self.corpus, self.clip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of one job: a score or a reason for every column, or one reason, under `clip`, for all of them."""
+
+    system: str
+    corpus: str
+    clip: str
+    seconds: float  # of audio; 0 where the clip cannot be read
+    compute: float | None  # seconds that the system took; None where it computes nothing
+    scores: dict[str, float]
+    failures: dict[str, str]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """That of its job."""
+        return self.system, self.corpus, self.clip
+
+
+def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -> tuple[Measured, ...]:
+    """Do all jobs, and show how far they are; a journal keeps what is done should the run be interrupted.
+
+    Args:
+        jobs: what to do.
+        processes: how many at once, of one thread each.
+        journal: where earlier results of this same run are found, and later ones kept.
+
+    Raises:
+        CorpusError: a worker was killed.
+        OutputError: a wave or the journal cannot be written.
+    """
+    done = {one.key: one for one in (Measured(**entry) for entry in journal.entries())} if journal else {}
+    todo = [job for job in jobs if job.key not in done]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Progress(*columns, console=Console(stderr=True)) as progress,
+        closing(_measured(todo, processes)) as measured,
+    ):
+        task = progress.add_task("evaluate", total=len(jobs), completed=len(jobs) - len(todo))
+        for one in measured:
+            done[one.key] = one
+            if journal:
+                journal.add(json.dumps(asdict(one), ensure_ascii=False))
+            progress.advance(task)
+    return tuple(done[job.key] for job in jobs)
+
+
+def measure(job: Job, system: System) -> Measured:
+    """Let a system speak one clip and score it.
+
+    Raises:
+        OutputError: the wave cannot be written.
+    """
+    seconds, compute = 0.0, None
+    try:
+        recording, rate = files.read(job.path)
+        seconds = len(recording) / rate
+        start = time.perf_counter()
+        spoken = system(Recorded(recording, rate, job.corpus, job.clip))
+        compute = time.perf_counter() - start if system.computes else None
+        reference, estimate = common(recording, spoken, system.slack)
+    except BasisMelGANError as error:
+        return Measured(*job.key, seconds, compute, {}, {"clip": str(error)})
+    if job.wave:
+        files.write(job.wave, spoken, rate)
+    scores: dict[str, float] = {}
+    failures: dict[str, str] = {}
+    for each in MEASURES:
+        names = [column.name for column in each.columns if column.name in job.columns]
+        if not names:
+            continue
+        try:
+            found = each.score(reference, estimate, rate)
+        except BasisMelGANError as error:
+            failures |= dict.fromkeys(names, str(error))
+            continue
+        for name, value in zip(names, found if isinstance(found, tuple) else (found,), strict=True):
+            if math.isfinite(value):
+                scores[name] = round(float(value), DECIMALS)
+            else:
+                failures[name] = f"came out as {value}; listen to the clip"
+    return Measured(*job.key, seconds, compute, scores, failures)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _measured(todo: Sequence[Job], processes: int) -> Generator[Measured, None, None]:
+    if min(processes, len(todo)) <= 1:
+        yield from map(_measure_here, todo)
+        return
+    # A forked child would inherit the locks of any library's threads; a spawned one starts clean.
+    pool = ProcessPoolExecutor(min(processes, len(todo)), mp_context=get_context("spawn"))
+    try:
+        with _single_threaded():
+            yield from pool.map(_measure_here, todo)
+    except BrokenProcessPool as error:
+        raise CorpusError(
+            f"one of {processes} workers was killed, perhaps for want of memory; run again with fewer jobs"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_loaded = functools.lru_cache(maxsize=1)(system_named)
+
+
+def _measure_here(job: Job) -> Measured:
+    return measure(job, _loaded(job.system))
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Let processes that start meanwhile use one thread each: libraries read this when they are loaded."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,171 @@
+"""Systems that speak a recording again: vocoders, baselines, what another program made, and the recording itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from basis_melgan.audio import files
+from basis_melgan.audio.files import Wave
+from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.config import Frames
+from basis_melgan.errors import AudioError, ConfigurationError
+from basis_melgan.evaluation.baselines import ITERATIONS, griffin_lim, world
+
+RECORDING = "recording"
+SUFFIXES = (".wav", ".flac")  # of the waves in a folder, in the order they are looked for
+
+
+class Recorded(NamedTuple):
+    """A clip to be spoken again: its wave (T,), its sample rate in Hz, and where it comes from."""
+
+    wave: Wave
+    rate: int
+    corpus: str
+    clip: str
+
+
+class System(Protocol):
+    """Something that speaks a recording again: from its mel, its WORLD parameters, or itself.
+
+    Attributes:
+        rate: the one sample rate in Hz it speaks at; None for any.
+        slack: samples by which the length of its wave may differ from the recording's.
+        computes: whether it makes its waves here, so that its speed can be measured.
+    """
+
+    rate: int | None
+    slack: int
+    computes: bool
+
+    def __call__(self, recorded: Recorded) -> Wave:
+        """Speak a recording again, beginning with its first sample, at its sample rate."""
+
+
+@dataclass
+class Recording:
+    """The recording itself: what no system can beat."""
+
+    rate: int | None = None
+    slack: int = 0
+    computes: bool = False
+
+    def __call__(self, recorded: Recorded) -> Wave:
+        """The same wave (T,)."""
+        return recorded.wave
+
+
+@dataclass
+class World:
+    """WORLD as a system: copy-synthesis."""
+
+    rate: int | None = None
+    slack: int = 0
+    computes: bool = True
+
+    def __call__(self, recorded: Recorded) -> Wave:
+        """Take a wave (T,) apart and put it together again."""
+        return world(recorded.wave, recorded.rate)
+
+
+@dataclass
+class GriffinLim:
+    """Griffin-Lim from the paper's mel as a system."""
+
+    iterations: int = ITERATIONS
+    rate: int | None = None
+    slack: int = Frames.hop
+    computes: bool = True
+
+    def __call__(self, recorded: Recorded) -> Wave:
+        """Take the mel of a wave (T,) and speak it, at most a hop longer."""
+        frames = Frames(sample_rate=recorded.rate)
+        return griffin_lim(mel_spectrogram(recorded.wave, "paper", frames), "paper", frames, self.iterations)
+
+
+class Vocoder:
+    """A trained vocoder as a system: its waves are as long as the recordings."""
+
+    slack = 0
+    computes = True
+
+    def __init__(self, path: Path) -> None:
+        # PyTorch takes a second to import, and no baseline needs it.
+        from basis_melgan.models.vocode import Speaker
+
+        self._speaker = Speaker(path)
+        self.rate: int | None = self._speaker.config.frames.sample_rate
+        # The first call of a process allocates and plans; what is measured are the later ones.
+        self._speaker.resynthesise(np.zeros(self.rate, dtype=np.float32), self.rate)
+
+    def __call__(self, recorded: Recorded) -> Wave:
+        """Take the mel of a wave (T,) and speak it."""
+        return self._speaker.resynthesise(recorded.wave, recorded.rate)
+
+
+@dataclass
+class Folder:
+    """Waves that any other system made of the same clips: CORPUS/CLIP.wav, or CLIP.wav; .flac will do as well.
+
+    A wave of another sample rate is resampled to the recording's.
+    """
+
+    path: Path
+    rate: int | None = None
+    slack: int = 4 * Frames.hop  # hops and windows of other systems differ
+    computes: bool = False
+
+    def __call__(self, recorded: Recorded) -> Wave:
+        """Read the wave of a clip.
+
+        Raises:
+            AudioError: the folder has none, or it cannot be read.
+        """
+        names = (f"{recorded.corpus}/{recorded.clip}", recorded.clip)
+        for place in (self.path / f"{name}{suffix}" for name in names for suffix in SUFFIXES):
+            if place.is_file():
+                wave, rate = files.read(place)
+                return files.resample(wave, rate, recorded.rate)
+        raise AudioError(f"{self.path}: holds neither {names[0]}.wav nor {names[1]}.wav; put the clip there")
+
+
+def system_named(name: str) -> System:
+    """The system that a name stands for: the one place where systems are made.
+
+    Args:
+        name: `recording`, `world`, `griffin-lim` (60 iterations), `griffin-lim:N`, the path of a vocoder's file, or a
+            folder of waves.
+
+    Raises:
+        ConfigurationError: none of these.
+        ModelFileError: the vocoder's file cannot be used.
+    """
+    kind, _, number = name.partition(":")
+    if name == RECORDING:
+        return Recording()
+    if name == "world":
+        return World()
+    if kind == "griffin-lim" and (number.isdecimal() or name == kind):
+        return GriffinLim(int(number)) if number else GriffinLim()
+    if Path(name).suffix == ".safetensors":
+        return Vocoder(Path(name))
+    if name and Path(name).is_dir():
+        return Folder(Path(name))
+    raise ConfigurationError(
+        f"system: {name!r} is none; use recording, world, griffin-lim, griffin-lim:N for N iterations, "
+        "a vocoder's file (.safetensors), or a folder of waves"
+    )
+
+
+def labels(names: list[str]) -> list[str]:
+    """Short names for systems: a file's stem, a folder's name, a baseline's own.
+
+    Raises:
+        ConfigurationError: two systems would bear the same name.
+    """
+    short = [Path(name).stem if Path(name).suffix == ".safetensors" else Path(name).name for name in names]
+    twice = sorted({label for label in short if short.count(label) > 1})
+    if twice:
+        raise ConfigurationError(f"systems: two of them are called {twice[0]}; name each once, or rename a file")
+    return short

@@ -1,0 +1,71 @@
+"""Systems: what their names mean, how well the baselines speak, and waves that another program made."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from basis_melgan.audio import files
+from basis_melgan.errors import AudioError, ConfigurationError, ModelFileError
+from basis_melgan.evaluation import metrics
+from basis_melgan.evaluation.systems import Folder, GriffinLim, Recorded, Recording, World, labels, system_named
+
+CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
+
+
+@pytest.mark.parametrize(
+    "name", ["griffin", "griffin-lim:", "griffin-lim:-1", "griffin-lim:4:4", "world:2", "a.pt", "absent", ""]
+)
+def test_a_name_that_is_no_system_is_an_error_that_lists_them(name):
+    with pytest.raises(ConfigurationError, match=r"is none; use recording, world, griffin-lim, griffin-lim:N"):
+        system_named(name)
+
+
+def test_names_give_their_systems(tmp_path):
+    assert system_named("griffin-lim") == GriffinLim(60)
+    assert system_named("griffin-lim:4") == GriffinLim(4)
+    assert (system_named("world"), system_named("recording")) == (World(), Recording())
+    assert system_named(str(tmp_path)) == Folder(tmp_path)
+    with pytest.raises(ModelFileError, match=r"absent\.safetensors: no such file"):
+        system_named("absent.safetensors")
+
+
+def test_labels_are_short_and_told_apart():
+    assert labels(["a/b/paper-24k.safetensors", "waves/hifigan", "griffin-lim:4"]) == [
+        "paper-24k",
+        "hifigan",
+        "griffin-lim:4",
+    ]
+    with pytest.raises(ConfigurationError, match="two of them are called vocoder"):
+        labels(["a/vocoder.safetensors", "b/vocoder.safetensors"])
+
+
+def test_the_baselines_speak_as_well_as_measured():
+    """PESQ-WB and ESTOI over the first two bundled sentences, as measured when this was written."""
+    scores: dict[str, list[tuple[float, float]]] = {}
+    for path in CLIPS[:2]:
+        wave, rate = files.read(path)
+        for system in (GriffinLim(), World(), Recording()):
+            spoken = system(Recorded(wave, rate, "", path.stem))
+            reference, estimate = metrics.common(wave, spoken, system.slack)
+            pair = metrics.pesq_wb(reference, estimate, rate), metrics.estoi(reference, estimate, rate)
+            scores.setdefault(type(system).__name__, []).append(pair)
+    means = {name: np.mean(pairs, axis=0) for name, pairs in scores.items()}
+    np.testing.assert_allclose(means["GriffinLim"], (1.845, 0.918), atol=0.05)
+    np.testing.assert_allclose(means["World"], (1.903, 0.931), atol=0.05)
+    np.testing.assert_allclose(means["Recording"], (4.644, 1.0), atol=1e-3)
+
+
+def test_a_folder_gives_the_wave_of_the_corpus_before_that_of_the_clip_alone(tmp_path):
+    wave, rate = files.read(CLIPS[0], 0, 24_000)
+    (tmp_path / "a").mkdir()
+    soundfile.write(tmp_path / "a" / "x.wav", wave, rate)
+    soundfile.write(tmp_path / "x.flac", 0.5 * wave, rate)
+    soundfile.write(tmp_path / "y.wav", files.resample(wave, rate, 16_000), 16_000)
+    folder = Folder(tmp_path)
+    np.testing.assert_allclose(folder(Recorded(wave, rate, "a", "x")), wave, atol=1e-4)
+    np.testing.assert_allclose(folder(Recorded(wave, rate, "b", "x")), 0.5 * wave, atol=1e-4)
+    assert folder(Recorded(wave, rate, "a", "y")).shape == wave.shape
+    with pytest.raises(AudioError, match=r"holds neither a/z\.wav nor z\.wav; put the clip there"):
+        folder(Recorded(wave, rate, "a", "z"))
