@@ -18,6 +18,8 @@ SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats(
 BLOCK = 1 << 17  # samples that `stream` reads at once: 0.5 MB a channel
 QUALITY = "VHQ"  # of soxr
 SUBTYPE = "PCM_16"
+G722_RATE = 16_000  # Hz
+G722_BITS = 64_000  # per second
 
 
 def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
@@ -76,6 +78,24 @@ def length(path: Path) -> tuple[int, int]:
     with _decoding(path):
         header = soundfile.info(path)
     return int(header.frames), int(header.samplerate)
+
+
+def read_g722(path: Path) -> tuple[Wave, int]:
+    """Read a headerless ITU-T G.722 file of 64 kbit/s, which soundfile does not know.
+
+    Returns:
+        The wave (T,), full scale ±1, and its sample rate, 16 000 Hz.
+
+    Raises:
+        AudioError: the file cannot be read, or the package that decodes it is not installed.
+    """
+    try:
+        from G722 import G722
+    except ModuleNotFoundError as error:
+        raise AudioError(f"{path}: G.722 needs the package G722; pip install 'basis-melgan[train]'") from error
+    with _decoding(path):
+        decoded = np.array(G722(G722_RATE, G722_BITS).decode(path.read_bytes()), dtype=np.int16)
+    return decoded.astype(np.float32) / np.float32(2**15), G722_RATE
 
 
 def resample(wave: Wave, rate: int, to: int) -> Wave:

@@ -4,7 +4,6 @@ import difflib
 import importlib.util
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,20 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from basis_melgan.audio import files
+from basis_melgan.corpus.debian import ASTERISK, asterisk, festvox_ru
+from basis_melgan.corpus.listing import Item, given
 from basis_melgan.errors import CorpusError
-
-FESTVOX = Path("usr/share/festival/voices/russian/msu_ru_nsh_clunits")
-TRANSCRIPT = re.compile(r'^\(\s*(\S+)\s+"(.*)"\s*\)\s*$')
-
-
-@dataclass(frozen=True)
-class Item:
-    """One recording before it is prepared."""
-
-    id: str  # its name in the corpus, possibly with sub-folders; no suffix
-    path: Path
-    speaker: str  # empty where unknown
-    text: str  # empty where unknown
 
 
 @dataclass(frozen=True)
@@ -56,7 +44,7 @@ def folder(source: Path | None, workdir: Path) -> Iterator[Item]:
 
     Headerless `.raw` files say neither rate nor format, so they are not taken for sound.
     """
-    root = _given(source, "folder", "any folder of sound files")
+    root = given(source, "folder", "any folder of sound files")
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root)
         hidden = any(part.startswith(".") for part in name.parts)
@@ -64,30 +52,12 @@ def folder(source: Path | None, workdir: Path) -> Iterator[Item]:
             yield Item(name.with_suffix("").as_posix(), path, speaker="", text="")
 
 
-def festvox_ru(source: Path | None, workdir: Path) -> Iterator[Item]:
-    """The Russian voice of the Festival project: one man, 620 sentences, 99.5 minutes.
-
-    Args:
-        source: the unpacked Debian package, or its voice folder; None fetches the package with apt-get.
-        workdir: where a fetched package is unpacked, and found again by the next run.
-    """
-    root = _fetch("festvox-ru", workdir) if source is None else _given(source, "festvox-ru", "the unpacked package")
-    voice = root / FESTVOX if (root / FESTVOX).is_dir() else root
-    transcript = voice / "etc" / "txt.done.data"
-    if not (voice / "wav").is_dir() or not transcript.is_file():
-        raise CorpusError(f"{root}: not festvox-ru; expected {FESTVOX}/ or wav/ and etc/txt.done.data in it")
-    matches = map(TRANSCRIPT.match, transcript.read_text(encoding="utf-8").splitlines())
-    texts = {match[1]: match[2].replace('\\"', '"') for match in matches if match}
-    for path in sorted((voice / "wav").glob("*.wav")):
-        yield Item(path.stem, path, speaker="msu_ru_nsh", text=texts.get(path.stem, ""))
-
-
 def through_lhotse(recipe: str, layout: str, source: Path | None, workdir: Path) -> Iterator[Item]:
     """List a corpus with lhotse's recipe, in a Python of its own that takes every text file for UTF-8.
 
     lhotse opens text in the locale's encoding, and only a fresh interpreter can be told otherwise.
     """
-    root = _given(source, recipe, layout)
+    root = given(source, recipe, layout)
     if importlib.util.find_spec("lhotse") is None:
         raise CorpusError(f"recipe {recipe}: needs lhotse, which is not installed; pip install 'basis-melgan[train]'")
     workdir.mkdir(parents=True, exist_ok=True)
@@ -104,48 +74,6 @@ def through_lhotse(recipe: str, layout: str, source: Path | None, workdir: Path)
             entry = json.loads(line)
             yield Item(entry["id"], Path(entry["path"]), entry["speaker"], entry["text"])
     listing.unlink()
-
-
-def _given(source: Path | None, recipe: str, layout: str) -> Path:
-    if source is None:
-        raise CorpusError(f"recipe {recipe}: no source given, and it fetches nothing itself; give {layout}")
-    if not source.is_dir():
-        raise CorpusError(f"{source}: no such folder; recipe {recipe} expects {layout}")
-    return source
-
-
-def _fetch(package: str, workdir: Path) -> Path:
-    tree = workdir / package
-    if tree.is_dir():
-        return tree
-    download = workdir / "download"
-    download.mkdir(parents=True, exist_ok=True)
-    _run(["apt-get", "download", package], download)
-    archives = sorted(download.glob(f"{package}_*.deb"))
-    if not archives:
-        raise CorpusError(f"apt-get download {package}: left no package in {download}; give its folder as the source")
-    aside = workdir / f"{package}.part"
-    _run(["dpkg", "-x", str(archives[-1].resolve()), str(aside.resolve())], download)
-    aside.rename(tree)
-    for archive in archives:
-        archive.unlink()
-    download.rmdir()
-    return tree
-
-
-def _run(command: list[str], folder: Path) -> None:
-    said = " ".join(command[:3])
-    advice = "run `apt-get update` and try again, or unpack the package elsewhere and give its folder as the source"
-    try:
-        subprocess.run(command, cwd=folder, check=True, capture_output=True, encoding="utf-8", errors="replace")
-    except FileNotFoundError as error:
-        raise CorpusError(
-            f"{said}: {command[0]} is not on this machine, only Debian and its kin have it; "
-            "unpack the package elsewhere and give its folder as the source"
-        ) from error
-    except subprocess.CalledProcessError as error:
-        complaint = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
-        raise CorpusError(f"{said}: failed ({complaint}); {advice}") from error
 
 
 def _list_with_lhotse(recipe: str, source: Path) -> Iterator[Item]:
@@ -189,6 +117,7 @@ def _main(recipe: str, source: str, listing: str) -> None:
 RECIPES: dict[str, Recipe] = {
     "folder": Recipe(folder),
     "festvox-ru": Recipe(festvox_ru),
+    **{f"asterisk-{language}": Recipe(partial(asterisk, language)) for language in ASTERISK},
     "biaobei": Recipe(partial(through_lhotse, "biaobei", "the folder BZNSYP, which holds Wave/ and ProsodyLabeling/")),
     # The reference system drew 20 000 of its 88 035 utterances.
     "aishell3": Recipe(

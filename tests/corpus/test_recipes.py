@@ -1,7 +1,6 @@
 """Each recipe on a small folder laid out as that corpus is, with real speech in it."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +9,10 @@ import pytest
 import soundfile
 
 from basis_melgan.audio import files
-from basis_melgan.corpus import recipes
+from basis_melgan.corpus import debian, recipes
 from basis_melgan.errors import CorpusError
 
+FETCHED = {"festvox-ru", *(f"asterisk-{language}" for language in debian.ASTERISK)}
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 
 
@@ -120,7 +120,7 @@ def test_lhotse_recipes_list_files_speakers_and_texts(layout, tmp_path, monkeypa
 def test_mandarin_is_listed_when_the_whole_command_runs_in_an_ascii_locale(tmp_path):
     expected = _biaobei(tmp_path / "corpus")
     program = (
-        "import sys; from pathlib import Path; from basis_melgan.corpus import recipes; "
+        "import sys; from pathlib import Path; from basis_melgan.corpus import debian, recipes; "
         "found = recipes.named('biaobei').items(Path(sys.argv[1]), Path(sys.argv[2])); "
         "sys.stdout.buffer.write('|'.join(item.text for item in found).encode())"
     )
@@ -148,7 +148,7 @@ def test_libritts_without_a_part_lists_nothing(tmp_path):
     assert _items("libritts", tmp_path, tmp_path / "work") == []
 
 
-@pytest.mark.parametrize("recipe", [name for name in recipes.RECIPES if name != "festvox-ru"])
+@pytest.mark.parametrize("recipe", [name for name in recipes.RECIPES if name not in FETCHED])
 def test_a_recipe_that_fetches_nothing_asks_for_a_source(recipe, tmp_path):
     with pytest.raises(CorpusError, match=f"recipe {recipe}: no source given"):
         list(recipes.named(recipe).items(None, tmp_path))
@@ -177,64 +177,3 @@ def test_folder_lists_sound_files_in_order_and_passes_over_the_rest(tmp_path):
         ("b/c/three", tmp_path / "b/c/three.ogg", "", ""),
         ("b/two", tmp_path / "b/two.WAV", "", ""),
     ]
-
-
-def _festvox(voice: Path) -> list[tuple[str, Path, str, str]]:
-    _speech(voice / "wav" / "ru_0001.wav")
-    _speech(voice / "wav" / "ru_0002.wav", 1)
-    _speech(voice / "wav" / "ru_0003.wav", 2)
-    _write(
-        voice / "etc" / "txt.done.data",
-        '( ru_0001 "Она завела, прядь волнистых вол+ос за ухо." )\n( ru_0002 "Он сказал: \\"да\\" (тихо)." )\n',
-    )
-    texts = ["Она завела, прядь волнистых вол+ос за ухо.", 'Он сказал: "да" (тихо).', ""]
-    names = ["ru_0001", "ru_0002", "ru_0003"]
-    return [(n, voice / "wav" / f"{n}.wav", "msu_ru_nsh", text) for n, text in zip(names, texts, strict=True)]
-
-
-@pytest.mark.parametrize("inside", [Path(), recipes.FESTVOX])
-def test_festvox_is_found_in_the_package_and_in_the_voice_folder(inside, tmp_path):
-    expected = _festvox(tmp_path / inside)
-    assert _items("festvox-ru", tmp_path, tmp_path / "work") == expected
-
-
-def test_festvox_says_what_it_looked_for(tmp_path):
-    with pytest.raises(CorpusError, match=r"not festvox-ru; expected .*etc/txt\.done\.data"):
-        _items("festvox-ru", tmp_path, tmp_path)
-
-
-def _command(folder: Path, name: str, script: str) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-    (folder / name).chmod(0o755)
-
-
-def test_festvox_is_fetched_once_by_apt_and_dpkg(tmp_path, monkeypatch):
-    """Stand-ins for apt-get and dpkg that serve a package made here, and would fail when asked twice."""
-    _festvox(tmp_path / "tree" / recipes.FESTVOX)
-    shutil.make_archive(str(tmp_path / "package"), "tar", tmp_path / "tree")
-    bin = tmp_path / "bin"
-    _command(bin, "apt-get", f'[ "$1 $2" = "download festvox-ru" ] && cp {tmp_path}/package.tar festvox-ru_0.5_all.deb')
-    _command(bin, "dpkg", '[ "$1" = -x ] && mkdir "$3" && tar -xf "$2" -C "$3"')
-    monkeypatch.setenv("PATH", f"{bin}{os.pathsep}{os.environ['PATH']}")
-
-    first = list(recipes.festvox_ru(None, tmp_path / "work"))
-    assert [item.id for item in first] == ["ru_0001", "ru_0002", "ru_0003"]
-    assert first[0].path.is_relative_to(tmp_path / "work")
-    assert [path.name for path in (tmp_path / "work").iterdir()] == ["festvox-ru"]
-
-    _command(bin, "apt-get", "exit 1")
-    assert list(recipes.festvox_ru(None, tmp_path / "work")) == first
-
-
-def test_festvox_without_apt_says_so(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CorpusError, match=r"apt-get is not on this machine.*give its folder as the source"):
-        list(recipes.festvox_ru(None, tmp_path / "work"))
-
-
-def test_festvox_with_a_failing_apt_quotes_it_and_advises_an_update(tmp_path, monkeypatch):
-    _command(tmp_path / "bin", "apt-get", "echo 'E: Unable to locate package festvox-ru' >&2; exit 100")
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(CorpusError, match=r"Unable to locate package festvox-ru.*run `apt-get update`"):
-        list(recipes.festvox_ru(None, tmp_path / "work"))
