@@ -200,6 +200,31 @@ def compare(
     compare(systems, Scope(corpus, split, quick, jobs), out, force)
 
 
+def report(
+    comparison: Path,
+    out: Path,
+    runs: str | None = None,
+    separator: Path | None = None,
+    clips: int = 8,
+    force: bool = False,
+) -> None:
+    """Show a comparison in one HTML file, to look at and listen to.
+
+    The file holds tables, players, spectrograms, pitch and a blind test, and needs nothing beside it.
+
+    Args:
+        comparison: folder that compare wrote.
+        out: HTML file to write.
+        runs: trainings whose learning curves to draw, as NAME=FOLDER,NAME=FOLDER.
+        separator: trained separator whose basis to draw; vocoders that were compared show theirs.
+        clips: how many clips to listen to, spread evenly over the corpora.
+        force: replace OUT if it exists.
+    """
+    from basis_melgan.evaluation.report.write import report
+
+    report(comparison, out, runs, separator, clips, force)
+
+
 def complexity(*, config: Config, json: bool = False) -> None:
     """Count parameters and multiply-adds of the generator beside HiFi-GAN's.
 
@@ -223,6 +248,7 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     vocode: (),
     evaluate: (),
     compare: (),
+    report: (),
     complexity: ("frames", "mel", "separator", "generator"),
 }
 VERBS = {function.__name__.replace("_", "-"): function for function in SECTIONS}

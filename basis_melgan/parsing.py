@@ -125,7 +125,7 @@ def _refuse_unknown_keys(verb: str, words: Sequence[str], parameters: list[str],
             return
         section, _, setting = key.partition(".")
         table = getattr(getattr(Config(), section, None), setting.partition(".")[0], None)
-        if key == word or key in known or (section in sections and isinstance(table, dict)):
+        if not word.startswith("--") or key in known or (section in sections and isinstance(table, dict)):
             continue
         if key in keys():
             raise ConfigurationError(f"{key} is no setting of {verb}; leave it out, or put it in a --config file")

@@ -1,5 +1,6 @@
 """Sound files in and out, and resampling: the only module that touches either."""
 
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ QUALITY = "VHQ"  # of soxr
 SUBTYPE = "PCM_16"
 G722_RATE = 16_000  # Hz
 G722_BITS = 64_000  # per second
+MP3_LEVEL = 0.5  # of compression, 0 to 1
 
 
 def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
@@ -147,6 +149,24 @@ def writing(path: Path, rate: int) -> Iterator[Callable[[Wave], None]]:
             aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def mp3(wave: Wave, rate: int) -> bytes:
+    """A wave (T,) as an MP3 of about 50 kbit/s, the one compressed format that every browser plays.
+
+    Samples beyond full scale are clipped.
+
+    Raises:
+        AudioError: MP3 knows no such sample rate.
+    """
+    sound = io.BytesIO()
+    try:
+        soundfile.write(
+            sound, np.clip(wave, -1.0, 1.0), rate, format="MP3", compression_level=MP3_LEVEL, bitrate_mode="VARIABLE"
+        )
+    except soundfile.SoundFileError as error:
+        raise AudioError(f"{rate} Hz: cannot be MP3 ({error}); use 8, 16, 22.05, 24, 32, 44.1 or 48 kHz") from error
+    return sound.getvalue()
 
 
 def require_free(path: Path, force: bool) -> None:

@@ -10,9 +10,10 @@ from basis_melgan.corpus import manifest
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
 from basis_melgan.evaluation.journal import Journal
 from basis_melgan.evaluation.measures import chosen
-from basis_melgan.evaluation.results import Described, Results, write
+from basis_melgan.evaluation.results import Described, Results
 from basis_melgan.evaluation.scoring import Job, cores, score
 from basis_melgan.evaluation.systems import RECORDING, labels, system_named
+from basis_melgan.evaluation.writing import write_text
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def compare(systems: Sequence[str], scope: Scope, out: Path, force: bool = False
     journal = out / ".results.json.done"
     results = _run(systems, scope, dict(waves), journal)
     _require_scores(results, scope)
-    write(out / "table.md", results.table() + "\n")
+    write_text(out / "table.md", results.table() + "\n")
     _keep(results, out / "results.json", out / "results.csv")
     journal.unlink(missing_ok=True)
     print(results.table(), "", out, sep="\n")
@@ -149,9 +150,9 @@ def _digest(source: str) -> str:
 
 def _keep(results: Results, out_json: Path | None, out_csv: Path | None) -> None:
     if out_csv:
-        write(out_csv, results.as_csv())
+        write_text(out_csv, results.as_csv())
     if out_json:
-        write(out_json, results.as_json())
+        write_text(out_json, results.as_json())
 
 
 def _require_scores(results: Results, scope: Scope) -> None:

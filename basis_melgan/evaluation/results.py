@@ -3,14 +3,11 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from basis_melgan import __version__
-from basis_melgan.errors import OutputError
 from basis_melgan.evaluation.intervals import Estimate, estimated
 from basis_melgan.evaluation.measures import Column
 from basis_melgan.evaluation.scoring import Measured
@@ -168,21 +165,6 @@ class Results:
             "scores": {one.system: one.scores for one in mine},
             "failures": {one.system: one.failures for one in mine if one.failures},
         }
-
-
-def write(path: Path, text: str) -> None:
-    """Write UTF-8 text aside, then rename.
-
-    Raises:
-        OutputError: the path cannot be written.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error}); choose a writable place") from error
 
 
 def _scores(clips: Iterable[Measured], column: str) -> list[float]:
