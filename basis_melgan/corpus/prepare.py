@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from basis_melgan.config import Config, CorpusConfig
 from basis_melgan.corpus import recipes
 from basis_melgan.corpus.convert import Job, Outcome, convert, stamp
+from basis_melgan.corpus.listing import Item
 from basis_melgan.corpus.manifest import SPLITS, Clip, Corpus, Split, save, write_text
 from basis_melgan.errors import CorpusError
 
@@ -90,7 +91,7 @@ def assign(clips: int, test: int, validation: int) -> list[Split]:
     return [SPLITS[0]] * train + [SPLITS[1]] * validation + [SPLITS[2]] * test
 
 
-def identified(items: Iterable[recipes.Item]) -> list[recipes.Item]:
+def identified(items: Iterable[Item]) -> list[Item]:
     """Give every item an id that is a safe and unique file name, and sort by the name of the file it will have.
 
     Sub-folders are joined with `__`; characters other than letters, digits, `.`, `-` and `_` become `_`. A name that
@@ -187,7 +188,7 @@ def _claim(out: Path, recipe: str, source: Path | None, rate: int) -> None:
             )
 
 
-def _drawn(items: list[recipes.Item], draw: int | None, seed: int) -> list[recipes.Item]:
+def _drawn(items: list[Item], draw: int | None, seed: int) -> list[Item]:
     if draw is None or draw >= len(items):
         return items
     return [items[index] for index in sorted(random.Random(seed).sample(range(len(items)), draw))]
@@ -224,7 +225,7 @@ def _outcomes(pending: Sequence[Job], jobs: int) -> Generator[Outcome, None, Non
         pool.shutdown(cancel_futures=True)
 
 
-def _clips(items: Sequence[recipes.Item], outcomes: Sequence[Outcome], rules: CorpusConfig) -> tuple[Clip, ...]:
+def _clips(items: Sequence[Item], outcomes: Sequence[Outcome], rules: CorpusConfig) -> tuple[Clip, ...]:
     kept = [(item, outcome) for item, outcome in zip(items, outcomes, strict=True) if not outcome.reason]
     splits = assign(len(kept), rules.test_clips, rules.validation_clips)
     return tuple(
