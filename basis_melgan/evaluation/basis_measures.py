@@ -53,8 +53,8 @@ def measure(basis: npt.NDArray[np.float32], frames: Frames) -> Measures:
     unit = at_unit_norm(signals)
     redundancy = np.square(unit).sum() / frames.stride
     size = max(FFT, frames.basis_length)
-    power = np.square(np.abs(np.fft.rfft(unit, size)))
-    hertz = np.fft.rfftfreq(size, 1.0 / frames.sample_rate)
+    power = np.asarray(np.square(np.abs(np.fft.rfft(unit, size))), dtype=np.float64)
+    hertz = np.asarray(np.fft.rfftfreq(size, 1.0 / frames.sample_rate), dtype=np.float64)
     centres, durations = _moments(np.arange(float(frames.basis_length)), np.square(unit))
     bounds = np.array(frame_bounds(signals, frames.stride))
     return Measures(

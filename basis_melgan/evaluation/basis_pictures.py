@@ -14,13 +14,12 @@ LEARNED, GABOR, SEPARATOR = "#D55E00", "#0072B2", "#000000"
 OTHER_LENGTHS = ("#56B4E9", "#009E73", "#CC79A7")
 MARKERS = "s^vD"
 SHAPES = 9  # signals whose time shapes are shown
-FLOOR = -40.0  # dB, of the spectra
 
 
 def study(found: Study) -> Figure:
     """Spectra, time shapes, bandwidths, coverage, energy of the largest weights and re-synthesis, with units."""
     figure = Figure(figsize=(16, 12.5), layout="constrained")
-    rows = figure.subfigures(3, 1)
+    rows = figure.subfigures(3, 1, squeeze=False)[:, 0]
     _spectra(rows[0], found)
     shape, place, coverage = rows[1].subplots(1, 3)
     _bandwidths(shape, found)
@@ -54,13 +53,12 @@ def _spectra(row: SubFigure, found: Study) -> None:
     heat = row.subplots(1, 4, width_ratios=(2, 2, 1, 1))
     for axes, shapes, (name, colour, measures) in zip(heat[:2], heat[2:], _pair(found), strict=True):
         spectra = basis_spectra(measures.signals.astype(np.float32), found.frames)
-        levels = 20 * np.log10(np.maximum(spectra.magnitudes.T, 10 ** (FLOOR / 20)))
         extent = (0, len(measures.signals), spectra.hertz[0], spectra.hertz[-1])
-        image = axes.imshow(levels, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=FLOOR, vmax=0)
+        image = axes.imshow(spectra.magnitudes.T, origin="lower", aspect="auto", extent=extent, cmap="magma")
         axes.set(title=f"{name}: spectra", xlabel="basis signal, by peak frequency", ylabel="frequency (Hz)")
         _shapes(shapes, measures, found.frames, colour)
         shapes.set_title(f"{name}: time shapes")
-    row.colorbar(image, ax=heat[1], label="dB of the signal's peak")
+    row.colorbar(image, ax=heat[1], label="magnitude, relative to the signal's peak")
 
 
 def _shapes(axes: Axes, measures: Measures, frames: Frames, colour: str) -> None:
@@ -101,7 +99,7 @@ def _coverage(axes: Axes, found: Study) -> None:
         axes.plot(measures.hertz, measures.coverage, style, color=colour, label=label)
         for bound in (lower, upper):
             axes.axhline(bound, color=colour, linestyle=":", linewidth=1)
-    axes.set(title="coverage and frame bounds (dotted), signals at unit norm")
+    axes.set(title="coverage at unit norm (dotted: frame bounds)")
     axes.set(xlabel="frequency (Hz)", ylabel="dB of signals / stride")
     axes.legend(fontsize="small")
 
@@ -122,7 +120,7 @@ def _energy(axes: Axes, found: Study) -> None:
 
 
 def _resynthesis(axes: Axes, found: Study, fits: list[Fit]) -> None:
-    lengths = [fit.length for fit in fits if fit.basis == "gabor" and fit.length != found.frames.basis_length]
+    lengths = [fit.length for fit in fits if fit.basis == "Gabor" and fit.length != found.frames.basis_length]
     colours = dict(zip(lengths, OTHER_LENGTHS, strict=False)) | {found.frames.basis_length: GABOR}
     markers = dict(zip([found.frames.basis_length, *lengths], MARKERS, strict=False))
     for fit in fits:
@@ -130,8 +128,9 @@ def _resynthesis(axes: Axes, found: Study, fits: list[Fit]) -> None:
         if fit.basis == "learned":
             axes.plot(found.counts, means, "o-", color=LEARNED, markersize=5, label=f"learned, L = {fit.length}")
         else:
-            style = {"color": colours[fit.length], "marker": markers[fit.length], "markersize": 4}
-            axes.plot(found.counts, means, linestyle="--", label=f"Gabor, L = {fit.length}", **style)
+            colour, marker = colours[fit.length], markers[fit.length]
+            label = f"Gabor, L = {fit.length}"
+            axes.plot(found.counts, means, marker, linestyle="--", color=colour, markersize=4, label=label)
     axes.set(xlabel="basis signals", ylabel=f"SI-SNR (dB, {CEILING:.0f} at most)", ylim=(-30, CEILING + 4))
     _octaves(axes, found.counts)
     axes.legend(fontsize="small")

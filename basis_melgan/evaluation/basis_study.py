@@ -21,7 +21,7 @@ from basis_melgan.models.gabor import gabor
 from basis_melgan.models.tasnet import SPEECH, Separator
 
 SECONDS = 1.0  # of each clip, where it is loudest: enough for the curves, and minutes of work stay seconds
-LABELS = {"separator": "the separator's own", "learned": "learned, least squares", "gabor": "gabor, least squares"}
+LABELS = {"separator": "the separator's own", "learned": "learned, least squares", "gabor": "Gabor, least squares"}
 STRIDES = (0.5, 1.0, 2.0, 4.0)  # of the Gabor bases, relative to the separator's
 CEILING = 100.0  # dB; a finer re-synthesis counts as this, since nothing of 16 bits is left to make
 
@@ -45,11 +45,11 @@ class Fit(NamedTuple):
 
     Attributes:
         basis: ``learned``: the signals of the separator's basis that carry the most energy in its own weights of the
-            excerpts; ``gabor``: a basis made for each number of signals, with four phases where weights are
+            excerpts; ``Gabor``: a basis made for each number of signals, with four phases where weights are
             non-negative.
         length: L, in samples.
         signed: whether weights may be negative.
-        si_snr: (counts, clips), in dB, 100 at most.
+        si_snr: (counts, clips), in dB, 100 at most; NaN where no weight of the excerpt is above 0.
     """
 
     basis: str
@@ -88,7 +88,7 @@ class Study:
         named = {f"{name}_{field}": each for name, found in measures.items() for field, each in found._asdict().items()}
         named |= {f"share_{name}": share for name, share in self.shares.items()}
         for fit in self.fits:
-            named[f"si_snr_{fit.basis}_{fit.length}_{'signed' if fit.signed else 'non_negative'}"] = fit.si_snr
+            named[f"si_snr_{fit.basis.lower()}_{fit.length}_{'signed' if fit.signed else 'non_negative'}"] = fit.si_snr
         return named | {"counts": np.array(self.counts), "si_snr_separator": self.separator}
 
     def table(self) -> str:
@@ -102,7 +102,7 @@ class Study:
             f"window, quadrature pairs, linear in frequency); speech: the loudest {SECONDS:g} s of each of "
             f"{len(self.separator)} clips.",
             "",
-            *_table(["measure", "learned", "gabor"], self._compared()),
+            *_table(["measure", "learned", "Gabor"], self._compared()),
             "Energy in the k largest weights of a frame (%)",
             "",
             *_table(["k", *(LABELS[name] for name in self.shares)], zip(self.counts, *shares, strict=True)),
@@ -141,7 +141,8 @@ QUARTILES = (
 )
 NOTES = (
     "learned: those n signals that carry the most energy in the separator's own weights",
-    "gabor: a basis of n signals, in quadrature pairs for signed weights, with four phases for non-negative ones",
+    "Gabor: a basis of n signals, in quadrature pairs for signed weights, with four phases for non-negative ones; "
+    "evenly spread, few of them hold little of where speech is strongest",
     f"non-negative weights are searched for in {STEPS} steps, and may do better with more",
 )
 
@@ -221,7 +222,7 @@ def _fits(
     """Every kind of basis, with signed and with non-negative weights, at every count."""
     reach = frames.basis_length // frames.stride
     strides = dict.fromkeys(int(frames.stride * factor) for factor in STRIDES)
-    bases = [("learned", frames.stride), *(("gabor", stride) for stride in strides if reach * stride >= 2)]
+    bases = [("learned", frames.stride), *(("Gabor", stride) for stride in strides if reach * stride >= 2)]
     kinds = [(signed, basis, stride) for signed in (True, False) for basis, stride in bases]
 
     def score(kind: tuple[bool, str, int], count: int, wave: Wave) -> float:

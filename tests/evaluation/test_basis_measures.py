@@ -84,7 +84,7 @@ def test_bandwidths_of_windows() -> None:
     found = measure(basis, FRAMES)
     expected = np.array([0.8859, 1.4406]) * FRAMES.sample_rate / LENGTH  # bins of L (Harris 1978, table 1)
     np.testing.assert_allclose(found.bandwidths, expected, atol=15)
-    np.testing.assert_allclose(found.peaks, 6_000, atol=25)
+    np.testing.assert_allclose(found.peaks, 6_000, atol=47)  # a bin; the tone's image at −6 kHz leans on it
 
 
 def test_a_click_has_every_frequency_and_no_duration() -> None:

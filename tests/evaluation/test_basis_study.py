@@ -95,7 +95,7 @@ def test_measures_are_of_the_separators_basis_and_of_gabors(found: Study, model:
 
 
 def test_every_kind_of_basis_is_fitted(found: Study) -> None:
-    kinds = [("learned", 30), ("gabor", 14), ("gabor", 30), ("gabor", 60), ("gabor", 120)]
+    kinds = [("learned", 30), ("Gabor", 14), ("Gabor", 30), ("Gabor", 60), ("Gabor", 120)]
     assert [(fit.basis, fit.length) for fit in found.fits] == kinds * 2
     assert [fit.signed for fit in found.fits] == [True] * 5 + [False] * 5
     assert {fit.si_snr.shape for fit in found.fits} == {(len(COUNTS), 2)}
@@ -160,7 +160,7 @@ def test_the_table_says_the_same(found: Study) -> None:
     start = next(place for place, row in enumerate(rows) if row[0] == "k")
     assert rows[start + 1] == ["1", *(f"{100 * share[0]:.1f}" for share in found.shares.values())]
     start = next(place for place, row in enumerate(rows) if row[0] == "n")
-    assert rows[start][1:3] == ["learned, L = 30, signed", "gabor, L = 14, signed"]
+    assert rows[start][1:3] == ["learned, L = 30, signed", "Gabor, L = 14, signed"]
     assert rows[start + 4] == ["4", *(f"{fit.si_snr[3].mean():.1f}" for fit in found.fits)]
     assert f"the separator's own: {found.separator.mean():.1f} dB" in found.table()
 

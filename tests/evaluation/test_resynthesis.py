@@ -66,7 +66,7 @@ def test_non_negative_weights_are_as_good_as_another_solvers(signals: int) -> No
     made = matrix @ found.weights.reshape(-1)
     np.testing.assert_allclose(made[:SAMPLES], found.wave, atol=1e-5)
     best = nnls(matrix, target)[1] ** 2
-    assert np.square(made - target).sum() == pytest.approx(best, rel=1e-3, abs=1e-6 * np.square(target).sum())
+    assert np.square(made - target).sum() == pytest.approx(best, rel=1e-3, abs=1e-6 * float(np.square(target).sum()))
 
 
 def test_non_negative_weights_need_both_signs_of_a_signal() -> None:
