@@ -69,6 +69,7 @@ def analyse(
     split: Split = "test",
     seed: int = 1,
     snr: float = -4.0,
+    basis: bool = False,
     force: bool = False,
 ) -> None:
     """Show what a separator learned: waves, weights, the basis picture and a table.
@@ -82,12 +83,13 @@ def analyse(
         split: split to draw from.
         seed: seed of the draw and of the noise.
         snr: speech over the white noise that is added, in dB; the paper's fixed noise puts BiaoBei at about −4 dB.
+        basis: study the basis too, beside a Gabor basis: bandwidths, coverage, re-synthesis.
         force: replace an earlier analysis in OUT.
     """
     from basis_melgan.evaluation.analysis import analyse
     from basis_melgan.evaluation.choice import Choice
 
-    choice = Choice(clips.split(",") if clips is not None else None, count, split, seed)
+    choice = Choice(clips.split(",") if clips is not None else None, count, split, seed, basis)
     analyse(separator, corpus, out, choice, snr, force)
 
 

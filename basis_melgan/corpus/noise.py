@@ -1,4 +1,4 @@
-"""Noise for the separator's mixtures: each kind is a function of a random generator and a length."""
+"""Noise for mixtures: each kind is a function of a random generator and a length, or a wave."""
 
 from pathlib import Path
 
@@ -24,6 +24,13 @@ def coloured(rng: np.random.Generator, samples: int, slope: float) -> Wave:
     lowest = max(1, samples // 1200)  # bin of 20 Hz at 24 kHz
     shaped = np.fft.irfft(spectrum * np.maximum(bins, lowest) ** (-slope / 2), samples)
     return unit_rms(shaped.astype(np.float32))
+
+
+def white_over(rng: np.random.Generator, speech: Wave, snr: float) -> Wave:
+    """White Gaussian noise (T,) over which a wave (T,) stands at exactly `snr` dB; silence for silence."""
+    drawn = rng.standard_normal(len(speech))
+    power = np.mean(np.square(speech, dtype=np.float64)) / np.mean(np.square(drawn))
+    return np.asarray(drawn * np.sqrt(power) * 10.0 ** (-snr / 20.0), dtype=np.float32)
 
 
 def excerpt(rng: np.random.Generator, path: Path, samples: int, rate: int) -> Wave:

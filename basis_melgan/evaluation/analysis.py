@@ -22,7 +22,9 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.config import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.manifest import Split
+from basis_melgan.corpus.noise import white_over
 from basis_melgan.errors import AudioError, ConfigurationError, ModelFileError, OutputError
+from basis_melgan.evaluation import basis_pictures, basis_study
 from basis_melgan.evaluation.choice import Choice, Selected
 from basis_melgan.evaluation.metrics import pesq_wb, si_snr
 from basis_melgan.models import pictures, release
@@ -117,6 +119,8 @@ def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float
     - `STEP_I_weights`: `mixture`, `speech` and `noise` weights (N, K) of `mix`, as picture and as data (npz).
     - `STEP_basis`: the basis signals (N, L) and their spectra, as picture and as data. Here and in the weights, basis
       signals stand sorted by peak frequency; `order` gives their places in the separator.
+    - `STEP_basis_study` where the choice asks for it: how the basis and a Gabor basis compare, as picture and as data;
+      as table it is `basis.md` (printed too).
     - `table.md` (printed too) and `table.json`: SI-SNR and PESQ-WB of each estimate and of `mix`, before scaling and
       rounding; and the level of each as written.
 
@@ -126,14 +130,14 @@ def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float
         separator: a released separator.
         corpus: a prepared corpus, or a folder of several.
         out: folder to make.
-        choice: the clips, and the seed.
+        choice: the clips, the seed, and whether to study the basis.
         snr: of speech to white noise in `mix`, in dB. The paper's fixed σ puts BiaoBei at about −4 dB.
         force: replace `out` where it holds an earlier analysis.
 
     Raises:
         ConfigurationError: an SNR that cannot be.
         OutputError: `out` exists, or cannot be written.
-        ModelFileError: the separator cannot be read, or separates no noise.
+        ModelFileError: the separator cannot be read, separates no noise, or has a silent basis to study.
         CorpusError: no corpus, another sample rate than the separator's, an empty split, or no such clip.
     """
     if not abs(snr) <= WIDEST_SNR:
@@ -157,7 +161,8 @@ def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float
         report = Report(separator.name, step, data_hash, choice.seed, snr, utterances, notes)
         (folder / "table.md").write_text(report.table(), encoding="utf-8")
         (folder / "table.json").write_text(report.as_json(), encoding="utf-8")
-    print(report.table(), out, sep="\n")
+        tables = [report.table(), *([analyser.study_basis(clips)] if choice.basis else [])]
+    print(*tables, out, sep="\n")
     return report
 
 
@@ -180,10 +185,21 @@ class Analyser:
         pictures.basis(signals, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
         np.savez_compressed(path.with_suffix(".npz"), signals=signals[self.spectra.order], **self.spectra._asdict())
 
+    def study_basis(self, clips: Sequence[Selected]) -> str:
+        """Write picture, data and table of the basis beside a Gabor basis; returns the table."""
+        found, path = (
+            basis_study.study(self.model, [files.read(one.path)[0] for one in clips]),
+            self.folder / "basis.md",
+        )
+        path.write_text(found.table(), encoding="utf-8")
+        np.savez_compressed(self.folder / f"{self.step}_basis_study.npz", allow_pickle=False, **found.arrays())
+        basis_pictures.study(found).savefig(self.folder / f"{self.step}_basis_study.png", dpi=DPI)
+        return found.table()
+
     def analyse(self, index: int, selected: Selected, seed: int, snr: float) -> Utterance:
         """Write waves and weights of one clip, and score the waves."""
         original, rate = files.read(selected.path)
-        noise = white_noise(original, snr, [seed, int(selected.clip.sha256, 16)])
+        noise = white_over(np.random.default_rng([seed, int(selected.clip.sha256, 16)]), original, snr)
         mixture, clean = torch.from_numpy(original + noise)[None], torch.from_numpy(original)[None]
         with torch.no_grad():
             encoded, of_mixture, of_clean = self.model.encode(mixture), self.model(mixture), self.model(clean)
@@ -211,13 +227,6 @@ class Analyser:
         matrices = {title: matrix.numpy()[order] for title, matrix in weights.items()}
         pictures.weights(matrices, peaks, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
         np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, order=order, peaks=peaks, **matrices)
-
-
-def white_noise(speech: Wave, snr: float, seed: Sequence[int]) -> Wave:
-    """White Gaussian noise (T,) over which a wave (T,) stands at exactly `snr` dB."""
-    drawn = np.random.default_rng(seed).standard_normal(len(speech))
-    power = np.mean(np.square(speech, dtype=np.float64)) / np.mean(np.square(drawn))
-    return np.asarray(drawn * np.sqrt(power) * 10.0 ** (-snr / 20.0), dtype=np.float32)
 
 
 def _scored(waves: dict[str, Wave], rate: int, scale: float) -> tuple[Scores, dict[str, str]]:

@@ -29,12 +29,14 @@ class Choice:
         count: how many to draw.
         split: the split to draw from.
         seed: of the draw, and of the noise that is added to each clip.
+        basis: whether to study the basis on them too.
     """
 
     named: Sequence[str] | None
     count: int
     split: Split
     seed: int
+    basis: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:

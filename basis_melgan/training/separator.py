@@ -15,6 +15,7 @@ from basis_melgan.audio import files
 from basis_melgan.config import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import MixtureCrops, excerpts
+from basis_melgan.corpus.noise import white_over
 from basis_melgan.models import pictures, release
 from basis_melgan.models.tasnet import SPEECH, Separator
 from basis_melgan.training import losses, schedule
@@ -137,7 +138,6 @@ class SeparatorTask:
     def _validation_pair(self, index: int, path: Path, samples: int) -> tuple[Tensor, Tensor]:
         """A clip's speech (T,) and its mixture (T,) with white noise, the same at every validation."""
         speech = files.read(path, 0, samples)[0]
-        noise = np.random.default_rng(index).standard_normal(len(speech)).astype(np.float32)
-        scale = np.sqrt(np.mean(np.square(speech))) * 10 ** (-VALIDATION_SNR / 20)
-        pair = torch.from_numpy(np.stack([speech, speech + noise * np.float32(scale)])).to(self.engine.device)
+        noise = white_over(np.random.default_rng(index), speech, VALIDATION_SNR)
+        pair = torch.from_numpy(np.stack([speech, speech + noise])).to(self.engine.device)
         return pair[0], pair[1]

@@ -58,6 +58,23 @@ def test_white_noise_is_gaussian() -> None:
     assert np.mean(wave**4) == pytest.approx(3.0, abs=0.1)
 
 
+@pytest.mark.parametrize("snr", [-4.0, 0.0, 20.0])
+def test_white_noise_stands_at_exactly_the_snr(snr: float) -> None:
+    speech = files.read(CLIPS[0])[0]
+    wave = noise.white_over(np.random.default_rng([1, 2]), speech, snr)
+    assert (wave.shape, wave.dtype) == (speech.shape, np.float32)
+    assert 20 * np.log10(rms(speech) / rms(wave)) == pytest.approx(snr, abs=1e-4)
+    drawn = np.random.default_rng([1, 2]).standard_normal(len(speech))
+    np.testing.assert_allclose(wave, drawn * rms(wave) / rms(drawn), rtol=1e-6)
+    assert not noise.white_over(np.random.default_rng(0), np.zeros(100, np.float32), snr).any()
+
+
+def test_noise_over_speech_is_white() -> None:
+    wave = noise.white_over(np.random.default_rng(1), np.ones(48_000, np.float32), 0.0)
+    power = np.square(np.abs(np.fft.rfft(wave)))[1:].reshape(8, -1).mean(axis=1)
+    np.testing.assert_allclose(power / power.mean(), 1.0, atol=0.1)
+
+
 def test_noise_is_a_function_of_the_generator() -> None:
     def draw(seed: int) -> list[files.Wave]:
         rng = np.random.default_rng(seed)

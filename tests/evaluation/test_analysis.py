@@ -16,7 +16,7 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, CorpusError, ModelFileError, OutputError
 from basis_melgan.evaluation import analysis
-from basis_melgan.evaluation.analysis import analyse, white_noise
+from basis_melgan.evaluation.analysis import analyse
 from basis_melgan.evaluation.choice import Choice
 from basis_melgan.evaluation.metrics import pesq_wb, si_snr
 from basis_melgan.models import release
@@ -115,14 +115,6 @@ def test_waves_are_what_the_separator_makes(analysed: Path, separator: Path, cor
         np.testing.assert_allclose(waves["est_noi_non_noi"], clean[1], atol=1e-4)
         np.testing.assert_allclose(waves["est_wav"], noisy[0], atol=1e-3)
         np.testing.assert_allclose(waves["est_noi"], noisy[1], atol=1e-3)
-
-
-def test_noise_is_white() -> None:
-    noise = white_noise(np.ones(48_000, np.float32), 0.0, [1])
-    spectrum = np.square(np.abs(np.fft.rfft(noise)))[1:].reshape(8, -1).mean(axis=1)
-    np.testing.assert_allclose(spectrum / spectrum.mean(), 1.0, atol=0.1)
-    assert np.mean(np.square(noise)) == pytest.approx(1.0, abs=1e-5)
-    assert not np.array_equal(noise, white_noise(np.ones(48_000, np.float32), 0.0, [2]))
 
 
 def test_weights_are_the_separators_sorted_by_peak(analysed: Path, separator: Path) -> None:

@@ -1,0 +1,37 @@
+"""A Gabor basis: windowed tones, to compare a learned basis with, or to begin learning from."""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from basis_melgan.errors import ConfigurationError
+
+
+def gabor(signals: int, length: int, phases: Literal[2, 4] = 2) -> npt.NDArray[np.float32]:
+    """Basis (N, L) of tones of unit norm under a Hann window, after Gabor's elementary signals (J. IEE 93, 1946).
+
+    Frequencies are linear: tone m of M = ⌈N / phases⌉ lies at (m + ½)/M of the Nyquist frequency, so that no sine is
+    silent. Each tone stands `phases` times in a row, a quarter turn apart about the middle of the window; where
+    `phases` does not divide N, the last tone lacks some.
+
+    Args:
+        signals: N.
+        length: L, in samples.
+        phases: 2 for quadrature pairs, cosine and sine, as signed or polar weights use them; 4 for their negatives
+            too, without which non-negative weights reach only a quarter of the phases.
+
+    Raises:
+        ConfigurationError: no signal, or signals too short for a sine.
+    """
+    if signals < 1 or length < 2:
+        raise ConfigurationError(
+            f"Gabor basis: {signals} signals of {length} samples; use 1 or more of 2 samples or more"
+        )
+    tones = -(-signals // phases)
+    place = np.arange(tones * phases)[:signals]
+    turns = (place // phases + 0.5) / (2 * tones)  # per sample
+    time = np.arange(length) - (length - 1) / 2
+    phase = (2 * np.pi * turns)[:, None] * time - (np.pi / 2 * (place % phases))[:, None]
+    basis = np.cos(phase) * np.cos(np.pi * time / length) ** 2
+    return np.asarray(basis / np.linalg.norm(basis, axis=1, keepdims=True), dtype=np.float32)
