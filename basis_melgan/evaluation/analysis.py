@@ -1,12 +1,10 @@
 """What a separator learned, on a few clips: the waves it makes, its weights, its basis, and a table of scores."""
 
-import json
-import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -16,95 +14,19 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from basis_melgan import __version__
 from basis_melgan.audio import files
-from basis_melgan.audio.files import Wave
 from basis_melgan.config import Config
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.manifest import Split
 from basis_melgan.corpus.noise import white_over
-from basis_melgan.errors import AudioError, ConfigurationError, ModelFileError, OutputError
+from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.evaluation import basis_pictures, basis_study
 from basis_melgan.evaluation.choice import Choice, Selected
-from basis_melgan.evaluation.metrics import pesq_wb, si_snr
+from basis_melgan.evaluation.separation import Report, Utterance, scored
 from basis_melgan.models import pictures, release
 from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
 
 WIDEST_SNR = 100.0  # dB either way; beyond it, 16 bits hold only one of speech and noise
 DPI = 150
-# Each wave that is scored, and the wave it should be: none where there is no noise to estimate.
-SOURCES = {
-    "mix": "original",
-    "est_wav": "original",
-    "est_noi": "noi",
-    "est_wav_non_noi": "original",
-    "est_noi_non_noi": None,
-}
-METRICS: dict[str, Callable[[Wave, Wave, int], float]] = {
-    "SI-SNR (dB)": lambda reference, estimate, _: si_snr(reference, estimate),
-    "PESQ-WB": pesq_wb,
-}
-LEVEL = "level (dBFS)"
-COLUMNS = {"SI-SNR (dB)": 1, "PESQ-WB": 2, LEVEL: 1}  # and their decimals
-
-Scores = dict[str, dict[str, float | None]]  # by wave and column; None for what cannot be had
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """What came of one clip; `failures` says why a score cannot be had, `scale` was applied to all waves written."""
-
-    corpus: str
-    clip: str
-    split: Split
-    scale: float
-    scores: Scores
-    failures: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Report:
-    """The table: which separator, under which noise (speech over white noise in dB), on which clips."""
-
-    separator: str
-    step: int
-    data_hash: str
-    seed: int
-    snr: float
-    utterances: tuple[Utterance, ...]
-    notes: tuple[str, ...]
-
-    def means(self) -> Scores:
-        """Mean of each column by wave, over the clips that have it."""
-
-        def mean(wave: str, column: str) -> float | None:
-            found = [score for each in self.utterances if (score := each.scores[wave][column]) is not None]
-            return sum(found) / len(found) if found else None
-
-        return {wave: {column: mean(wave, column) for column in COLUMNS} for wave in SOURCES}
-
-    def table(self) -> str:
-        """Markdown: scores of each wave of each clip, then their means, then what has to be said about them."""
-        rows = [
-            (f"{i}: {each.corpus}/{each.clip} ({each.split})", each.scores) for i, each in enumerate(self.utterances)
-        ]
-        lines = [
-            f"`{self.separator}` at step {self.step}; white noise, speech at {self.snr:g} dB of it (seed {self.seed}).",
-            "",
-            _row(["utterance", "wave", "against", *COLUMNS]),
-            _row([*["---"] * 3, *["---:"] * len(COLUMNS)]),
-        ]
-        for label, scores in [*rows, (f"mean of {len(rows)}", self.means())]:
-            for wave, source in SOURCES.items():
-                cells = [(scores[wave][column], digits) for column, digits in COLUMNS.items()]
-                numbers = ["–" if score is None else f"{score:.{digits}f}" for score, digits in cells]
-                lines.append(_row([label, wave, source or "silence", *numbers]))
-        return "\n".join([*lines, "", *(f"- {note}" for note in self.notes)]) + "\n"
-
-    def as_json(self) -> str:
-        """The same as JSON text."""
-        content = {"basis_melgan": __version__, **asdict(self), "means": self.means()}
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float, force: bool = False) -> Report:
@@ -122,7 +44,7 @@ def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float
     - `STEP_basis_study` where the choice asks for it: how the basis and a Gabor basis compare, as picture and as data;
       as table it is `basis.md` (printed too).
     - `table.md` (printed too) and `table.json`: SI-SNR and PESQ-WB of each estimate and of `mix`, before scaling and
-      rounding; and the level of each as written.
+      rounding; and the level of each as written. `summary.md`: their means by corpus.
 
     The same arguments give the same bytes. The noise of a clip depends on the seed and the clip alone.
 
@@ -161,6 +83,7 @@ def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float
         report = Report(separator.name, step, data_hash, choice.seed, snr, utterances, notes)
         (folder / "table.md").write_text(report.table(), encoding="utf-8")
         (folder / "table.json").write_text(report.as_json(), encoding="utf-8")
+        (folder / "summary.md").write_text(report.summary(), encoding="utf-8")
         tables = [report.table(), *([analyser.study_basis(clips)] if choice.basis else [])]
     print(*tables, out, sep="\n")
     return report
@@ -219,7 +142,7 @@ class Analyser:
         speech, rest = of_mixture.weights[0, SPEECH], of_mixture.weights[0, NOISE]
         self._show_weights(f"{self.step}_{index}_weights", {"mixture": encoded[0], "speech": speech, "noise": rest})
         clip = selected.clip
-        return Utterance(selected.corpus, clip.id, clip.split, scale, *_scored(waves, rate, scale))
+        return Utterance(selected.corpus, clip.id, clip.split, scale, *scored(waves, rate, scale))
 
     def _show_weights(self, name: str, weights: dict[str, Tensor]) -> None:
         """Write the picture and the data of weights (N, K)."""
@@ -227,28 +150,6 @@ class Analyser:
         matrices = {title: matrix.numpy()[order] for title, matrix in weights.items()}
         pictures.weights(matrices, peaks, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
         np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, order=order, peaks=peaks, **matrices)
-
-
-def _scored(waves: dict[str, Wave], rate: int, scale: float) -> tuple[Scores, dict[str, str]]:
-    """Scores of the waves, and the reasons for those that cannot be had."""
-    scores: Scores = {}
-    failures = {}
-    for name, source in SOURCES.items():
-        power = float(np.mean(np.square(waves[name], dtype=np.float64))) * scale**2
-        scores[name] = dict.fromkeys(METRICS) | {LEVEL: 10.0 * math.log10(power) if power > 0.0 else None}
-        if source is None:
-            continue
-        for column, metric in METRICS.items():
-            try:
-                score = metric(waves[source], waves[name], rate)
-            except AudioError as error:
-                failures[f"{name}, {column}"] = str(error)
-                continue
-            if math.isfinite(score):
-                scores[name][column] = score
-            else:
-                failures[f"{name}, {column}"] = f"came out as {score}"
-    return scores, failures
 
 
 def _notes(config: Config, choice: Choice, utterances: Sequence[Utterance]) -> Iterator[str]:
@@ -262,10 +163,6 @@ def _notes(config: Config, choice: Choice, utterances: Sequence[Utterance]) -> I
         if each.scale < 1.0:
             yield f"{index}: all eight waves are scaled by {each.scale:.4g}, or one would go beyond full scale"
         yield from (f"{index}, {place}: {reason}" for place, reason in each.failures.items())
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _require_free(out: Path, force: bool) -> None:
