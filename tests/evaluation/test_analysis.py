@@ -91,7 +91,7 @@ def read_waves(folder: Path, index: int) -> dict[str, np.ndarray]:
 def test_the_folder_holds_every_file_and_nothing_else(analysed: Path) -> None:
     expected = {f"7_{index}_{name}.wav" for index in (0, 1) for name in WAVES}
     expected |= {f"7_{index}_weights.{kind}" for index in (0, 1) for kind in ("png", "npz")}
-    expected |= {"7_basis.png", "7_basis.npz", "table.md", "table.json"}
+    expected |= {"7_basis.png", "7_basis.npz", "table.md", "table.json", "summary.md"}
     assert set(contents(analysed)) == expected
     assert [path.name for path in analysed.parent.iterdir()] == ["analysis"]
 
