@@ -8,8 +8,12 @@ RUN := $(BIN)/basis-melgan
 RECIPE ?= festvox-ru
 PRESET ?= cpu
 OUT ?= runs/$(RECIPE)-$(PRESET)
+# Prepared corpora of the voices that the released models know, and of voices that they do not.
+SEEN ?= data
+UNSEEN ?= unseen
+SYSTEMS := pretrained/paper-24k.safetensors griffin-lim griffin-lim:4 world
 
-.PHONY: help test lint demo pipeline
+.PHONY: help test lint demo pipeline results
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -47,3 +51,11 @@ pipeline: $(READY) ## all stages on RECIPE at the size of PRESET (festvox-ru, cp
 	$(RUN) analyse $(OUT)/separator/separator.safetensors $(OUT)/corpus $(OUT)/analysis --force
 	$(RUN) train-vocoder $(OUT)/corpus $(OUT)/vocoder --separator $(OUT)/separator/separator.safetensors --config $(PRESET)
 	$(RUN) evaluate $(OUT)/vocoder/vocoder.safetensors $(OUT)/corpus --json $(OUT)/results.json
+
+results: $(READY) ## measure what pretrained/ holds on the corpora in SEEN and UNSEEN; writes docs/results.md and docs/report.html
+	$(RUN) compare $(SYSTEMS) --corpus $(SEEN) --out results/seen --force
+	$(RUN) compare $(SYSTEMS) --corpus $(UNSEEN) --out results/unseen --force
+	$(RUN) analyse pretrained/separator-24k.safetensors $(SEEN) results/separator --count 80 --basis --force
+	$(RUN) complexity > results/complexity.md
+	$(RUN) report results/seen docs/report.html --separator pretrained/separator-24k.safetensors --force
+	awk '$$1 == "include" { while ((getline line < $$2) > 0) print line; next } { print }' docs/results.in.md > docs/results.md
