@@ -31,3 +31,7 @@ class TrainingError(BasisMelGANError):
 
 class OutputError(BasisMelGANError):
     """An output that exists already, or that cannot be written."""
+
+
+class MissingPackageError(BasisMelGANError):
+    """A package that only some metrics need, and that is not installed."""

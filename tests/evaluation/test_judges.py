@@ -1,0 +1,159 @@
+"""Judges on real speech: what they say of a recording, of a spoilt one, and where they are not installed."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from basis_melgan.audio import files
+from basis_melgan.errors import AudioError, MissingPackageError
+from basis_melgan.evaluation import judges, packages
+
+CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
+RATE = 24_000
+MODULES = {
+    "distill_mos": "distillmos",
+    "dnsmos": "speechmos.dnsmos",
+    "speaker_cosine": "resemblyzer",
+    "phoneme_error": "hama",
+}
+ALONE, BESIDE = ("distill_mos", "dnsmos"), ("speaker_cosine", "phoneme_error")
+LOADED = (judges._distill_mos, judges._speakers, judges._recogniser)
+
+
+@pytest.fixture(scope="module")
+def speech() -> files.Wave:
+    return files.read(CLIPS[0], 12_000, 72_000)[0]
+
+
+@pytest.fixture(scope="module")
+def spoilt(speech) -> files.Wave:
+    """The same under as much white noise."""
+    noise = np.random.default_rng(0).normal(size=speech.size)
+    return (speech + noise * np.sqrt(np.mean(speech**2))).astype(np.float32)
+
+
+def judge_named(name):
+    """The judge, where its package is installed; otherwise the test is skipped, and says what would run it."""
+    try:
+        packages.load(MODULES[name])
+    except MissingPackageError as error:
+        pytest.skip(str(error))
+    return getattr(judges, name)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_noisy_wave_scores_lower_and_the_same_every_time(name, speech, spoilt):
+    judge = judge_named(name)
+    noisy = judge(spoilt, RATE)
+    assert 1.0 <= noisy < judge(speech, RATE) - 0.5 <= 4.5
+    assert judge(spoilt, RATE) == noisy
+
+
+@pytest.mark.parametrize(("name", "same", "apart"), [("speaker_cosine", 1.0, 0.1), ("phoneme_error", 0.0, 0.3)])
+def test_a_wave_is_itself_and_a_noisy_one_is_another_every_time(name, same, apart, speech, spoilt):
+    judge = judge_named(name)
+    assert judge(speech, speech.copy(), RATE) == pytest.approx(same, abs=1e-12)
+    noisy = judge(speech, spoilt, RATE)
+    assert abs(noisy - same) > apart
+    assert judge(speech, spoilt, RATE) == noisy
+
+
+def test_distill_mos_is_what_it_was_and_leaves_level_out(speech):
+    judge = judge_named("distill_mos")
+    measured = judge(speech, RATE)
+    assert measured == pytest.approx(3.452, abs=0.01)
+    assert judge(0.25 * speech, RATE) == pytest.approx(measured, abs=1e-3)
+
+
+def test_the_speech_of_another_has_another_voice(speech):
+    """A voice played a fifth higher is somebody else's."""
+    judge = judge_named("speaker_cosine")
+    higher = np.tile(files.resample(speech, 3 * RATE, 2 * RATE), 2)[: speech.size]
+    assert judge(speech, higher, RATE) < 0.8 < judge(speech, np.roll(speech, 2_400), RATE)
+
+
+def test_a_wave_without_speech_is_refused_where_speech_is_needed(speech):
+    click = np.zeros_like(speech)
+    click[30_000] = 0.5
+    with pytest.raises(AudioError, match="no speech found in the recording"):
+        judge_named("speaker_cosine")(click, speech, RATE)
+    with pytest.raises(AudioError, match="no phoneme heard in the recording"):
+        judge_named("phoneme_error")(click, speech, RATE)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_waves_that_cannot_be_judged_raise_one_line(name, speech):
+    before = () if name in ALONE else (speech,)
+    for broken, message in (
+        (np.zeros_like(speech), "silent in all its 72000 samples"),
+        (np.where(np.arange(speech.size) == 9, np.nan, speech).astype(np.float32), "holds NaN or Inf"),
+        (speech[:0] if name in ALONE else speech[:-1], "silent in all its 0 samples|shapes: "),
+        (speech[None], "expected one wave|shapes: "),
+    ):
+        with pytest.raises(AudioError, match=message) as caught:
+            getattr(judges, name)(*before, broken, RATE)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "module"), MODULES.items())
+def test_a_missing_package_says_what_installs_it(name, module, speech, spoilt, monkeypatch):
+    for load in LOADED:
+        load.cache_clear()
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingPackageError) as caught:
+        getattr(judges, name)(*((speech, spoilt) if name in BESIDE else (speech,)), RATE)
+    assert str(caught.value) == (
+        f'{module.split(".")[0]} is not installed; run pip install "basis-melgan[metrics]" && '
+        "pip install --no-deps torchcrepe==0.0.24 distillmos==0.9.1 xls-r-sqa==0.1.0 resemblyzer==0.1.4 "
+        "webrtcvad-wheels==2.0.14.post1"
+    )
+
+
+def test_a_package_that_lacks_another_names_the_other(tmp_path, monkeypatch):
+    (tmp_path / "lacking_package.py").write_text("import a_package_that_nobody_has.inside\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingPackageError, match=r"^a_package_that_nobody_has is not installed; run pip "):
+        packages.load("lacking_package")
+
+
+def test_torchaudio_is_stood_in_for_during_an_import_alone(tmp_path, monkeypatch):
+    (tmp_path / "torchaudio_user.py").write_text("import torchaudio\nname = torchaudio.__name__\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    installed = importlib.util.find_spec("torchaudio") is not None
+    assert packages.load("torchaudio_user").name == "torchaudio"
+    assert ("torchaudio" in sys.modules) == installed
+    assert (importlib.util.find_spec("torchaudio") is not None) == installed
+
+
+def test_models_load_without_a_word(capfd):
+    judge_named("distill_mos")
+    judge_named("speaker_cosine")
+    for load in LOADED[:2]:
+        load.cache_clear()
+        load()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_edit_distance_of_known_words():
+    pairs = {("kitten", "sitting"): 3, ("flaw", "lawn"): 2, ("", "abc"): 3, ("abc", ""): 3, ("same", "same"): 0}
+    assert {pair: judges.edit_distance(*pair) for pair in pairs} == pairs
+
+
+def by_definition(source: str, target: str) -> int:
+    if not source or not target:
+        return len(source) + len(target)
+    return min(
+        by_definition(source[1:], target) + 1,
+        by_definition(source, target[1:]) + 1,
+        by_definition(source[1:], target[1:]) + (source[0] != target[0]),
+    )
+
+
+@given(st.text("abc", max_size=5), st.text("abc", max_size=5))
+def test_the_edit_distance_is_its_definition(source, target):
+    assert judges.edit_distance(source, target) == by_definition(source, target)
