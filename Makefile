@@ -23,6 +23,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --no-deps $$($(BIN)/python -c "from basis_melgan.evaluation.packages import ALONE; print(*ALONE)")
 	touch $(READY)
 
 lint: $(READY) ## check style and types

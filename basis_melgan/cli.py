@@ -166,7 +166,7 @@ def evaluate(
         csv: file for the figures of every clip.
         waves: folder for the waves that were measured.
         jobs: processes; one per core unless given.
-        quick: leave out the metrics that take half a second or more per second of audio.
+        quick: leave out the slow metrics: torchcrepe's pitch, DNSMOS, the speaker and the phonemes.
     """
     from basis_melgan.evaluation.evaluate import Scope, evaluate
 
@@ -194,7 +194,7 @@ def compare(
         out: folder for the results.
         split: split to measure.
         jobs: processes; one per core unless given.
-        quick: leave out the metrics that take half a second or more per second of audio.
+        quick: leave out the slow metrics: torchcrepe's pitch, DNSMOS, the speaker and the phonemes.
         force: replace the results of an earlier comparison in OUT.
     """
     from basis_melgan.evaluation.evaluate import Scope, compare

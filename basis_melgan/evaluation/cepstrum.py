@@ -3,13 +3,10 @@
 import functools
 
 import numpy as np
-import numpy.typing as npt
 
 from basis_melgan.audio.files import Wave
 from basis_melgan.evaluation.baselines import envelope, pitch
-from basis_melgan.evaluation.metrics import comparable
-
-Array = npt.NDArray[np.float64]
+from basis_melgan.evaluation.waves import Array, pair
 
 CEPSTRUM_ORDER = 24  # coefficients c1 … c24; c0, the level, is left out
 SPEECH_RANGE = 40.0  # dB; frames further below the loudest are pauses (the range ESTOI uses)
@@ -28,7 +25,7 @@ def mel_cepstral_distortion(reference: Wave, estimate: Wave, rate: int) -> float
     Raises:
         AudioError: lengths differ, or a wave is constant or not finite.
     """
-    clean, heard = comparable(reference, estimate)
+    clean, heard = pair(reference, estimate)
     f0, times = pitch(clean, rate)
     recorded = envelope(clean, f0, times, rate)
     power = recorded.mean(axis=1)

@@ -23,7 +23,7 @@ class Scope:
     Attributes:
         corpus: a prepared corpus, or a folder of several.
         split: the split to measure.
-        quick: leave out the metrics that take half a second or more per second of audio.
+        quick: leave out the slow metrics: torchcrepe's pitch, DNSMOS, the speaker and the phonemes.
         jobs: processes of one thread each; None for one per core.
     """
 

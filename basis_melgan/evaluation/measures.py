@@ -5,8 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.evaluation import metrics
+from basis_melgan.evaluation import judges, metrics
+from basis_melgan.evaluation.artefacts import whistle_and_buzz
 from basis_melgan.evaluation.cepstrum import mel_cepstral_distortion
+from basis_melgan.evaluation.packages import INSTALL
+from basis_melgan.evaluation.pitch import pitch_errors
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Measure:
     columns: tuple[Column, ...]
     score: Callable[[Wave, Wave, int], float | tuple[float, ...]]
     packages: tuple[str, ...] = ()  # that it needs beyond the extra `train`
-    slow: bool = False  # takes half a second or more per second of audio
+    slow: bool = False  # a network that takes its time
 
 
 MEASURES = (
@@ -41,6 +44,31 @@ MEASURES = (
     Measure((Column("MCD", "dB", False),), mel_cepstral_distortion),
     Measure((Column("MR-STFT", "", False),), metrics.stft_distance),
     Measure((Column("mel L1", "", False),), metrics.mel_l1),
+    Measure(
+        (Column("F0 RMSE", "cents", False), Column("V/UV F1", "", True), Column("periodicity RMSE", "", False)),
+        pitch_errors,
+        ("torchcrepe", "resampy", "librosa"),
+        slow=True,
+    ),
+    Measure(
+        (Column("DistillMOS", "", True),),
+        lambda _, estimate, rate: judges.distill_mos(estimate, rate),
+        ("distillmos", "xls_r_sqa"),
+    ),
+    Measure(
+        (Column("DNSMOS", "", True),),
+        lambda _, estimate, rate: judges.dnsmos(estimate, rate),
+        ("speechmos", "onnxruntime", "librosa", "requests"),
+        slow=True,
+    ),
+    Measure(
+        (Column("speaker cosine", "", True),),
+        judges.speaker_cosine,
+        ("resemblyzer", "webrtcvad", "librosa"),
+        slow=True,
+    ),
+    Measure((Column("phoneme error", "", False),), judges.phoneme_error, ("hama",), slow=True),
+    Measure((Column("whistle", "dB", False), Column("buzz", "dB", False)), whistle_and_buzz),
 )
 
 
@@ -53,7 +81,7 @@ def chosen(quick: bool) -> tuple[tuple[Measure, ...], dict[str, str]]:
             continue
         missing = [package for package in measure.packages if importlib.util.find_spec(package) is None]
         if missing:
-            left_out |= {column.name: f"needs {missing[0]}" for column in measure.columns}
+            left_out |= {column.name: f"{missing[0]} is not installed; run {INSTALL}" for column in measure.columns}
         else:
             measures.append(measure)
     return tuple(measures), left_out

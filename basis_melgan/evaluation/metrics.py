@@ -8,7 +8,6 @@ except where the metric's own definition says so. `measures.MEASURES` is the tab
 import warnings
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from pesq import PesqError, pesq
 from pystoi import stoi as pystoi
@@ -17,8 +16,7 @@ from basis_melgan.audio.files import Wave, resample
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config import Frames
 from basis_melgan.errors import AudioError
-
-Array = npt.NDArray[np.float64]
+from basis_melgan.evaluation.waves import Array, pair
 
 PESQ_RATE = 16_000  # Hz; wide-band PESQ knows no other
 RESOLUTIONS = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop, window in samples (arXiv 1910.11480)
@@ -54,7 +52,7 @@ def si_snr(reference: Wave, estimate: Wave) -> float:
     Raises:
         AudioError: lengths differ, or one of the waves is constant or not finite.
     """
-    clean, heard = comparable(reference, estimate)
+    clean, heard = pair(reference, estimate)
     clean, heard = clean - clean.mean(), heard - heard.mean()
     signal = clean * (heard @ clean) / (clean @ clean)
     noise = heard - signal
@@ -68,7 +66,7 @@ def pesq_wb(reference: Wave, estimate: Wave, rate: int) -> float:
     Raises:
         AudioError: lengths differ, a wave is silent, or PESQ finds no utterance or less than a quarter of a second.
     """
-    comparable(reference, estimate)
+    pair(reference, estimate)
     try:
         return float(pesq(PESQ_RATE, resample(reference, rate, PESQ_RATE), resample(estimate, rate, PESQ_RATE), "wb"))
     except (PesqError, ValueError) as error:
@@ -95,7 +93,7 @@ def estoi(reference: Wave, estimate: Wave, rate: int) -> float:
 
 
 def _intelligibility(name: str, reference: Wave, estimate: Wave, rate: int) -> float:
-    comparable(reference, estimate)
+    pair(reference, estimate)
     state = np.random.get_state()
     np.random.seed(0)  # pystoi adds a breath of noise from the global generator
     try:
@@ -118,7 +116,7 @@ def stft_distance(reference: Wave, estimate: Wave, rate: int) -> float:
     Raises:
         AudioError: lengths differ, a wave is constant, not finite, or has 1 024 samples or fewer.
     """
-    clean, heard = comparable(reference, estimate)
+    clean, heard = pair(reference, estimate)
     if len(clean) <= RESOLUTIONS[0][0] // 2:
         raise AudioError(f"STFT distance: {len(clean)} samples; more than {RESOLUTIONS[0][0] // 2} are needed")
     total = 0.0
@@ -139,7 +137,7 @@ def mel_l1(reference: Wave, estimate: Wave, rate: int) -> float:
         AudioError: lengths differ, or a wave is constant or not finite.
         MelError: the wave is too short for one frame.
     """
-    comparable(reference, estimate)
+    pair(reference, estimate)
     frames = Frames(sample_rate=rate)
     target, found = (mel_spectrogram(wave, "bigvgan", frames) for wave in (reference, estimate))
     return float(np.abs(target - found).mean(dtype=np.float64))
@@ -152,19 +150,3 @@ def _magnitude(wave: Array, fft: int, hop: int, window: int) -> Array:
     frames = sliding_window_view(np.pad(wave, fft // 2, mode="reflect"), fft)[::hop]
     spectrum = np.fft.rfft(frames * hann, axis=1)
     return np.asarray(np.sqrt(np.maximum(np.square(spectrum.real) + np.square(spectrum.imag), POWER_FLOOR)))
-
-
-def comparable(reference: Wave, estimate: Wave) -> tuple[Array, Array]:
-    """Two waves (T,) in double precision, once they can be compared.
-
-    Raises:
-        AudioError: shapes differ, or a wave is empty, constant, or not finite.
-    """
-    if reference.ndim != 1 or reference.shape != estimate.shape:
-        raise AudioError(f"shapes: {estimate.shape} against {reference.shape}; expected two waves (T,) of one length")
-    for name, wave in (("recording", reference), ("estimate", estimate)):
-        if not np.isfinite(wave).all():
-            raise AudioError(f"{name}: holds NaN or Inf; expected finite samples")
-        if wave.size == 0 or np.ptp(wave) == 0.0:
-            raise AudioError(f"{name}: silent in all its {wave.size} samples; nothing to compare")
-    return reference.astype(np.float64), estimate.astype(np.float64)

@@ -17,10 +17,14 @@ from types import ModuleType
 
 from basis_melgan.errors import MissingPackageError
 
-INSTALL = (
-    'pip install "basis-melgan[metrics]" && pip install --no-deps torchcrepe==0.0.24 distillmos==0.9.1 '
-    "xls-r-sqa==0.1.0 resemblyzer==0.1.4 webrtcvad-wheels==2.0.14.post1"
+ALONE = (  # to be installed without what they ask for
+    "torchcrepe==0.0.24",
+    "distillmos==0.9.1",
+    "xls-r-sqa==0.1.0",
+    "resemblyzer==0.1.4",
+    "webrtcvad-wheels==2.0.14.post1",
 )
+INSTALL = f'pip install "basis-melgan[metrics]" && pip install --no-deps {" ".join(ALONE)}'
 
 
 def load(module: str) -> ModuleType:

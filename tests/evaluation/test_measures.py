@@ -8,10 +8,12 @@ import pytest
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError
 from basis_melgan.evaluation import measures
+from basis_melgan.evaluation.artefacts import whistle_and_buzz
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 RATE = 24_000
-CHEAP = [measure for measure in measures.MEASURES if not measure.packages]
+# Those with packages have tests of their own, and know more waves that they cannot judge.
+CHEAP = [measure for measure in measures.MEASURES if not measure.packages and measure.score is not whistle_and_buzz]
 PERFECT = {"PESQ-WB": 4.644, "STOI": 1.0, "ESTOI": 1.0}  # and 0 for the others
 
 
