@@ -143,7 +143,7 @@ NOTES = (
     "learned: those n signals that carry the most energy in the separator's own weights",
     "Gabor: a basis of n signals, in quadrature pairs for signed weights, with four phases for non-negative ones; "
     "evenly spread, few of them hold little of where speech is strongest",
-    f"non-negative weights are searched for in {STEPS} steps, and may do better with more",
+    f"non-negative weights are searched for in {STEPS} steps at most, and may do better with more",
 )
 
 
