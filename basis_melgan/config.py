@@ -23,6 +23,7 @@ LOSS_WEIGHTS = {
     "weights/l1": 1.0,
     "stft/convergence": 1.0,
     "stft/log_magnitude": 1.0,
+    "mel/l1": 0.0,  # not the paper's
     "adversarial/wave": 2.0,
     "adversarial/stft": 2.0,
 }
@@ -203,17 +204,16 @@ class VocoderTrainingConfig:
     cooldown: int = 0  # last steps over which the learning rates fall linearly to 0
     clip: float = 1.0  # gradient norm
     ema: float = 0.999  # decay per step of the averaged generator that is released
-    loss_weights: dict[str, float] = field(default_factory=lambda: dict(LOSS_WEIGHTS))  # 0 leaves a loss out
+    loss_weights: dict[str, float] = field(default_factory=lambda: dict(LOSS_WEIGHTS))  # 0 or none leaves it out
     validate_every: int = 5_000  # steps
     save_every: int = 5_000  # steps
     seed: int = 1
 
     def __post_init__(self) -> None:
-        odd = sorted(self.loss_weights.keys() ^ LOSS_WEIGHTS.keys())
-        _require(
-            not odd,
-            f"vocoder_training.loss_weights: {', '.join(odd)} unknown or left out; name {', '.join(LOSS_WEIGHTS)}",
-        )
+        odd = sorted(self.loss_weights.keys() - LOSS_WEIGHTS.keys())
+        _require(not odd, f"vocoder_training.loss_weights: {', '.join(odd)} unknown; use {', '.join(LOSS_WEIGHTS)}")
+        # One that is left out weighs nothing, as in the files of versions that did not know it.
+        object.__setattr__(self, "loss_weights", dict.fromkeys(LOSS_WEIGHTS, 0.0) | self.loss_weights)
 
 
 @dataclass(frozen=True)

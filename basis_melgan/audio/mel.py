@@ -191,14 +191,30 @@ def mel_filterbank(name: str, sample_rate: int) -> Array:
             f"mel: {name} needs {kind.fmin:g} to {top:g} Hz, but {sample_rate} Hz sampling ends at {nyquist:g} Hz; "
             "use a higher frames.sample_rate or another convention"
         )
-    ends = _to_mel(np.array([kind.fmin, top]), kind.scale)
-    edges = _to_hz(np.linspace(ends[0], ends[1], kind.bands + 2), kind.scale)
-    bins = np.linspace(0.0, nyquist, kind.n_fft // 2 + 1)
-    lower, centre, upper = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    triangles = np.maximum(0.0, np.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)))
+    edges = _edges(kind.bands, (kind.fmin, top), kind.scale)
+    triangles = _triangles(edges, kind.n_fft, sample_rate)
     if kind.equal_area:
-        triangles *= 2.0 / (upper - lower)
+        triangles *= 2.0 / (edges[2:, None] - edges[:-2, None])
     return _frozen(triangles)
+
+
+def mel_triangles(bands: int, n_fft: int, sample_rate: int) -> Array:
+    """Filters (bands, n_fft // 2 + 1) of height 1 from 0 Hz to half the sample rate, equally spaced in HTK's mel."""
+    return _triangles(_edges(bands, (0.0, sample_rate / 2), "htk"), n_fft, sample_rate).astype(np.float32)
+
+
+def _edges(bands: int, span: tuple[float, float], scale: Literal["slaney", "htk"]) -> npt.NDArray[np.float64]:
+    """Where `bands` triangles over a span in Hz begin, peak and end (bands + 2,), equally spaced in mel."""
+    ends = _to_mel(np.array(span), scale)
+    return _to_hz(np.linspace(ends[0], ends[1], bands + 2), scale)
+
+
+def _triangles(edges: npt.NDArray[np.float64], n_fft: int, sample_rate: int) -> npt.NDArray[np.float64]:
+    """Triangles (M, n_fft // 2 + 1) of height 1 with edges (M + 2,) in Hz."""
+    bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)
+    lower, centre, upper = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (bins - lower) / (centre - lower), (upper - bins) / (upper - centre)
+    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)))
 
 
 @lru_cache(maxsize=16)

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from basis_melgan.audio.mel import mel_triangles
+
 EPSILON = 1e-8
 # Added to STFT magnitudes, as noise near −72 dBFS would be. Without it the empty band of a 16 kHz recording, and pauses
 # that are digital silence, would draw most of the gradient, and hold a generator that starts out quiet down.
 MAGNITUDE_FLOOR = 5e-3
+MEL_SCALES = ((2048, 160), (1024, 80), (512, 40), (256, 20), (128, 10))  # window in samples, bands
 
 
 def si_snr(estimate: Tensor, target: Tensor, ceiling: float = math.inf) -> Tensor:
@@ -90,6 +93,26 @@ def stft_losses(estimate: Tensor, target: Tensor, resolutions: Sequence[tuple[in
         "stft/convergence": torch.stack(convergence).mean(),
         "stft/log_magnitude": torch.stack(log_magnitude).mean(),
     }
+
+
+def mel_loss(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
+    """Multi-scale mel distance (arXiv 2306.06546, section 3.4): mean |ln mel − ln mel̂| over items, scales and bands.
+
+    Where a spectrum is noise, no estimate meets its bins; a band holds the mean of several, which it can meet. So this
+    teaches the envelope sooner than the STFT losses do.
+
+    Args:
+        estimate: (B, T).
+        target: (B, T).
+        rate: of both, in Hz.
+    """
+    distances = []
+    for window, bands in MEL_SCALES:
+        filters = torch.from_numpy(mel_triangles(bands, window, rate)).to(estimate.device)
+        resolution = (window, window // 4, window)
+        ours, theirs = (filters @ stft_magnitude(wave.float(), resolution) for wave in (estimate, target))
+        distances.append(F.l1_loss(ours.log(), theirs.log()))
+    return torch.stack(distances).mean()
 
 
 def generator_adversarial_loss(judged: Sequence[Sequence[Tensor]]) -> Tensor:

@@ -116,6 +116,8 @@ class VocoderTask:
         spoken: Spoken = self.generator(batch["mel"])
         target = self._target(batch)
         found = losses.stft_losses(spoken.wave, target, self.run.config.discriminators.resolutions)
+        if training.loss_weights["mel/l1"] > 0:
+            found["mel/l1"] = losses.mel_loss(spoken.wave, target, self.run.config.frames.sample_rate)
         if adversarial:
             found |= self._adversarial_losses(spoken.wave)
         elif training.loss_weights["weights/l1"] > 0:

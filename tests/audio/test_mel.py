@@ -228,3 +228,9 @@ def test_cached_arrays_cannot_be_spoilt() -> None:
     for array in (mels.mel_filterbank("paper", 24_000), mels.hann_window(1_200)):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1.0
+
+
+@pytest.mark.parametrize(("window", "bands"), [(2048, 160), (1024, 80), (128, 10)])
+def test_triangles_of_height_one_are_librosas(window, bands):
+    expected = librosa.filters.mel(sr=24_000, n_fft=window, n_mels=bands, htk=True, norm=None)
+    np.testing.assert_allclose(mels.mel_triangles(bands, window, 24_000), expected, atol=1e-6)

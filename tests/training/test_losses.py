@@ -176,6 +176,29 @@ def test_gradients_of_a_silent_estimate_are_finite() -> None:
     assert bool(estimate.grad.isfinite().all())
 
 
+# Mel
+
+
+@pytest.mark.parametrize("gain", [0.5, 1.0, 1.7])
+def test_a_wrong_level_costs_the_mel_what_it_is(gain: float) -> None:
+    target = torch.randn(3, 6_000)
+    assert losses.mel_loss(gain * target, target, 24_000).item() == pytest.approx(abs(math.log(gain)), abs=1e-3)
+
+
+def test_the_mel_forgives_what_the_bins_of_noise_do_not() -> None:
+    one, other = torch.randn(1, 24_000), torch.randn(1, 24_000)
+    bins = losses.stft_losses(one, other, RESOLUTIONS)["stft/log_magnitude"].item()
+    # The logarithm of a Rayleigh variable has a mean absolute difference of ln 2 from another's (its square's: 2 ln 2).
+    assert bins == pytest.approx(math.log(2), rel=0.05)
+    assert losses.mel_loss(one, other, 24_000).item() < bins / 2
+
+
+def test_gradients_of_a_silent_estimates_mel_are_finite() -> None:
+    estimate = torch.zeros(1, 4_000, requires_grad=True)
+    losses.mel_loss(estimate, torch.randn(1, 4_000), 24_000).backward()
+    assert bool(estimate.grad.isfinite().all())
+
+
 # Judges
 
 
