@@ -163,7 +163,7 @@ def test_aishell3_draws_as_many_as_the_reference_did():
 def test_an_unknown_recipe_names_the_nearest():
     with pytest.raises(CorpusError, match="recipe festvox: unknown; did you mean festvox-ru"):
         recipes.named("festvox")
-    with pytest.raises(CorpusError, match="use one of folder, festvox-ru, biaobei"):
+    with pytest.raises(CorpusError, match="use one of folder, festvox-ru, asterisk-en"):
         recipes.named("qqq")
 
 

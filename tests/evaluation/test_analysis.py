@@ -327,7 +327,7 @@ def test_an_existing_folder_needs_force_and_must_be_an_analysis(separator: Path,
     analyse(separator, large, out, ONE, -4.0, force=True)
     (out / "7_9_original.wav").write_bytes(b"of an earlier run")
     analyse(separator, large, out, ONE, -4.0, force=True)
-    assert len(contents(out)) == 8 + 2 + 2 + 2
+    assert len(contents(out)) == 8 + 2 + 2 + 3
     assert list(tmp_path.iterdir()) == [out]
 
 
@@ -346,7 +346,7 @@ def test_an_interruption_leaves_nothing_and_keeps_the_old(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(analysis, "_scored", interrupted)
+    monkeypatch.setattr(analysis, "scored", interrupted)
     with pytest.raises(KeyboardInterrupt):
         analyse(separator, large, out, Choice(None, 1, "test", 5), -4.0, force=True)
     assert contents(out) == before

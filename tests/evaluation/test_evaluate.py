@@ -163,7 +163,7 @@ def test_a_folder_of_waves_is_compared_as_if_it_had_been_spoken_here(corpora, tm
     spoken = evaluate("griffin-lim:4", scope, waves=tmp_path / "theirs")
     read = evaluate(str(tmp_path / "theirs"), scope)
     for one, other in zip(spoken.clips, read.clips, strict=True):
-        assert one.scores == pytest.approx(other.scores, rel=2e-2)
+        assert one.scores == pytest.approx(other.scores, rel=2e-2, abs=0.1)  # 16 bits, and silence is digital no more
         assert (other.compute, one.compute is None) == (None, False)
 
 
