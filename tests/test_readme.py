@@ -10,7 +10,11 @@ from basis_melgan.cli import SECTIONS, VERBS
 from basis_melgan.parsing import arguments
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("pretrained/*.md"))]
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(path for path in ROOT.glob("docs/*.md") if not path.name.endswith(".in.md")),
+    *sorted(ROOT.glob("pretrained/*.md")),
+]
 
 
 def commands() -> list[str]:
