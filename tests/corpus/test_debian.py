@@ -6,37 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from G722 import G722
+from laid_out import CLIPS, lay, listed, speak
 
 from basis_melgan.audio import files
-from basis_melgan.corpus import debian, recipes
+from basis_melgan.corpus import debian
 from basis_melgan.errors import CorpusError
-
-CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def _speech(path: Path, clip: int = 0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    wave, rate = files.read(CLIPS[clip], samples=12_000)
-    soundfile.write(path, wave, rate)
-
-
-def _items(recipe: str, source: Path, work: Path) -> list[tuple[str, Path, str, str]]:
-    found = recipes.named(recipe).items(source, work)
-    return sorted((item.id, item.path, item.speaker, item.text) for item in found)
 
 
 def _festvox(voice: Path) -> list[tuple[str, Path, str, str]]:
-    _speech(voice / "wav" / "ru_0001.wav")
-    _speech(voice / "wav" / "ru_0002.wav", 1)
-    _speech(voice / "wav" / "ru_0003.wav", 2)
-    _write(
+    speak(voice / "wav" / "ru_0001.wav")
+    speak(voice / "wav" / "ru_0002.wav", 1)
+    speak(voice / "wav" / "ru_0003.wav", 2)
+    lay(
         voice / "etc" / "txt.done.data",
         '( ru_0001 "Она завела, прядь волнистых вол+ос за ухо." )\n( ru_0002 "Он сказал: \\"да\\" (тихо)." )\n',
     )
@@ -48,12 +30,12 @@ def _festvox(voice: Path) -> list[tuple[str, Path, str, str]]:
 @pytest.mark.parametrize("inside", [Path(), debian.FESTVOX])
 def test_festvox_is_found_in_the_package_and_in_the_voice_folder(inside, tmp_path):
     expected = _festvox(tmp_path / inside)
-    assert _items("festvox-ru", tmp_path, tmp_path / "work") == expected
+    assert listed("festvox-ru", tmp_path, tmp_path / "work") == expected
 
 
 def test_festvox_says_what_it_looked_for(tmp_path):
     with pytest.raises(CorpusError, match=r"not festvox-ru; expected .*etc/txt\.done\.data"):
-        _items("festvox-ru", tmp_path, tmp_path)
+        listed("festvox-ru", tmp_path, tmp_path)
 
 
 def _command(folder: Path, name: str, script: str) -> None:
@@ -107,7 +89,7 @@ def test_asterisk_prompts_are_decoded_and_what_is_no_speech_is_left_out(inside, 
     voice = tmp_path / inside if inside.parts else tmp_path / "en_US_f_Allison"
     for name in ("hello", "digits/1", "silence/1", "beep", "tt-monkeys", "at-tone-time-exactly"):
         wave = _prompt(voice / f"{name}.g722")
-    found = _items("asterisk-en", tmp_path if inside.parts else voice, tmp_path / "work")
+    found = listed("asterisk-en", tmp_path if inside.parts else voice, tmp_path / "work")
     assert [(name, speaker) for name, _, speaker, _ in found] == [
         (name, "en_US_f_Allison") for name in ("at-tone-time-exactly", "digits/1", "hello")
     ]
@@ -122,4 +104,4 @@ def test_asterisk_prompts_are_decoded_and_what_is_no_speech_is_left_out(inside, 
 
 def test_asterisk_says_what_it_looked_for(tmp_path):
     with pytest.raises(CorpusError, match=r"not asterisk-core-sounds-fr-g722; expected .*\.g722 files in it"):
-        _items("asterisk-fr", tmp_path, tmp_path / "work")
+        listed("asterisk-fr", tmp_path, tmp_path / "work")

@@ -6,36 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
-import soundfile
+from laid_out import lay, listed, speak
 
-from basis_melgan.audio import files
 from basis_melgan.corpus import debian, recipes
 from basis_melgan.errors import CorpusError
 
 FETCHED = {"festvox-ru", *(f"asterisk-{language}" for language in debian.ASTERISK)}
-CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def _speech(path: Path, clip: int = 0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    wave, rate = files.read(CLIPS[clip], samples=12_000)
-    soundfile.write(path, wave, rate)
-
-
-def _items(recipe: str, source: Path, work: Path) -> list[tuple[str, Path, str, str]]:
-    found = recipes.named(recipe).items(source, work)
-    return sorted((item.id, item.path, item.speaker, item.text) for item in found)
 
 
 def _biaobei(root: Path) -> list[tuple[str, Path, str, str]]:
-    _speech(root / "Wave" / "000001.wav")
-    _speech(root / "Wave" / "000002.wav", 1)
-    _write(
+    speak(root / "Wave" / "000001.wav")
+    speak(root / "Wave" / "000002.wav", 1)
+    lay(
         root / "ProsodyLabeling" / "000001-010000.txt",
         "000001\t卡尔普#2陪外孙#1玩滑梯#4。\n\tka2 er2 pu3 pei2 wai4 sun1 wan2 hua2 ti1\n"
         "000002\t假语村言#2别再#1拥抱我#4。\n\tjia2 yu3 cun1 yan2 bie2 zai4 yong1 bao4 wo3\n",
@@ -47,21 +29,19 @@ def _biaobei(root: Path) -> list[tuple[str, Path, str, str]]:
 
 
 def _aishell3(root: Path) -> list[tuple[str, Path, str, str]]:
-    _write(
-        root / "spk-info.txt", "# speaker\tage\tgender\taccent\nSSB0005\tC\tfemale\tnorth\nSSB0009\tB\tmale\tsouth\n"
-    )
-    _write(root / "train" / "label_train-set.txt", "# header\nSSB00050001|guang3 zhou1|广州%。$\n")
-    _write(root / "train" / "content.txt", "SSB00050001.wav\t广 guang3 州 zhou1\n")
-    _write(root / "test" / "content.txt", "SSB00090002.wav\t女 nv3 大 da4\n")
+    lay(root / "spk-info.txt", "# speaker\tage\tgender\taccent\nSSB0005\tC\tfemale\tnorth\nSSB0009\tB\tmale\tsouth\n")
+    lay(root / "train" / "label_train-set.txt", "# header\nSSB00050001|guang3 zhou1|广州%。$\n")
+    lay(root / "train" / "content.txt", "SSB00050001.wav\t广 guang3 州 zhou1\n")
+    lay(root / "test" / "content.txt", "SSB00090002.wav\t女 nv3 大 da4\n")
     first, second = root / "train/wav/SSB0005/SSB00050001.wav", root / "test/wav/SSB0009/SSB00090002.wav"
-    _speech(first)
-    _speech(second, 1)
+    speak(first)
+    speak(second, 1)
     return [("SSB00050001", first, "SSB0005", "广州"), ("SSB00090002", second, "SSB0009", "女大")]
 
 
 def _ljspeech(root: Path) -> list[tuple[str, Path, str, str]]:
-    _speech(root / "wavs" / "LJ001-0001.wav")
-    _write(root / "metadata.csv", "LJ001-0001|It cost £5.|It cost five pounds.\n")
+    speak(root / "wavs" / "LJ001-0001.wav")
+    lay(root / "metadata.csv", "LJ001-0001|It cost £5.|It cost five pounds.\n")
     return [("LJ001-0001", root / "wavs" / "LJ001-0001.wav", "ljspeech", "It cost five pounds.")]
 
 
@@ -69,28 +49,28 @@ VCTK_SPEAKERS = "ID  AGE  GENDER  ACCENTS  REGION\n{}225  23  F    English    So
 
 
 def _vctk_080(root: Path) -> list[tuple[str, Path, str, str]]:
-    _write(root / "speaker-info.txt", VCTK_SPEAKERS.format(""))
-    _write(root / "txt" / "p225" / "p225_001.txt", "Please call Stella.\n")
-    _speech(root / "wav48" / "p225" / "p225_001.wav")
+    lay(root / "speaker-info.txt", VCTK_SPEAKERS.format(""))
+    lay(root / "txt" / "p225" / "p225_001.txt", "Please call Stella.\n")
+    speak(root / "wav48" / "p225" / "p225_001.wav")
     return [("p225_001", root / "wav48/p225/p225_001.wav", "p225", "Please call Stella.")]
 
 
 def _vctk_092(root: Path) -> list[tuple[str, Path, str, str]]:
-    _write(root / "speaker-info.txt", VCTK_SPEAKERS.format("p"))
-    _write(root / "txt" / "p225" / "p225_001.txt", "Please call Stella.\n")
+    lay(root / "speaker-info.txt", VCTK_SPEAKERS.format("p"))
+    lay(root / "txt" / "p225" / "p225_001.txt", "Please call Stella.\n")
     folder = root / "wav48_silence_trimmed" / "p225"
-    _speech(folder / "p225_001_mic1.flac")
-    _speech(folder / "p225_001_mic2.flac")
+    speak(folder / "p225_001_mic1.flac")
+    speak(folder / "p225_001_mic2.flac")
     return [("p225_001_mic2", folder / "p225_001_mic2.flac", "p225", "Please call Stella.")]
 
 
 def _libritts(root: Path) -> list[tuple[str, Path, str, str]]:
     folder = root / "dev-clean" / "84" / "121123"
     name = "84_121123_000007_000001"
-    _write(root / "SPEAKERS.txt", ";ID  |SEX| SUBSET |MINUTES| NAME\n84 | F | dev-clean | 8.02 | Christie Nowak\n")
-    _write(folder / "84_121123.trans.tsv", f"{name}\tMr. Noirtier?\tMister Noirtier?\n")
-    _write(folder / "84_121123.book.tsv", f"{name}\tMr. Noirtier?\t0.0\t1.0\t25.5\n")
-    _speech(folder / f"{name}.wav")
+    lay(root / "SPEAKERS.txt", ";ID  |SEX| SUBSET |MINUTES| NAME\n84 | F | dev-clean | 8.02 | Christie Nowak\n")
+    lay(folder / "84_121123.trans.tsv", f"{name}\tMr. Noirtier?\tMister Noirtier?\n")
+    lay(folder / "84_121123.book.tsv", f"{name}\tMr. Noirtier?\t0.0\t1.0\t25.5\n")
+    speak(folder / f"{name}.wav")
     return [(name, folder / f"{name}.wav", "84", "Mister Noirtier?")]
 
 
@@ -113,7 +93,7 @@ def test_lhotse_recipes_list_files_speakers_and_texts(layout, tmp_path, monkeypa
     recipe, lay_out = LAYOUTS[layout]
     expected = lay_out(tmp_path / "corpus")
 
-    assert _items(recipe, tmp_path / "corpus", tmp_path / "work") == expected
+    assert listed(recipe, tmp_path / "corpus", tmp_path / "work") == expected
     assert list((tmp_path / "work").iterdir()) == []
 
 
@@ -134,18 +114,18 @@ def test_mandarin_is_listed_when_the_whole_command_runs_in_an_ascii_locale(tmp_p
 def test_a_damaged_recording_does_not_stop_the_listing(tmp_path):
     expected = _ljspeech(tmp_path / "corpus")
     expected[0][1].write_bytes(b"this is no sound")
-    assert _items("ljspeech", tmp_path / "corpus", tmp_path / "work") == expected
+    assert listed("ljspeech", tmp_path / "corpus", tmp_path / "work") == expected
 
 
 @pytest.mark.parametrize("recipe", ["aishell3"])
 def test_a_folder_of_another_layout_is_one_line_naming_recipe_and_layout(recipe, tmp_path):
     with pytest.raises(CorpusError, match=rf"recipe for {recipe} cannot read it \(.+\); expected the folder") as caught:
-        _items(recipe, tmp_path, tmp_path / "work")
+        listed(recipe, tmp_path, tmp_path / "work")
     assert "\n" not in str(caught.value)
 
 
 def test_libritts_without_a_part_lists_nothing(tmp_path):
-    assert _items("libritts", tmp_path, tmp_path / "work") == []
+    assert listed("libritts", tmp_path, tmp_path / "work") == []
 
 
 @pytest.mark.parametrize("recipe", [name for name in recipes.RECIPES if name not in FETCHED])
@@ -169,10 +149,10 @@ def test_an_unknown_recipe_names_the_nearest():
 
 def test_folder_lists_sound_files_in_order_and_passes_over_the_rest(tmp_path):
     for name in ("b/two.WAV", "a.flac", "b/c/three.ogg", "._a.wav", ".hidden/four.wav"):
-        _speech(tmp_path / name)
-    _write(tmp_path / "notes.txt", "no sound")
-    _write(tmp_path / "noise.raw", "no header")
-    assert _items("folder", tmp_path, tmp_path) == [
+        speak(tmp_path / name)
+    lay(tmp_path / "notes.txt", "no sound")
+    lay(tmp_path / "noise.raw", "no header")
+    assert listed("folder", tmp_path, tmp_path) == [
         ("a", tmp_path / "a.flac", "", ""),
         ("b/c/three", tmp_path / "b/c/three.ogg", "", ""),
         ("b/two", tmp_path / "b/two.WAV", "", ""),

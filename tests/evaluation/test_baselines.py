@@ -1,7 +1,5 @@
 """Griffin-Lim and WORLD: lengths, what iterations do, and how well they speak."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,14 +9,8 @@ from basis_melgan.config import Frames
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.evaluation import baselines, metrics
 
-CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 RATE = 24_000
 FRAMES = Frames()
-
-
-@pytest.fixture(scope="module")
-def speech() -> files.Wave:
-    return files.read(CLIPS[0], 12_000, 48_000)[0]
 
 
 def mel_distance(wave: files.Wave, mel: np.ndarray, name: str) -> float:

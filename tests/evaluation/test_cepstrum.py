@@ -1,25 +1,11 @@
 """The mel-cepstrum and its distortion against closed forms."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from basis_melgan.audio import files
 from basis_melgan.evaluation import cepstrum
 
-CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 RATE = 24_000
-
-
-@pytest.fixture(scope="module")
-def speech() -> files.Wave:
-    return files.read(CLIPS[0], 12_000, 48_000)[0]
-
-
-@pytest.fixture(scope="module")
-def noise() -> files.Wave:
-    return np.random.default_rng(0).normal(scale=0.05, size=48_000).astype(np.float32)
 
 
 @pytest.mark.parametrize(("rate", "alpha"), [(8_000, 0.312), (16_000, 0.41), (24_000, 0.466), (48_000, 0.554)])

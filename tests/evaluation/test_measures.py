@@ -1,7 +1,5 @@
 """The table of measures: what holds for every one of them."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,6 @@ from basis_melgan.errors import AudioError
 from basis_melgan.evaluation import measures
 from basis_melgan.evaluation.artefacts import whistle_and_buzz
 
-CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 RATE = 24_000
 # Those with packages have tests of their own, and know more waves that they cannot judge.
 CHEAP = [measure for measure in measures.MEASURES if not measure.packages and measure.score is not whistle_and_buzz]
@@ -21,16 +18,6 @@ def scores(measure: measures.Measure, reference: files.Wave, estimate: files.Wav
     found = measure.score(reference, estimate, RATE)
     values = found if isinstance(found, tuple) else (found,)
     return dict(zip((column.name for column in measure.columns), values, strict=True))
-
-
-@pytest.fixture(scope="module")
-def speech() -> files.Wave:
-    return files.read(CLIPS[0], 12_000, 48_000)[0]
-
-
-@pytest.fixture(scope="module")
-def noise() -> files.Wave:
-    return np.random.default_rng(0).normal(scale=0.05, size=48_000).astype(np.float32)
 
 
 @pytest.mark.parametrize("measure", CHEAP, ids=lambda measure: measure.columns[0].name)

@@ -1,29 +1,15 @@
 """Metrics against closed forms and independent oracles."""
 
-from pathlib import Path
-
 import auraloss
 import numpy as np
 import pystoi
 import pytest
 import torch
 
-from basis_melgan.audio import files
 from basis_melgan.errors import AudioError
 from basis_melgan.evaluation import metrics
 
-CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 RATE = 24_000
-
-
-@pytest.fixture(scope="module")
-def speech() -> files.Wave:
-    return files.read(CLIPS[0], 12_000, 48_000)[0]
-
-
-@pytest.fixture(scope="module")
-def noise() -> files.Wave:
-    return np.random.default_rng(0).normal(scale=0.05, size=48_000).astype(np.float32)
 
 
 @pytest.mark.parametrize("gain", [0.1, 1.0, -3.0])
