@@ -146,11 +146,14 @@ class Results:
         return f"{SPEED.name.capitalize()}, one thread: " + ", ".join(f"{n} {s.mean:.4f}" for n, s in found.items())
 
     def _notes(self) -> list[str]:
-        lost = [
-            f"- {one.system}, {one.corpus}/{one.clip}, {name}: {why}"
-            for one in self.clips
-            for name, why in one.failures.items()
-        ]
+        reasons: dict[tuple[str, str, str], list[str]] = {}  # columns by system, clip and reason
+        for one in self.clips:
+            for name, why in one.failures.items():
+                reasons.setdefault((one.system, f"{one.corpus}/{one.clip}", why), []).append(name)
+        shared: dict[tuple[str, str, str], list[str]] = {}  # systems by clip, columns and reason
+        for (system, clip, why), names in reasons.items():
+            shared.setdefault((clip, ", ".join(names), why), []).append(system)
+        lost = [f"- {', '.join(systems)}, {clip}, {names}: {why}" for (clip, names, why), systems in shared.items()]
         absent = [f"- {name}: {why}" for name, why in self.left_out.items()]
         return [
             f"{title}:\n\n" + "\n".join(lines) for title, lines in (("Left out", absent), ("Not scored", lost)) if lines
