@@ -6,17 +6,13 @@ run over unchanged recordings changes nothing.
 
 import hashlib
 import json
-import os
 import random
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import asdict, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +24,7 @@ from basis_melgan.corpus import recipes
 from basis_melgan.corpus.convert import Job, Outcome, convert, stamp
 from basis_melgan.corpus.listing import Item
 from basis_melgan.corpus.manifest import SPLITS, Clip, Corpus, Split, save, write_text
+from basis_melgan.corpus.workers import cores, outcomes
 from basis_melgan.errors import CorpusError
 
 LONGEST_NAME = 150  # bytes of an id; file systems hold 255
@@ -65,7 +62,7 @@ def prepare(recipe: str, out: Path, source: Path | None, config: Config, jobs: i
     pending = [job for job in wanted if not ledger.knows(job)]
     if pending:  # until they are done, the folder is no whole corpus
         (out / "corpus.json").unlink(missing_ok=True)
-    fresh = _convert_all(pending, ledger, jobs or _cores())
+    fresh = _convert_all(pending, ledger, jobs or cores())
     outcomes = [ledger.outcomes[item.id] for item in items]
     ledger.settle(outcomes)
     _report(out, outcomes, config.corpus.maximum_bad)
@@ -200,29 +197,15 @@ def _convert_all(pending: Sequence[Job], ledger: _Ledger, jobs: int) -> list[Out
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     fresh = []
     progress = Progress(*columns, console=Console(stderr=True))
-    with progress, closing(_outcomes(pending, jobs)) as outcomes:
-        for outcome in progress.track(outcomes, total=len(pending), description="prepare"):
+    with progress, closing(_outcomes(pending, jobs)) as converted:
+        for outcome in progress.track(converted, total=len(pending), description="prepare"):
             ledger.add(outcome)
             fresh.append(outcome)
     return fresh
 
 
 def _outcomes(pending: Sequence[Job], jobs: int) -> Generator[Outcome, None, None]:
-    if min(jobs, len(pending)) <= 1:
-        yield from map(convert, pending)
-        return
-    # A forked child would inherit the locks of any library's threads; a spawned one starts clean.
-    pool = ProcessPoolExecutor(min(jobs, len(pending)), mp_context=get_context("spawn"))
-    try:
-        for future in as_completed([pool.submit(convert, job) for job in pending]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise CorpusError(
-            f"one of {jobs} workers was killed, perhaps for want of memory; run again with fewer jobs: "
-            "what is done is kept"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return outcomes(convert, pending, jobs, "run again with fewer jobs: what is done is kept")
 
 
 def _clips(items: Sequence[Item], outcomes: Sequence[Outcome], rules: CorpusConfig) -> tuple[Clip, ...]:
@@ -262,7 +245,3 @@ def _conclude(corpus: Corpus, fresh: Sequence[Outcome], skipped: int) -> None:
     spent = sum(outcome.cpu for outcome in fresh)
     speed = f"{seconds / spent:.0f}× real time per core" if seconds else "nothing was left to do"
     print(f"{corpus.folder}: {corpus.seconds() / 3600:.2f} h; {counts} clips; {skipped} skipped; {speed}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -110,14 +110,12 @@ class Analyser:
 
     def study_basis(self, clips: Sequence[Selected]) -> str:
         """Write picture, data and table of the basis beside a Gabor basis; returns the table."""
-        found, path = (
-            basis_study.study(self.model, [files.read(one.path)[0] for one in clips]),
-            self.folder / "basis.md",
-        )
-        path.write_text(found.table(), encoding="utf-8")
-        np.savez_compressed(self.folder / f"{self.step}_basis_study.npz", allow_pickle=False, **found.arrays())
-        basis_pictures.study(found).savefig(self.folder / f"{self.step}_basis_study.png", dpi=DPI)
-        return found.table()
+        found = basis_study.study(self.model, [files.read(one.path)[0] for one in clips])
+        table, path = found.table(), self.folder / f"{self.step}_basis_study"
+        (self.folder / "basis.md").write_text(table, encoding="utf-8")
+        np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **found.arrays())
+        basis_pictures.study(found).savefig(path.with_suffix(".png"), dpi=DPI)
+        return table
 
     def analyse(self, index: int, selected: Selected, seed: int, snr: float) -> Utterance:
         """Write waves and weights of one clip, and score the waves."""

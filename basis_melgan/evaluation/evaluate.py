@@ -7,12 +7,13 @@ from typing import Any
 
 from basis_melgan import __version__
 from basis_melgan.corpus import manifest
+from basis_melgan.corpus.workers import cores
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
 from basis_melgan.evaluation.journal import Journal
 from basis_melgan.evaluation.measures import chosen
-from basis_melgan.evaluation.results import Described, Results
-from basis_melgan.evaluation.scoring import Job, cores, score
-from basis_melgan.evaluation.systems import RECORDING, labels, system_named
+from basis_melgan.evaluation.results import RESULTS, Described, Results
+from basis_melgan.evaluation.scoring import Job, score
+from basis_melgan.evaluation.systems import RECORDING, System, Vocoder, labels, system_named
 from basis_melgan.evaluation.writing import write_text
 
 
@@ -54,7 +55,7 @@ def evaluate(
         CorpusError: no corpus, no clip in the split, another sample rate than the vocoder's, or no clip to score.
         OutputError: a file cannot be written.
     """
-    journal = out_json.with_name(f".{out_json.name}.done") if out_json else None
+    journal = _journal(out_json) if out_json else None
     results = _run([system], scope, {labels([system])[0]: waves}, journal)
     _keep(results, out_json, out_csv)
     print(results.table())
@@ -86,14 +87,14 @@ def compare(systems: Sequence[str], scope: Scope, out: Path, force: bool = False
     systems = [*(system for system in systems if system != RECORDING), RECORDING]
     if len(systems) < 2:
         raise ConfigurationError(f"systems: only {RECORDING}; name at least one to compare with it")
-    if (out / "results.json").exists() and not force:
+    if (out / RESULTS).exists() and not force:
         raise OutputError(f"{out}: holds a comparison; choose another folder, or --force to replace it")
     waves = {label: out / "waves" / label for label in labels(systems)}
-    journal = out / ".results.json.done"
+    journal = _journal(out / RESULTS)
     results = _run(systems, scope, dict(waves), journal)
     _require_scores(results, scope)
     write_text(out / "table.md", results.table() + "\n")
-    _keep(results, out / "results.json", out / "results.csv")
+    _keep(results, out / RESULTS, out / "results.csv")
     journal.unlink(missing_ok=True)
     print(results.table(), "", out, sep="\n")
     return results
@@ -106,7 +107,7 @@ def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journa
         speaker = system_named(name)
         if speaker.rate is not None:
             manifest.require_rate(corpora, speaker.rate)
-        described.append(_described(name, label))
+        described.append(_described(name, label, speaker))
     manifest.load_clips(corpora, scope.split)  # raises where there are none
     measures, left_out = chosen(scope.quick)
     columns = tuple(column for measure in measures for column in measure.columns)
@@ -131,21 +132,27 @@ def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journa
     return Results(tuple(described), scope.split, data_hash, columns, left_out, measured)
 
 
-def _described(source: str, label: str) -> Described:
-    if Path(source).suffix != ".safetensors":
+def _described(source: str, label: str, speaker: System) -> Described:
+    if not isinstance(speaker, Vocoder):
         return Described(label, source)
     from basis_melgan.evaluation.complexity import generator_cost
-    from basis_melgan.models import release
 
-    cost = generator_cost(release.load_vocoder(Path(source))[1])
+    cost = generator_cost(speaker.config)
     return Described(label, source, cost.parameters, round(cost.macs_per_second / 1e9, 3))
 
 
 def _digest(source: str) -> str:
     """Of a file's content; a baseline has none, and a folder's waves are compared as they lie there."""
+    if not Path(source).is_file():
+        return ""
     from basis_melgan.models import release
 
-    return release.digest(Path(source)) if Path(source).is_file() else ""
+    return release.digest(Path(source))
+
+
+def _journal(results: Path) -> Path:
+    """Where what is done is kept until the results are written."""
+    return results.with_name(f".{results.name}.done")
 
 
 def _keep(results: Results, out_json: Path | None, out_csv: Path | None) -> None:

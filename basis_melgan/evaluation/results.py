@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from basis_melgan import __version__
+from basis_melgan.evaluation import markdown
 from basis_melgan.evaluation.intervals import Estimate, estimated
 from basis_melgan.evaluation.measures import Column
 from basis_melgan.evaluation.scoring import Measured
 
+RESULTS = "results.json"  # the file in the folder of a comparison
 EVERYTHING = "all"  # the row over all corpora
 SPEED = Column("real-time factor", "", False)
 
@@ -133,11 +135,12 @@ class Results:
 
     def _grid(self, means: dict[str, dict[str, Estimate]], clips: dict[str, int], signed: bool = False) -> str:
         """A row per figure, a column per key of `means`."""
-        lines = [_row(["", *(f"{name} ({clips[name]})" for name in means)]), _row(["---", *["---:"] * len(means)])]
-        for column in self.columns:
-            cells = [_cell(row.get(column.name), clips[name], signed) for name, row in means.items()]
-            lines.append(_row([column.heading, *cells]))
-        return "\n".join(lines)
+        header = ["", *(f"{name} ({clips[name]})" for name in means)]
+        rows = (
+            [column.heading, *(_cell(row.get(column.name), clips[name], signed) for name, row in means.items())]
+            for column in self.columns
+        )
+        return "\n".join(markdown.table(header, rows))
 
     def _speeds(self, names: Sequence[str]) -> str:
         found = {name: speed for name in names if (speed := self.speed(name))}
@@ -192,7 +195,3 @@ def _cell(estimate: Estimate | None, clips: int, signed: bool) -> str:
     interval = f" [{estimate.interval[0]:{sign}.3f}, {estimate.interval[1]:{sign}.3f}]" if estimate.interval else ""
     few = f" ({estimate.clips} clips)" if estimate.clips < clips else ""
     return f"{estimate.mean:{sign}.3f}{interval}{few}"
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"

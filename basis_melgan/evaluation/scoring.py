@@ -3,28 +3,24 @@
 import functools
 import json
 import math
-import os
 import time
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from basis_melgan.audio import files
-from basis_melgan.errors import BasisMelGANError, CorpusError
+from basis_melgan.corpus.workers import outcomes
+from basis_melgan.errors import BasisMelGANError
 from basis_melgan.evaluation.journal import Journal
 from basis_melgan.evaluation.measures import MEASURES
 from basis_melgan.evaluation.metrics import common
 from basis_melgan.evaluation.systems import Recorded, System, system_named
 
 DECIMALS = 6  # of a score; the last bits depend on where arrays happen to lie in memory
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         Progress(*columns, console=Console(stderr=True)) as progress,
-        closing(_measured(todo, processes)) as measured,
+        closing(outcomes(_measure_here, todo, processes)) as measured,
     ):
         task = progress.add_task("evaluate", total=len(jobs), completed=len(jobs) - len(todo))
         for one in measured:
@@ -128,45 +124,8 @@ def measure(job: Job, system: System) -> Measured:
     return Measured(*job.key, seconds, compute, scores, failures)
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _measured(todo: Sequence[Job], processes: int) -> Generator[Measured, None, None]:
-    if min(processes, len(todo)) <= 1:
-        yield from map(_measure_here, todo)
-        return
-    # A forked child would inherit the locks of any library's threads; a spawned one starts clean.
-    pool = ProcessPoolExecutor(min(processes, len(todo)), mp_context=get_context("spawn"))
-    try:
-        with _single_threaded():
-            yield from pool.map(_measure_here, todo)
-    except BrokenProcessPool as error:
-        raise CorpusError(
-            f"one of {processes} workers was killed, perhaps for want of memory; run again with fewer jobs"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 _loaded = functools.lru_cache(maxsize=1)(system_named)
 
 
 def _measure_here(job: Job) -> Measured:
     return measure(job, _loaded(job.system))
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Let processes that start meanwhile use one thread each: libraries read this when they are loaded."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

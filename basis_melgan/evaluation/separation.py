@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from basis_melgan import __version__
 from basis_melgan.audio.files import Wave
 from basis_melgan.corpus.manifest import Split
 from basis_melgan.errors import AudioError
+from basis_melgan.evaluation import markdown
 from basis_melgan.evaluation.metrics import pesq_wb, si_snr
 
 # Each wave that is scored, and the wave it should be: none where there is no noise to estimate.
@@ -70,33 +71,30 @@ class Report:
         """Markdown: the means of the speech estimates, a row per corpus and one over all."""
         waves = [wave for wave, source in SOURCES.items() if source == "original"]
         columns = [(wave, column) for wave in waves for column in METRICS]
-        lines = [
-            _row(["corpus", "clips", *(f"{wave}, {column}" for wave, column in columns)]),
-            _row(["---", *["---:"] * (1 + len(columns))]),
-        ]
         counts = Counter(each.corpus for each in self.utterances)
+        rows = []
         for name in [*sorted(counts), *([None] if len(counts) > 1 else [])]:
             means = self.means(name)
             cells = [_cell(means[wave][column], column) for wave, column in columns]
-            lines.append(_row([name or "all", str(counts[name] if name else len(self.utterances)), *cells]))
-        return "\n".join(lines) + "\n"
+            rows.append([name or "all", counts[name] if name else len(self.utterances), *cells])
+        header = ["corpus", "clips", *(f"{wave}, {column}" for wave, column in columns)]
+        return "\n".join(markdown.table(header, rows)) + "\n"
 
     def table(self) -> str:
         """Markdown: scores of each wave of each clip, then their means, then what has to be said about them."""
         rows = [
             (f"{i}: {each.corpus}/{each.clip} ({each.split})", each.scores) for i, each in enumerate(self.utterances)
         ]
-        lines = [
-            f"`{self.separator}` at step {self.step}; white noise, speech at {self.snr:g} dB of it (seed {self.seed}).",
-            "",
-            _row(["utterance", "wave", "against", *COLUMNS]),
-            _row([*["---"] * 3, *["---:"] * len(COLUMNS)]),
-        ]
-        for label, scores in [*rows, (f"mean of {len(rows)}", self.means())]:
-            for wave, source in SOURCES.items():
-                cells = [_cell(scores[wave][column], column) for column in COLUMNS]
-                lines.append(_row([label, wave, source or "silence", *cells]))
-        return "\n".join([*lines, "", *(f"- {note}" for note in self.notes)]) + "\n"
+        title = (
+            f"`{self.separator}` at step {self.step}; white noise, speech at {self.snr:g} dB of it (seed {self.seed})."
+        )
+        scored = (
+            [label, wave, source or "silence", *(_cell(scores[wave][column], column) for column in COLUMNS)]
+            for label, scores in [*rows, (f"mean of {len(rows)}", self.means())]
+            for wave, source in SOURCES.items()
+        )
+        table = markdown.table(["utterance", "wave", "against", *COLUMNS], scored, labels=3)
+        return "\n".join([title, "", *table, "", *(f"- {note}" for note in self.notes)]) + "\n"
 
     def as_json(self) -> str:
         """The same as JSON text."""
@@ -128,7 +126,3 @@ def scored(waves: dict[str, Wave], rate: int, scale: float) -> tuple[Scores, dic
 
 def _cell(score: float | None, column: str) -> str:
     return "–" if score is None else f"{score:.{COLUMNS[column]}f}"
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"

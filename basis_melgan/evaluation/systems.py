@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Recorded(NamedTuple):
     clip: str
 
 
-class System(Protocol):
+class System:
     """Something that speaks a recording again: from its mel, its WORLD parameters, or itself.
 
     Attributes:
@@ -35,21 +35,20 @@ class System(Protocol):
         computes: whether it makes its waves here, so that its speed can be measured.
     """
 
-    rate: int | None
-    slack: int
-    computes: bool
+    rate: int | None = None
+    slack = 0
+    computes = True
 
     def __call__(self, recorded: Recorded) -> Wave:
         """Speak a recording again, beginning with its first sample, at its sample rate."""
+        raise NotImplementedError
 
 
 @dataclass
-class Recording:
+class Recording(System):
     """The recording itself: what no system can beat."""
 
-    rate: int | None = None
-    slack: int = 0
-    computes: bool = False
+    computes = False
 
     def __call__(self, recorded: Recorded) -> Wave:
         """The same wave (T,)."""
@@ -57,12 +56,8 @@ class Recording:
 
 
 @dataclass
-class World:
+class World(System):
     """WORLD as a system: copy-synthesis."""
-
-    rate: int | None = None
-    slack: int = 0
-    computes: bool = True
 
     def __call__(self, recorded: Recorded) -> Wave:
         """Take a wave (T,) apart and put it together again."""
@@ -70,13 +65,11 @@ class World:
 
 
 @dataclass
-class GriffinLim:
+class GriffinLim(System):
     """Griffin-Lim from the paper's mel as a system."""
 
     iterations: int = ITERATIONS
-    rate: int | None = None
-    slack: int = Frames.hop
-    computes: bool = True
+    slack = Frames.hop
 
     def __call__(self, recorded: Recorded) -> Wave:
         """Take the mel of a wave (T,) and speak it, at most a hop longer."""
@@ -84,18 +77,16 @@ class GriffinLim:
         return griffin_lim(mel_spectrogram(recorded.wave, "paper", frames), "paper", frames, self.iterations)
 
 
-class Vocoder:
+class Vocoder(System):
     """A trained vocoder as a system: its waves are as long as the recordings."""
-
-    slack = 0
-    computes = True
 
     def __init__(self, path: Path) -> None:
         # PyTorch takes a second to import, and no baseline needs it.
         from basis_melgan.models.vocode import Speaker
 
         self._speaker = Speaker(path)
-        self.rate: int | None = self._speaker.config.frames.sample_rate
+        self.config = self._speaker.config
+        self.rate = self.config.frames.sample_rate
         # The first call of a process allocates and plans; what is measured are the later ones.
         self._speaker.resynthesise(np.zeros(self.rate, dtype=np.float32), self.rate)
 
@@ -105,16 +96,15 @@ class Vocoder:
 
 
 @dataclass
-class Folder:
+class Folder(System):
     """Waves that any other system made of the same clips: CORPUS/CLIP.wav, or CLIP.wav; .flac will do as well.
 
     A wave of another sample rate is resampled to the recording's.
     """
 
     path: Path
-    rate: int | None = None
-    slack: int = 4 * Frames.hop  # hops and windows of other systems differ
-    computes: bool = False
+    slack = 4 * Frames.hop  # hops and windows of other systems differ
+    computes = False
 
     def __call__(self, recorded: Recorded) -> Wave:
         """Read the wave of a clip.

@@ -9,7 +9,8 @@ from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.evaluation.baselines import pitch
 from basis_melgan.evaluation.report import pictures
-from basis_melgan.evaluation.report.comparison import RECORDING, ComparedClip, Comparison
+from basis_melgan.evaluation.report.comparison import ComparedClip, Comparison
+from basis_melgan.evaluation.systems import RECORDING
 
 PITCH_STRIDE = 2  # of Harvest's 5 ms frames are drawn
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from basis_melgan.errors import AudioError, ConfigurationError
+from basis_melgan.evaluation.results import RESULTS
+from basis_melgan.evaluation.systems import RECORDING  # and the folder of the recordings
 
-RESULTS = "results.json"
-RECORDING = "recording"  # the folder of the recordings, and the system of that name
 LISTENING = 4.0  # seconds; clips of about this length are the easiest to compare by ear
 
 Table = dict[str, Any]  # a JSON object

@@ -1,0 +1,59 @@
+"""Work on many clips, shared among processes of one thread each."""
+
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TypeVar
+
+from basis_melgan.errors import CorpusError
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+Job = TypeVar("Job")
+Outcome = TypeVar("Outcome")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def outcomes(
+    work: Callable[[Job], Outcome], jobs: Sequence[Job], processes: int, advice: str = "run again with fewer jobs"
+) -> Generator[Outcome, None, None]:
+    """What comes of every job, in the order in which they are done; where one process will do, it is this one.
+
+    Raises:
+        CorpusError: a worker was killed; `advice` ends the message.
+    """
+    if min(processes, len(jobs)) <= 1:
+        yield from map(work, jobs)
+        return
+    # A forked child would inherit the locks of any library's threads; a spawned one starts clean.
+    pool = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn"))
+    try:
+        with _single_threaded():
+            for future in as_completed([pool.submit(work, job) for job in jobs]):
+                yield future.result()
+    except BrokenProcessPool as error:
+        raise CorpusError(f"one of {processes} workers was killed, perhaps for want of memory; {advice}") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Let processes that start meanwhile use one thread each: libraries read this when they are loaded."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
