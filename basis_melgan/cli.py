@@ -111,7 +111,14 @@ def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force
 
 
 def train_vocoder(
-    corpus: Path, out: Path, *, separator: Path, config: Config, decomposition: Path | None = None, force: bool = False
+    corpus: Path,
+    out: Path,
+    *,
+    separator: Path,
+    config: Config,
+    decomposition: Path | None = None,
+    start: Path | None = None,
+    force: bool = False,
 ) -> None:
     """Learn to speak from mel spectrograms over the basis (stage 2).
 
@@ -122,12 +129,13 @@ def train_vocoder(
         out: folder for checkpoints, log and the finished vocoder.
         separator: trained separator, whose basis the vocoder uses.
         decomposition: what decompose wrote; the weights are computed as it goes unless given.
+        start: trained vocoder to start from, with its basis; random weights unless given.
         force: start afresh, replacing what OUT holds.
         config: all settings.
     """
-    from basis_melgan.training.vocoder import train
+    from basis_melgan.training.vocoder import Sources, train
 
-    train(corpus, out, separator, decomposition, config, force)
+    train(corpus, out, Sources(separator, decomposition, start), config, force)
 
 
 def vocode(source: Path, out: Path, vocoder: Path | None = None, force: bool = False) -> None:

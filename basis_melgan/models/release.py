@@ -76,7 +76,7 @@ def load_separator(path: Path) -> tuple[Separator, Config]:
     Raises:
         ModelFileError: the file is missing, damaged, of another kind, or of a later version.
     """
-    state, config = _read(path, "separator")
+    state, config = read(path, "separator")
     separator = _filled(lambda: Separator(config.separator, config.frames), state, path)
     return separator.eval().requires_grad_(False), config
 
@@ -87,7 +87,7 @@ def load_vocoder(path: Path) -> tuple[Generator, Config]:
     Raises:
         ModelFileError: the file is missing, damaged, of another kind, or of a later version.
     """
-    state, config = _read(path, "vocoder")
+    state, config = read(path, "vocoder")
     generator = _filled(lambda: new_generator(config), state, path)
     generator.fold_weight_norm()
     return generator.eval().requires_grad_(False), config
@@ -116,7 +116,12 @@ def metadata(path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def _read(path: Path, kind: Kind) -> tuple[dict[str, Tensor], Config]:
+def read(path: Path, kind: Kind) -> tuple[dict[str, Tensor], Config]:
+    """Weights as they were trained, and configuration, of a model file.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, of another kind, or of a later version.
+    """
     found = metadata(path)
     if found["kind"] != kind:
         raise ModelFileError(f"{path}: holds a {found['kind']}; expected a {kind}")

@@ -30,32 +30,42 @@ from basis_melgan.training.run import Run
 SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "vocoder_training")
 
 
-def train(
-    corpus: Path, out: Path, separator: Path, decomposition: Path | None, config: Config, force: bool = False
-) -> None:
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """Files that stage 2 starts from."""
+
+    separator: Path  # whose basis the vocoder uses
+    decomposition: Path | None = None  # stored weight targets; without them the frozen separator computes them
+    start: Path | None = None  # a vocoder whose weights and basis to start from; without it weights are drawn at random
+
+
+def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool = False) -> None:
     """Train a vocoder on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
 
-    Without a decomposition, weight targets are computed on the fly by the frozen separator.
-
     Raises:
-        ConfigurationError: the separator has another frame geometry than `config`.
+        ConfigurationError: the separator has another frame geometry than `config`, or the vocoder to start from has
+            another generator, mel or frame geometry.
         CorpusError: the corpus or its decomposition is missing, empty, or of another kind.
         ModelFileError: the separator cannot be read.
         TrainingError: a checkpoint cannot be resumed, or a loss is NaN or infinite.
     """
-    teacher, taught = release.load_separator(separator)
+    teacher, taught = release.load_separator(sources.separator)
     config = _of_separator(config, taught)
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    run = Run(out, config, SECTIONS, manifest.data_hash(corpora), release.digest(separator))
+    run = Run(out, config, SECTIONS, manifest.data_hash(corpora), release.digest(sources.separator))
     engine = fabric(config.engine, config.vocoder_training.seed)
     if engine.is_global_zero:
         run.prepare(force)
     engine.barrier()
-    stored = decompose.load(decomposition, separator, run.data_hash) if decomposition else None
+    stored = decompose.load(sources.decomposition, sources.separator, run.data_hash) if sources.decomposition else None
     dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, stored)
     validation = manifest.load_clips(corpora, "validation")
-    task = VocoderTask(dataset, validation, teacher, run, engine)
+    generator = release.new_generator(config)
+    generator.basis.load_state_dict(teacher.basis.state_dict())
+    if sources.start is not None:
+        generator.load_state_dict(_start(sources.start, config))
+    task = VocoderTask(dataset, validation, teacher, generator, run, engine)
     fit(task, engine, config.engine, run)
     engine.print(f"vocoder: {task.path}")
 
@@ -69,18 +79,34 @@ def _of_separator(config: Config, taught: Config) -> Config:
     return dataclasses.replace(config, separator=taught.separator)
 
 
+def _start(path: Path, config: Config) -> dict[str, Tensor]:
+    """Parameters of a vocoder that has the frame geometry, the mel and the generator of `config`."""
+    state, theirs = release.read(path, "vocoder")
+    for section in ("frames", "mel", "generator"):
+        was, now = getattr(theirs, section), getattr(config, section)
+        if was != now:
+            raise ConfigurationError(f"{path}: its {section} is {was}, here it is {now}; start from one with the same")
+    return state
+
+
 class VocoderTask:
     """What one step of stage 2 is."""
 
-    def __init__(self, dataset: SpeechCrops, validation: Clips, teacher: Separator, run: Run, engine: Fabric) -> None:
+    def __init__(
+        self,
+        dataset: SpeechCrops,
+        validation: Clips,
+        teacher: Separator,
+        generator: Generator,
+        run: Run,
+        engine: Fabric,
+    ) -> None:
         config, training = run.config, run.config.vocoder_training
         self.run, self.engine, self.training, self.dataset = run, engine, training, dataset
         self.steps, self.batch = training.steps, training.batch
         self.validate_every, self.save_every = training.validate_every, training.save_every
         self.validation = excerpts(validation, config.frames.sample_rate)
         self.teacher = engine.to_device(teacher)
-        generator = release.new_generator(config)
-        generator.basis.load_state_dict(teacher.basis.state_dict())
         generator.basis.requires_grad_(training.basis_learning_rate > 0)
         decay = get_ema_multi_avg_fn(training.ema)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(generator, multi_avg_fn=decay)

@@ -21,6 +21,7 @@ from basis_melgan.corpus.decompose import decompose
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.training import separator as separator_stage
 from basis_melgan.training import vocoder
+from basis_melgan.training.vocoder import Sources
 
 ROOT = Path(__file__).parents[2]
 # What the entry point `basis-melgan` of an installed package looks like.
@@ -96,7 +97,7 @@ def test_two_processes_train_the_vocoder_as_one(
     """From a checkpoint on, one step of each phase. (From the start, rounding errors of biases that make no difference
     yet would be all their gradient, and Adam would take whole steps after them.)
     """
-    vocoder.train(corpus, tmp_path / "one", separator, None, changed(settings, "vocoder", steps=20))
+    vocoder.train(corpus, tmp_path / "one", Sources(separator), changed(settings, "vocoder", steps=20))
     for name in ("two", "start"):
         shutil.copytree(tmp_path / "one", tmp_path / name)
     settings = changed(settings, "vocoder", steps=22)
@@ -104,7 +105,7 @@ def test_two_processes_train_the_vocoder_as_one(
     script.write_text(CONSOLE_SCRIPT)
     command = [str(script), "train-vocoder", str(corpus), str(tmp_path / "two"), "--separator", str(separator)]
     run(command, settings, tmp_path)
-    vocoder.train(corpus, tmp_path / "one", separator, None, settings)
+    vocoder.train(corpus, tmp_path / "one", Sources(separator), settings)
     for part, tolerance in (("generator", 3e-2), ("average", 3e-2), ("judges", 1e-3)):
         one, two, start = (state(tmp_path / name, part) for name in ("one", "two", "start"))
         assert distance(one, start) > 1e-5

@@ -23,7 +23,7 @@ from basis_melgan.training import separator as separator_stage
 from basis_melgan.training.engine import fabric, fit, require_finite
 from basis_melgan.training.run import Run
 from basis_melgan.training.separator import SeparatorTask
-from basis_melgan.training.vocoder import VocoderTask
+from basis_melgan.training.vocoder import Sources, VocoderTask
 
 STAGES = ["separator", "vocoder"]
 
@@ -44,12 +44,20 @@ def train(corpus: Path, separator: Path):
     """Train a stage into a folder, with some settings of its own changed."""
     clips = corpus
 
-    def run(stage: str, out: Path, config: Config, force: bool = False, corpus: Path = clips, **settings: Any) -> Path:
+    def run(
+        stage: str,
+        out: Path,
+        config: Config,
+        force: bool = False,
+        corpus: Path = clips,
+        start: Path | None = None,
+        **settings: Any,
+    ) -> Path:
         config = with_settings(config, f"{stage}_training", **settings)
         if stage == "separator":
             separator_stage.train(corpus, out, config, force)
         else:
-            vocoder.train(corpus, out, separator, None, config, force)
+            vocoder.train(corpus, out, Sources(separator, start=start), config, force)
         return out
 
     return run
@@ -183,9 +191,10 @@ def vocoder_task(corpus: Path, separator: Path, out: Path, config: Config) -> Vo
     dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, None)
     engine = fabric(config.engine, 1)
     teacher = release.load_separator(separator)[0]
-    return VocoderTask(
-        dataset, manifest.load_clips(corpora, "validation"), teacher, Run(out, config, vocoder.SECTIONS, "x"), engine
-    )
+    generator = release.new_generator(config)
+    generator.basis.load_state_dict(teacher.basis.state_dict())
+    run = Run(out, config, vocoder.SECTIONS, "x")
+    return VocoderTask(dataset, manifest.load_clips(corpora, "validation"), teacher, generator, run, engine)
 
 
 @pytest.mark.parametrize("loss", ["si-snr", "pit-si-snr"])
@@ -333,6 +342,22 @@ def test_a_released_vocoder_says_where_it_is_from_and_speaks(
     assert generator(torch.rand(1, 80, 13)).wave.shape == (1, 13 * 240)
 
 
+def test_a_vocoder_starts_where_another_ended(tmp_path: Path, config: Config, train) -> None:
+    ended = train("vocoder", tmp_path / "ended", config, steps=5) / "vocoder.safetensors"
+    still = (
+        train("vocoder", tmp_path / "still", config, steps=1, start=ended, learning_rate=0.0) / "vocoder.safetensors"
+    )
+    states = [release.read(path, "vocoder")[0] for path in (ended, still)]
+    assert states[0].keys() == states[1].keys()
+    for name, parameter in states[0].items():
+        torch.testing.assert_close(states[1][name], parameter, atol=1e-6, rtol=1e-5)
+    other = with_settings(config, "generator", slope=0.1)
+    with pytest.raises(
+        ConfigurationError, match=r"its generator is .*slope=0\.2.*, here it is .*slope=0\.1.*; start from"
+    ):
+        train("vocoder", tmp_path / "other", other, start=ended)
+
+
 @pytest.mark.parametrize("target", ["recording", "resynthesis"])
 def test_stored_weights_and_computed_ones_ask_for_nearly_the_same(
     target: str, tmp_path: Path, config: Config, corpus: Path, separator: Path, decomposition: Path
@@ -340,7 +365,7 @@ def test_stored_weights_and_computed_ones_ask_for_nearly_the_same(
     config = with_settings(config, "vocoder_training", target=target, batch=8, steps=1)
     first = {}
     for name, stored in (("stored", decomposition), ("computed", None)):
-        vocoder.train(corpus, tmp_path / name, separator, stored, config)
+        vocoder.train(corpus, tmp_path / name, Sources(separator, stored), config)
         shown = board(tmp_path / name)
         first[name] = {tag: shown.Scalars(tag)[0].value for tag in ("weights/l1", "stft/log_magnitude")}
     for tag, value in first["stored"].items():  # gLN's statistics are the utterance's there and the crop's here
@@ -353,17 +378,17 @@ def test_a_decomposition_of_something_else_is_refused(
     tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
     with pytest.raises(CorpusError, match="holds no finished decomposition"):
-        vocoder.train(corpus, tmp_path / "out", separator, tmp_path / "nowhere", config)
+        vocoder.train(corpus, tmp_path / "out", Sources(separator, tmp_path / "nowhere"), config)
 
 
 def test_the_vocoder_needs_the_separators_frames(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
     other = replace(config, frames=Frames(basis_length=45))
     with pytest.raises(ConfigurationError, match=r"basis_length=45.* differs from the separator's .*basis_length=30"):
-        vocoder.train(corpus, tmp_path, separator, None, other)
+        vocoder.train(corpus, tmp_path, Sources(separator), other)
     with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.basis_signals 32"):
-        vocoder.train(corpus, tmp_path, separator, None, with_settings(config, "generator", channels=24))
+        vocoder.train(corpus, tmp_path, Sources(separator), with_settings(config, "generator", channels=24))
     with pytest.raises(ModelFileError, match="no such file"):
-        vocoder.train(corpus, tmp_path, tmp_path / "missing.safetensors", None, config)
+        vocoder.train(corpus, tmp_path, Sources(tmp_path / "missing.safetensors"), config)
 
 
 @pytest.mark.parametrize("stage", STAGES)
