@@ -1,7 +1,6 @@
 """What a vocoder has to beat: Griffin-Lim, which knows the same mel and learns nothing, and the WORLD vocoder."""
 
 import warnings
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from basis_melgan.audio.mel import (
 )
 from basis_melgan.config import Frames
 from basis_melgan.errors import AudioError, MelError
+from basis_melgan.evaluation.waves import remembered
 
 with warnings.catch_warnings():
     # pyworld asks pkg_resources for its version, and pkg_resources warns about that
@@ -82,26 +82,28 @@ def world(wave: Wave, rate: int) -> Wave:
         raise AudioError(f"wave: {wave.size} samples, not all of them finite, or none; WORLD needs a finite wave")
     sound = wave.astype(np.float64)
     f0, times = pitch(sound, rate)
-    aperiodicity = pyworld.d4c(sound, f0, times, rate)
-    spoken = pyworld.synthesize(f0, envelope(sound, f0, times, rate), aperiodicity, rate)[: wave.size]
+    parts = envelope(sound, f0, times, rate), aperiodicity(sound, f0, times, rate)
+    spoken = pyworld.synthesize(f0, *parts, rate)[: wave.size]
     return np.pad(spoken, (0, wave.size - spoken.size)).astype(np.float32)
 
 
 def pitch(wave: Curve, rate: int) -> tuple[Curve, Curve]:
     """Harvest's pitch (F,) in Hz, 0 where unvoiced, of a wave (T,), and the time (F,) in seconds of each 5 ms frame."""
-    f0, times = _harvest(np.ascontiguousarray(wave, dtype=np.float64).tobytes(), rate)
-    return f0.copy(), times.copy()
-
-
-@lru_cache(maxsize=4)  # several metrics ask for the pitch of one recording, and Harvest is the slowest part of each
-def _harvest(wave: bytes, rate: int) -> tuple[Curve, Curve]:
-    f0, times = pyworld.harvest(np.frombuffer(wave), rate)
+    f0, times = pyworld.harvest(wave, rate)
     return np.asarray(f0), np.asarray(times)
+
+
+known_pitch = remembered(pitch)  # for metrics; WORLD as a system has its own made each time, since it is timed
 
 
 def envelope(wave: Curve, f0: Curve, times: Curve, rate: int) -> Curve:
     """CheapTrick's power envelope (F, bins) of a wave (T,) at the pitch and the times that `pitch` gives."""
     return np.asarray(pyworld.cheaptrick(wave, f0, times, rate))
+
+
+def aperiodicity(wave: Curve, f0: Curve, times: Curve, rate: int) -> Curve:
+    """D4C's aperiodicity (F, bins), 0 to 1, of a wave (T,) at the pitch and the times that `pitch` gives."""
+    return np.asarray(pyworld.d4c(wave, f0, times, rate))
 
 
 def _stft(wave: Array, kind: MelConvention, hop: int) -> Spectrum:

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.evaluation.baselines import envelope, pitch
+from basis_melgan.evaluation.baselines import envelope, known_pitch
 from basis_melgan.evaluation.waves import Array, pair
 
 CEPSTRUM_ORDER = 24  # coefficients c1 … c24; c0, the level, is left out
@@ -26,7 +26,7 @@ def mel_cepstral_distortion(reference: Wave, estimate: Wave, rate: int) -> float
         AudioError: lengths differ, or a wave is constant or not finite.
     """
     clean, heard = pair(reference, estimate)
-    f0, times = pitch(clean, rate)
+    f0, times = known_pitch(clean, rate)
     recorded = envelope(clean, f0, times, rate)
     power = recorded.mean(axis=1)
     spoken = power > power.max() * 10.0 ** (-SPEECH_RANGE / 10.0)

@@ -114,9 +114,9 @@ def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journa
     names = frozenset(column.name for column in columns)
     jobs = [
         Job(system, label, each.name, clip.id, each.path(clip), names, folder and folder / each.name / f"{clip.id}.wav")
-        for system, (label, folder) in zip(systems, waves.items(), strict=True)
         for each in corpora
-        for clip in each.split(scope.split)
+        for clip in each.split(scope.split)  # one after the other, so that what is found in its recording is found once
+        for system, (label, folder) in zip(systems, waves.items(), strict=True)
     ]
     data_hash = manifest.data_hash(corpora)
     identity: dict[str, Any] = {

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.errors import AudioError
 from basis_melgan.evaluation import packages
-from basis_melgan.evaluation.waves import pair, usable
+from basis_melgan.evaluation.waves import pair, remembered, usable
 
 RATE = 16_000  # Hz
 
@@ -62,7 +62,10 @@ def speaker_cosine(reference: Wave, estimate: Wave, rate: int) -> float:
         MissingPackageError: resemblyzer or webrtcvad is not installed.
     """
     pair(reference, estimate)
-    recorded, found = _voice(reference, rate, "recording"), _voice(estimate, rate, "estimate")
+    recorded, found = _voice(reference, rate), _voice(estimate, rate)
+    if recorded is None or found is None:
+        silent = "recording" if recorded is None else "estimate"
+        raise AudioError(f"speaker cosine: no speech found in the {silent}; use a clip with a second of speech")
     return float(recorded @ found / np.sqrt((recorded @ recorded) * (found @ found)))
 
 
@@ -100,15 +103,17 @@ def _heard(wave: Wave, rate: int) -> Wave:
     return np.clip(resample(wave, rate, RATE), -1.0, 1.0)
 
 
-def _voice(wave: Wave, rate: int, name: str) -> npt.NDArray[np.float64]:
-    """Unit vector (256,) for the voice in a wave (T,)."""
+@remembered
+def _voice(wave: Wave, rate: int) -> npt.NDArray[np.float64] | None:
+    """Unit vector (256,) for the voice in a wave (T,); None where no speech is found."""
     resemblyzer = packages.load("resemblyzer")
     speech = resemblyzer.preprocess_wav(_heard(wave, rate))
     if not len(speech):
-        raise AudioError(f"speaker cosine: no speech found in the {name}; use a clip with a second of speech")
+        return None
     return np.asarray(_speakers().embed_utterance(speech), dtype=np.float64)
 
 
+@remembered
 def _phonemes(wave: Wave, rate: int) -> list[str]:
     return list(_recogniser()(_heard(wave, rate), RATE).phonemes)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.errors import AudioError
 from basis_melgan.evaluation import packages
-from basis_melgan.evaluation.waves import pair
+from basis_melgan.evaluation.waves import pair, remembered
 
 RATE = 16_000  # Hz; CREPE knows no other
 HOP = 185  # samples at RATE: CARGAN's 256 at 22 050 Hz, rounded down as it does
@@ -74,6 +74,7 @@ def pitch_errors(reference: Wave, estimate: Wave, rate: int) -> PitchErrors:
     )
 
 
+@remembered
 def track(wave: Wave, rate: int) -> Track:
     """Pitch, periodicity and voicing of a wave (T,) in frames of 185 samples at 16 kHz, by CREPE's full model.
 

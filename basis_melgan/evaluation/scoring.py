@@ -124,7 +124,7 @@ def measure(job: Job, system: System) -> Measured:
     return Measured(*job.key, seconds, compute, scores, failures)
 
 
-_loaded = functools.lru_cache(maxsize=1)(system_named)
+_loaded = functools.cache(system_named)
 
 
 def _measure_here(job: Job) -> Measured:

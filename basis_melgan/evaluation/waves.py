@@ -1,4 +1,8 @@
-"""Which waves can be judged at all."""
+"""Which waves can be judged at all, and what is remembered of them."""
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -7,6 +11,9 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.errors import AudioError
 
 Array = npt.NDArray[np.float64]
+Found = TypeVar("Found")
+
+KEPT = 4  # waves; a recording, and what systems made of it
 
 
 def usable(wave: Wave, name: str = "wave") -> Array:
@@ -33,3 +40,20 @@ def pair(reference: Wave, estimate: Wave) -> tuple[Array, Array]:
     if reference.shape != estimate.shape:
         raise AudioError(f"shapes: {estimate.shape} against {reference.shape}; expected two waves (T,) of one length")
     return usable(reference, "recording"), usable(estimate, "estimate")
+
+
+def remembered(function: Callable[[npt.NDArray[Any], int], Found]) -> Callable[[npt.NDArray[Any], int], Found]:
+    """Let a function of a wave (T,) and its rate keep what it found in the latest ones.
+
+    One recording is compared with what several systems made of it, by several metrics.
+    """
+
+    @lru_cache(maxsize=KEPT)
+    def found(samples: bytes, kind: str, rate: int) -> Found:
+        return function(np.frombuffer(samples, kind), rate)
+
+    @wraps(function)
+    def of(wave: npt.NDArray[Any], rate: int) -> Found:
+        return found(wave.tobytes(), wave.dtype.str, rate)
+
+    return of

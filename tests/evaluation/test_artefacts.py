@@ -25,10 +25,15 @@ def tones(power: float, *frequencies: float) -> np.ndarray:
 
 
 def recording(noise: float) -> np.ndarray:
-    """Half a second of pulses at 120 Hz, which stand for voice, and 1.5 seconds of noise or digital silence."""
-    wave = white(noise, 0)
-    wave[200:12_000:200] += 0.8
-    return wave
+    """Half a second of voice, and 1.5 seconds of noise or digital silence."""
+    return white(noise, 0) + np.where(TIME < 0.5, voice(), 0.0)
+
+
+def voice() -> np.ndarray:
+    """Pulses at 120 Hz whose spectrum falls by 6 dB an octave, as a voice's does at the least."""
+    pulses = np.zeros(TIME.size)
+    pulses[200::200] = 0.8
+    return np.convolve(pulses, 0.9 ** np.arange(100))[: TIME.size]
 
 
 def single(wave: np.ndarray) -> files.Wave:
@@ -123,6 +128,13 @@ def test_the_band_is_the_recording_s_own():
     assert above == pytest.approx((0.0, 0.0), abs=0.1)
     within = whistle_and_buzz(single(wave), single(wave + tones(1e-5, 6_400.0)), RATE)
     assert within.whistle == pytest.approx(10 * np.log10(1 + 1e-5 / (power_per_hz(NOISE) * GEOMETRIC * 1_000)), abs=0.5)
+
+
+def test_an_unvoiced_sound_between_voiced_ones_counts():
+    burst = (TIME > 0.9) & (TIME < 1.05)
+    wave = np.where(burst, white(0.05, 0), voice())
+    whistling = np.where(burst, wave + tones(0.05**2, 6_000.0), wave)
+    assert whistle_and_buzz(single(wave), single(whistling), RATE).whistle > 5.0
 
 
 def test_waves_that_cannot_be_judged_raise_one_line():

@@ -14,7 +14,7 @@ from basis_melgan.config import Config, CorpusConfig, Frames, GeneratorConfig, S
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
-from basis_melgan.evaluation import baselines, metrics, scoring
+from basis_melgan.evaluation import baselines, metrics, scoring, waves
 from basis_melgan.evaluation.evaluate import Scope, compare, evaluate
 from basis_melgan.evaluation.measures import MEASURES
 from basis_melgan.evaluation.scoring import Job, measure
@@ -55,6 +55,25 @@ def vocoder(tmp_path_factory) -> Path:
         torch.nn.init.normal_(parameter)
     release.save(path, "vocoder", generator.state_dict(), config, release.Origin(3, "abc"))
     return path
+
+
+def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
+    asked = []
+
+    @waves.remembered
+    def loudest(wave: np.ndarray, rate: int) -> float:
+        asked.append(rate)
+        return float(wave.max())
+
+    first, *others = (np.full(4, level, dtype=np.float32) for level in range(waves.KEPT + 1))
+    assert loudest(first, 8_000) == loudest(first.copy(), 8_000) == 0.0
+    assert len(asked) == 1
+    assert loudest(first.astype(np.float64), 8_000) == loudest(first, 16_000) == 0.0
+    assert len(asked) == 3
+    for wave in others:
+        loudest(wave, 8_000)
+    loudest(first, 8_000)
+    assert len(asked) == 3 + waves.KEPT + 1
 
 
 def test_the_recording_itself_scores_perfectly(corpora, tmp_path, capsys):
