@@ -18,8 +18,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from basis_melgan.audio.files import Wave
 from basis_melgan.errors import AudioError
-from basis_melgan.evaluation.baselines import aperiodicity, known_pitch
-from basis_melgan.evaluation.waves import Array, pair, remembered
+from basis_melgan.evaluation.baselines import rough_pitch
+from basis_melgan.evaluation.waves import Array, pair
 
 BOTTOM = 4_000.0  # Hz; of what is looked at
 WINDOW, STEP = 0.05, 0.005  # seconds, of frames
@@ -30,6 +30,9 @@ SKIRT = 3  # bins that a Blackman window widens a line to either side
 HUSH = -70.0  # dB over the recording: speech at 65 dB SPL puts it below the threshold of hearing
 BAND = -50.0  # dB over the recording, white noise: where its mean spectrum falls below, its band has ended
 PAUSE = -40.0  # dB over the loudest frame (the range ESTOI uses)
+VOICED = 0.85  # share of the power below 4 kHz from which a frame may be voiced (D4C Love Train, Morise 2016): pitch
+# trackers bridge an unvoiced sound between two voiced ones
+TINY = 1e-30  # power per Hz, so that digital silence has a share too
 FEWEST = 10  # frames, a tenth of a second; the fewer, the more noise looks like lines
 
 
@@ -108,9 +111,11 @@ def _quiet(frames: Array, wave: Array, rate: int) -> npt.NDArray[np.bool_]:
     """Which frames (F,) of a recording (T,) are silent, or unvoiced around their middle."""
     power = frames.sum(axis=1)
     silent = power <= power.max(initial=0.0) * 10.0 ** (PAUSE / 10.0)
-    voice, times = _voice(wave, rate)
+    f0, times = rough_pitch(wave, rate)
     middles = (np.arange(len(frames)) * _step(rate) + _window(rate) / 2.0) / rate
-    voiced = np.interp(middles[:, None] + (-CORE, 0.0, CORE), times, voice).any(axis=1)
+    voiced = np.interp(middles[:, None] + (-CORE, 0.0, CORE), times, f0).any(axis=1) & (
+        _low_share(frames, rate) > VOICED
+    )
     quiet: npt.NDArray[np.bool_] = silent | ~voiced
     if quiet.sum() < FEWEST:
         raise AudioError(
@@ -120,16 +125,10 @@ def _quiet(frames: Array, wave: Array, rate: int) -> npt.NDArray[np.bool_]:
     return quiet
 
 
-@remembered
-def _voice(wave: Array, rate: int) -> tuple[Array, Array]:
-    """Voice (F,) in a wave (T,), 1 where there is some and else 0, and the time (F,) in seconds of each 5 ms frame.
-
-    Harvest bridges unvoiced sounds between voiced ones; D4C's Love Train (Morise 2016, section 4) tells them apart, and
-    calls all of their spectrum aperiodic.
-    """
-    f0, times = known_pitch(wave, rate)
-    unvoiced = aperiodicity(wave, f0, times, rate)[:, 0] > 0.99
-    return ((f0 > 0.0) & ~unvoiced).astype(np.float64), times
+def _low_share(frames: Array, rate: int) -> Array:
+    """Share (F,) of the power from 100 to 7 900 Hz that lies below 4 kHz, in frames (F, bins)."""
+    low, middle, high = (round(edge * _window(rate) / rate) for edge in (100.0, 4_000.0, 7_900.0))
+    return np.asarray(frames[:, low:middle].sum(axis=1) / np.maximum(frames[:, low:high].sum(axis=1), TINY))
 
 
 def _top(frames: Array, level: float, width: float) -> int:

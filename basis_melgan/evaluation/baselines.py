@@ -82,8 +82,8 @@ def world(wave: Wave, rate: int) -> Wave:
         raise AudioError(f"wave: {wave.size} samples, not all of them finite, or none; WORLD needs a finite wave")
     sound = wave.astype(np.float64)
     f0, times = pitch(sound, rate)
-    parts = envelope(sound, f0, times, rate), aperiodicity(sound, f0, times, rate)
-    spoken = pyworld.synthesize(f0, *parts, rate)[: wave.size]
+    aperiodicity = pyworld.d4c(sound, f0, times, rate)
+    spoken = pyworld.synthesize(f0, envelope(sound, f0, times, rate), aperiodicity, rate)[: wave.size]
     return np.pad(spoken, (0, wave.size - spoken.size)).astype(np.float32)
 
 
@@ -93,17 +93,16 @@ def pitch(wave: Curve, rate: int) -> tuple[Curve, Curve]:
     return np.asarray(f0), np.asarray(times)
 
 
-known_pitch = remembered(pitch)  # for metrics; WORLD as a system has its own made each time, since it is timed
+@remembered
+def rough_pitch(wave: Curve, rate: int) -> tuple[Curve, Curve]:
+    """As `pitch`, but DIO's after StoneMask: a twentieth of the time, and a tenth more of the frames unvoiced."""
+    f0, times = pyworld.dio(wave, rate)
+    return np.asarray(pyworld.stonemask(wave, f0, times, rate)), np.asarray(times)
 
 
 def envelope(wave: Curve, f0: Curve, times: Curve, rate: int) -> Curve:
     """CheapTrick's power envelope (F, bins) of a wave (T,) at the pitch and the times that `pitch` gives."""
     return np.asarray(pyworld.cheaptrick(wave, f0, times, rate))
-
-
-def aperiodicity(wave: Curve, f0: Curve, times: Curve, rate: int) -> Curve:
-    """D4C's aperiodicity (F, bins), 0 to 1, of a wave (T,) at the pitch and the times that `pitch` gives."""
-    return np.asarray(pyworld.d4c(wave, f0, times, rate))
 
 
 def _stft(wave: Array, kind: MelConvention, hop: int) -> Spectrum:

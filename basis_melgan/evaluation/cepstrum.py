@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.evaluation.baselines import envelope, known_pitch
+from basis_melgan.evaluation.baselines import envelope, rough_pitch
 from basis_melgan.evaluation.waves import Array, pair
 
 CEPSTRUM_ORDER = 24  # coefficients c1 … c24; c0, the level, is left out
@@ -18,15 +18,20 @@ def mel_cepstral_distortion(reference: Wave, estimate: Wave, rate: int) -> float
 
     Kubichek 1993. Frames of 5 ms correspond one to one, without time warping. CheapTrick gives the envelopes of both
     waves, with the reference's pitch for both: so windows are the same, and what is measured is the envelope and not a
-    pitch error. Frames in which the reference is 40 dB below its loudest frame are pauses and left out. Envelopes are
-    cut off 80 dB below their highest point: in a recording of less bandwidth than its sample rate, rounding noise in
-    the empty band would otherwise decide (17 dB instead of 2.6 for Griffin-Lim on festvox-ru). Level does not count.
+    pitch error. Where there is no voice the pitch goes on in straight lines, so that it makes no odds which frames
+    are called voiced: Harvest's pitch and DIO's give the same distortion within 0.03 dB, else 0.2 dB (means over 16
+    validation clips, three systems). Frames in which the reference is 40 dB below its loudest frame are pauses and left
+    out. Envelopes are cut off 80 dB below their highest point: in a recording of less bandwidth than its sample rate,
+    rounding noise in the empty band would otherwise decide (17 dB instead of 2.6 for Griffin-Lim on festvox-ru). Level
+    does not count.
 
     Raises:
         AudioError: lengths differ, or a wave is constant or not finite.
     """
     clean, heard = pair(reference, estimate)
-    f0, times = known_pitch(clean, rate)
+    f0, times = rough_pitch(clean, rate)
+    voiced = np.flatnonzero(f0)
+    f0 = np.interp(np.arange(len(f0)), voiced, f0[voiced]) if voiced.size else f0
     recorded = envelope(clean, f0, times, rate)
     power = recorded.mean(axis=1)
     spoken = power > power.max() * 10.0 ** (-SPEECH_RANGE / 10.0)
