@@ -54,8 +54,8 @@ pipeline: $(READY) ## all stages on RECIPE at the size of PRESET (festvox-ru, cp
 	$(RUN) evaluate $(OUT)/vocoder/vocoder.safetensors $(OUT)/corpus --json $(OUT)/results.json
 
 results: $(READY) ## measure what pretrained/ holds on the corpora in SEEN and UNSEEN; writes docs/results.md and docs/report.html
-	$(RUN) compare $(SYSTEMS) --corpus $(SEEN) --out results/seen --quick --force
-	$(RUN) compare $(SYSTEMS) --corpus $(UNSEEN) --out results/unseen --quick --force
+	$(RUN) compare $(SYSTEMS) --corpus $(SEEN) --out results/seen --force
+	$(RUN) compare $(SYSTEMS) --corpus $(UNSEEN) --out results/unseen --force
 	$(RUN) analyse pretrained/separator-24k.safetensors $(SEEN) results/separator --count 80 --basis --force
 	$(RUN) complexity > results/complexity.md
 	$(RUN) report results/seen docs/report.html --separator pretrained/separator-24k.safetensors --force

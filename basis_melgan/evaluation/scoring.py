@@ -60,7 +60,7 @@ class Measured:
 
 
 def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -> tuple[Measured, ...]:
-    """Do all jobs, and show how far they are; a journal keeps what is done should the run be interrupted.
+    """Do all jobs, and show how far they are and at last how long they took; a journal keeps what is done.
 
     Args:
         jobs: what to do.
@@ -74,8 +74,9 @@ def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -
     done = {one.key: one for one in (Measured(**entry) for entry in journal.entries())} if journal else {}
     todo = [job for job in jobs if job.key not in done]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console, began = Console(stderr=True), time.monotonic()
     with (
-        Progress(*columns, console=Console(stderr=True)) as progress,
+        Progress(*columns, console=console) as progress,
         closing(outcomes(_measure_here, todo, processes)) as measured,
     ):
         task = progress.add_task("evaluate", total=len(jobs), completed=len(jobs) - len(todo))
@@ -84,6 +85,10 @@ def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -
             if journal:
                 journal.add(json.dumps(asdict(one), ensure_ascii=False))
             progress.advance(task)
+    audio, took = sum(done[job.key].seconds for job in todo), time.monotonic() - began
+    console.print(
+        f"{len(todo)} waves, {audio:.0f} s of audio, made and scored in {took:.0f} s (processes: {processes})"
+    )
     return tuple(done[job.key] for job in jobs)
 
 

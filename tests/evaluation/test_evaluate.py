@@ -1,6 +1,7 @@
 """`evaluate` and `compare` over prepared corpora: figures, tables, files, and clips that cannot be scored."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,9 @@ def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
 def test_the_recording_itself_scores_perfectly(corpora, tmp_path, capsys):
     scope = Scope(corpora / "a", quick=True, jobs=1)
     results = evaluate("recording", scope, tmp_path / "new" / "a.json", tmp_path / "a.csv", tmp_path / "waves")
-    printed = capsys.readouterr().out
+    printed, shown = capsys.readouterr()
     assert printed == results.table() + "\n"
+    assert re.search(r"2 waves, 2 s of audio, made and scored in \d+ s \(processes: 1\)", " ".join(shown.split()))
     assert printed.splitlines()[:3] == [
         "|  | a (2) |",
         "| --- | ---: |",
