@@ -11,6 +11,8 @@ OUT ?= runs/$(RECIPE)-$(PRESET)
 # Prepared corpora of the voices that the released models know, and of voices that they do not.
 SEEN ?= data
 UNSEEN ?= unseen
+# Logs of the trainings behind pretrained/, thinned.
+RUNS := paper-24k=docs/runs/paper-24k
 SYSTEMS := pretrained/paper-24k.safetensors griffin-lim griffin-lim:4 world
 
 .PHONY: help test lint demo pipeline results
@@ -58,5 +60,5 @@ results: $(READY) ## measure what pretrained/ holds on the corpora in SEEN and U
 	$(RUN) compare $(SYSTEMS) --corpus $(UNSEEN) --out results/unseen --force
 	$(RUN) analyse pretrained/separator-24k.safetensors $(SEEN) results/separator --count 80 --basis --force
 	$(RUN) complexity > results/complexity.md
-	$(RUN) report results/seen docs/report.html --separator pretrained/separator-24k.safetensors --force
+	$(RUN) report results/seen docs/report.html --separator pretrained/separator-24k.safetensors --runs $(RUNS) --force
 	awk '$$1 == "include" { while ((getline line < $$2) > 0) print line; next } { print }' docs/results.in.md > docs/results.md
