@@ -114,8 +114,8 @@ def train_vocoder(
     corpus: Path,
     out: Path,
     *,
-    separator: Path,
     config: Config,
+    separator: Path | None = None,
     decomposition: Path | None = None,
     start: Path | None = None,
     force: bool = False,
@@ -127,7 +127,7 @@ def train_vocoder(
     Args:
         corpus: prepared corpus, or a folder of several.
         out: folder for checkpoints, log and the finished vocoder.
-        separator: trained separator, whose basis the vocoder uses.
+        separator: trained separator, whose basis the vocoder uses; not for generator.kind convnext.
         decomposition: what decompose wrote; the weights are computed as it goes unless given.
         start: trained vocoder to start from, with its basis; random weights unless given.
         force: start afresh, replacing what OUT holds.

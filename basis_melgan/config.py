@@ -167,13 +167,20 @@ class SeparatorTrainingConfig:
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """The paper's generator: mel to weights by two ×4 upsamplings (FastVocoder's Basis-MelGAN)."""
+    """From mel to weights: by two ×4 upsamplings, as the paper does (FastVocoder's Basis-MelGAN), or at once."""
 
+    kind: Literal["melgan", "convnext"] = "melgan"  # the paper's, or one that gives all weights of a mel frame at once
     channels: int = 256
-    upsampling: tuple[int, ...] = (4, 4)  # their product is the weight frames per mel frame
-    stacks: int = 3  # residual stacks after each upsampling, dilation 3^i
     kernel: int = 3
-    slope: float = 0.2  # of LeakyReLU
+    upsampling: tuple[int, ...] = (4, 4)  # of melgan; their product is the weight frames per mel frame
+    stacks: int = 3  # of melgan, residual ones after each upsampling, dilation 3^i
+    slope: float = 0.2  # of melgan's LeakyReLU
+    blocks: int = 8  # of convnext
+    hidden: int = 768  # inside a block of convnext
+    pairs: int = 256  # of convnext, quadrature pairs of basis signals
+    spacing: Literal["linear", "mixed"] = "mixed"  # of the pairs' frequencies; mixed is half linear, half mel
+    head: Literal["polar", "signed"] = "polar"  # of convnext, how it says the weights of a pair
+    prior: bool = True  # of convnext: its gains start from the mel's own spectrum
 
 
 @dataclass(frozen=True)

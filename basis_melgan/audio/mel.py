@@ -158,6 +158,29 @@ def mel_to_magnitude(mel: Array, name: str) -> Array:
     return np.asarray(np.exp(level))
 
 
+def spectrum_from_mel(name: str, sample_rate: int, frequencies: npt.NDArray[np.float64]) -> tuple[Array, Array]:
+    """Matrix (N, M) and offset (N,) by which ``matrix @ mel + offset`` is ln|X| of the wave at frequencies (N,) in Hz.
+
+    A band's mel less the logarithm of its filter's sum is the mean magnitude there. Between the bands' centres it is
+    interpolated in frequency, beyond the outermost it stays; what pre-emphasis did is undone. |X| is the magnitude of
+    an STFT with the convention's window.
+
+    Raises:
+        MelError: the convention is unknown, or its bands reach beyond half the sample rate.
+    """
+    kind, bank = convention(name), mel_filterbank(name, sample_rate).astype(np.float64)
+    centres = bank.argmax(axis=1) * sample_rate / kind.n_fft
+    matrix = np.stack([np.interp(frequencies, centres, band) for band in np.eye(kind.bands)], axis=1)
+    offset = -matrix @ np.log(bank.sum(axis=1))
+    if kind.decibels is not None:
+        per_decibel = math.log(10.0) / 20.0
+        offset += (kind.decibels.reference + kind.decibels.floor) * per_decibel
+        matrix *= -kind.decibels.floor * per_decibel
+    turns = frequencies / sample_rate
+    offset -= np.log(np.abs(1.0 - kind.preemphasis * np.exp(-2j * np.pi * turns)))
+    return matrix.astype(np.float32), offset.astype(np.float32)
+
+
 def frame_count(samples: int, name: str, frames: Frames) -> int:
     """Mel frames of a wave of `samples`: 1 + samples // hop when centred, samples // hop otherwise.
 

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from basis_melgan.audio.mel import convention
 from basis_melgan.config import Config
-from basis_melgan.models.melgan import Generator
+from basis_melgan.models import release
 
 BANDS = 80  # of HiFi-GAN's mel
 PUBLISHED_OURS = 7.95  # GFLOPs, arXiv 2106.13419, abstract
@@ -75,12 +75,12 @@ def macs_per_frame(model: nn.Module, mel: Callable[[int], Tensor]) -> float:
 
 
 def generator_cost(config: Config) -> Cost:
-    """Cost of the paper's generator at the sizes of `config`, basis included."""
-    bands = convention(config.mel).bands
-    generator = Generator(config.generator, bands, config.frames, config.separator.basis_signals)
+    """Cost of the generator of `config`, basis included."""
+    bands, generator = convention(config.mel).bands, release.new_generator(config)
     per_frame = macs_per_frame(generator, lambda frames: torch.zeros(1, bands, frames))
     rate = config.frames.sample_rate / config.frames.hop
-    return Cost("Basis-MelGAN", parameters(generator), per_frame * rate, "on the module of this package")
+    name = "Basis-MelGAN" if config.generator.kind == "melgan" else "ConvNeXt over pairs"
+    return Cost(name, parameters(generator), per_frame * rate, "on the module of this package")
 
 
 def hifigan_closed_form(sizes: HiFiGAN, sample_rate: int) -> tuple[int, float]:

@@ -14,10 +14,11 @@ class Basis(nn.Module):
         signals: the basis (N, L).
     """
 
-    def __init__(self, signals: int, frames: Frames) -> None:
+    def __init__(self, signals: int, frames: Frames, lead: int = 0) -> None:
+        """Build a basis of so many signals, each beginning `lead` samples before its weight frame does."""
         super().__init__()
         self.signals = nn.Parameter(nn.init.xavier_normal_(torch.empty(signals, frames.basis_length)))
-        self.stride = frames.stride
+        self.stride, self.lead = frames.stride, lead
 
     def forward(self, weights: Tensor) -> Tensor:
         """Add up the basis signals, as one transposed convolution in float32.
@@ -28,8 +29,8 @@ class Basis(nn.Module):
             weights: (B, N, K).
 
         Returns:
-            wave: (B, K·stride); what the last frames ring beyond it is cut.
+            wave: (B, K·stride); what the first and last frames ring beyond it is cut.
         """
         with torch.autocast(weights.device.type, enabled=False):
             wave = F.conv_transpose1d(weights.float(), self.signals[:, None], stride=self.stride)
-        return wave[:, 0, : weights.shape[-1] * self.stride]
+        return wave[:, 0, self.lead : self.lead + weights.shape[-1] * self.stride]

@@ -16,6 +16,7 @@ import basis_melgan
 from basis_melgan.audio.mel import convention
 from basis_melgan.config import Config, from_dict
 from basis_melgan.errors import BasisMelGANError, ModelFileError
+from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.melgan import Generator
 from basis_melgan.models.tasnet import Separator
 
@@ -23,6 +24,7 @@ FORMAT = 1
 PACKAGE = Path(basis_melgan.__file__).parent
 Module = TypeVar("Module", bound=torch.nn.Module)
 Kind = Literal["separator", "vocoder"]
+AnyGenerator = Generator | FrameRateGenerator
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def load_separator(path: Path) -> tuple[Separator, Config]:
     return separator.eval().requires_grad_(False), config
 
 
-def load_vocoder(path: Path) -> tuple[Generator, Config]:
+def load_vocoder(path: Path) -> tuple[AnyGenerator, Config]:
     """The generator of a vocoder file, folded, frozen and ready to infer, and the configuration it was trained with.
 
     Raises:
@@ -89,12 +91,15 @@ def load_vocoder(path: Path) -> tuple[Generator, Config]:
     """
     state, config = read(path, "vocoder")
     generator = _filled(lambda: new_generator(config), state, path)
-    generator.fold_weight_norm()
+    if isinstance(generator, Generator):
+        generator.fold_weight_norm()
     return generator.eval().requires_grad_(False), config
 
 
-def new_generator(config: Config) -> Generator:
+def new_generator(config: Config) -> AnyGenerator:
     """An untrained generator of a configuration."""
+    if config.generator.kind == "convnext":
+        return FrameRateGenerator(config)
     return Generator(config.generator, convention(config.mel).bands, config.frames, config.separator.basis_signals)
 
 

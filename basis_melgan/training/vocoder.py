@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import pictures, release
 from basis_melgan.models.discriminators import MultiResolutionDiscriminator, MultiScaleDiscriminator
-from basis_melgan.models.melgan import Generator, Spoken
+from basis_melgan.models.melgan import Spoken
 from basis_melgan.models.tasnet import SPEECH, Separated, Separator
 from basis_melgan.training import losses, schedule
 from basis_melgan.training.engine import clip_gradient, fabric, fit, fuse, require_finite
@@ -34,7 +34,7 @@ SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "vocode
 class Sources:
     """Files that stage 2 starts from."""
 
-    separator: Path  # whose basis the vocoder uses
+    separator: Path | None = None  # whose basis melgan uses; convnext has one of its own
     decomposition: Path | None = None  # stored weight targets; without them the frozen separator computes them
     start: Path | None = None  # a vocoder whose weights and basis to start from; without it weights are drawn at random
 
@@ -43,31 +43,52 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     """Train a vocoder on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
 
     Raises:
-        ConfigurationError: the separator has another frame geometry than `config`, or the vocoder to start from has
-            another generator, mel or frame geometry.
+        ConfigurationError: there is no separator where the generator or a loss needs one, or it has another frame
+            geometry than `config`; or the vocoder to start from has another generator, mel or frame geometry.
         CorpusError: the corpus or its decomposition is missing, empty, or of another kind.
         ModelFileError: the separator cannot be read.
         TrainingError: a checkpoint cannot be resumed, or a loss is NaN or infinite.
     """
-    teacher, taught = release.load_separator(sources.separator)
-    config = _of_separator(config, taught)
+    _require_separator(sources, config)
+    teacher = None
+    if sources.separator is not None:
+        teacher, taught = release.load_separator(sources.separator)
+        config = _of_separator(config, taught)
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    run = Run(out, config, SECTIONS, manifest.data_hash(corpora), release.digest(sources.separator))
+    separator_hash = release.digest(sources.separator) if sources.separator is not None else ""
+    run = Run(out, config, SECTIONS, manifest.data_hash(corpora), separator_hash)
     engine = fabric(config.engine, config.vocoder_training.seed)
     if engine.is_global_zero:
         run.prepare(force)
     engine.barrier()
-    stored = decompose.load(sources.decomposition, sources.separator, run.data_hash) if sources.decomposition else None
+    stored = None
+    if sources.decomposition is not None and sources.separator is not None:
+        stored = decompose.load(sources.decomposition, sources.separator, run.data_hash)
     dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, stored)
     validation = manifest.load_clips(corpora, "validation")
     generator = release.new_generator(config)
-    generator.basis.load_state_dict(teacher.basis.state_dict())
+    if teacher is not None:
+        generator.basis.load_state_dict(teacher.basis.state_dict())
     if sources.start is not None:
         generator.load_state_dict(_start(sources.start, config))
     task = VocoderTask(dataset, validation, teacher, generator, run, engine)
     fit(task, engine, config.engine, run)
     engine.print(f"vocoder: {task.path}")
+
+
+def _require_separator(sources: Sources, config: Config) -> None:
+    training, kind = config.vocoder_training, config.generator.kind
+    if kind == "convnext":
+        if sources.separator is not None or sources.decomposition is not None:
+            raise ConfigurationError("generator.kind: convnext has a basis of its own; leave out --separator")
+        if training.loss_weights["weights/l1"] > 0 or training.target == "resynthesis":
+            raise ConfigurationError(
+                "generator.kind: convnext has no separator to aim at; set vocoder_training.loss_weights.weights/l1 "
+                "to 0 and vocoder_training.target to recording"
+            )
+    elif sources.separator is None:
+        raise ConfigurationError(f"separator: generator.kind {kind} needs one for its basis; give --separator FILE")
 
 
 def _of_separator(config: Config, taught: Config) -> Config:
@@ -96,8 +117,8 @@ class VocoderTask:
         self,
         dataset: SpeechCrops,
         validation: Clips,
-        teacher: Separator,
-        generator: Generator,
+        teacher: Separator | None,
+        generator: release.AnyGenerator,
         run: Run,
         engine: Fabric,
     ) -> None:
@@ -106,13 +127,13 @@ class VocoderTask:
         self.steps, self.batch = training.steps, training.batch
         self.validate_every, self.save_every = training.validate_every, training.save_every
         self.validation = excerpts(validation, config.frames.sample_rate)
-        self.teacher = engine.to_device(teacher)
+        self.teacher = engine.to_device(teacher) if teacher is not None else None
         generator.basis.requires_grad_(training.basis_learning_rate > 0)
         decay = get_ema_multi_avg_fn(training.ema)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(generator, multi_avg_fn=decay)
         engine.to_device(self.average)
         self.judges = Judges(config.discriminators)
-        if config.engine.compile:
+        if config.engine.compile and self.teacher is not None:
             fuse(self.teacher)
         optimiser = torch.optim.Adam(_groups(generator, training), betas=(0.8, 0.99))
         self.generator, self.optimiser = engine.setup(generator, optimiser)
@@ -190,9 +211,7 @@ class VocoderTask:
         wave: Tensor = batch["wave"]
         if self.training.target == "recording" or batch["weights"].numel():
             return wave
-        with torch.no_grad():
-            separated: Separated = self.teacher(wave)
-        return separated.waves[:, SPEECH]
+        return self._separated(wave).waves[:, SPEECH]
 
     def _weight_targets(self, batch: Mapping[str, Any]) -> Tensor:
         """Stored weights (B, N, K) of the crop, or the frozen separator's on the crop alone.
@@ -202,9 +221,13 @@ class VocoderTask:
         stored: Tensor = batch["weights"]
         if stored.numel():
             return stored
-        with torch.no_grad():
-            separated: Separated = self.teacher(batch["wave"])
-        return separated.weights[:, SPEECH, :, self.run.config.frames.lead :]
+        return self._separated(batch["wave"]).weights[:, SPEECH, :, self.run.config.frames.lead :]
+
+    @torch.no_grad()
+    def _separated(self, wave: Tensor) -> Separated:
+        """A wave (B, T) taken apart by the separator, which is there wherever something is aimed at it."""
+        separated: Separated = cast(Separator, self.teacher)(wave)
+        return separated
 
     @torch.no_grad()
     def validate(self, step: int, board: SummaryWriter) -> None:
@@ -245,7 +268,7 @@ class Judges(nn.Module):
         return [*self.wave(wave), *self.stft(wave)]
 
 
-def _groups(generator: Generator, training: VocoderTrainingConfig) -> list[dict[str, Any]]:
+def _groups(generator: release.AnyGenerator, training: VocoderTrainingConfig) -> list[dict[str, Any]]:
     """Parameters to train; the basis, where it is fine-tuned, at its own share of the learning rate."""
     basis = set(generator.basis.parameters())
     groups: list[dict[str, Any]] = [{"params": [p for p in generator.parameters() if p not in basis]}]

@@ -436,3 +436,31 @@ def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path, config: Config,
     task = separator_task(corpus, tmp_path, with_settings(config, "separator_training", batch=3))
     with pytest.raises(ConfigurationError, match="batch: 3 crops do not divide among 2 processes"):
         fit(task, SimpleNamespace(world_size=2), EngineConfig(), task.run)
+
+
+def test_the_frame_rate_generator_learns_a_batch_by_heart_without_a_separator(
+    tmp_path: Path, config: Config, corpus: Path
+) -> None:
+    config = with_settings(config, "vocoder_training", adversarial_from=1_000, learning_rate=2e-3)
+    config = with_settings(config, "generator", kind="convnext", kernel=7, channels=48, hidden=96, blocks=2, pairs=96)
+    weights = config.vocoder_training.loss_weights | {"weights/l1": 0.0}
+    config = with_settings(config, "vocoder_training", loss_weights=weights)
+    config = replace(config, frames=Frames(basis_length=960, stride=240))
+    dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
+    run = Run(tmp_path, config, vocoder.SECTIONS, "x")
+    task = VocoderTask(dataset, [], None, release.new_generator(config), run, fabric(config.engine, 1))
+    logs = on_one_batch(task, 60)
+    distances = [entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]
+    assert max(distances[-10:]) < 0.75 * distances[0]
+
+
+def test_each_generator_asks_for_the_sources_it_needs(
+    tmp_path: Path, config: Config, corpus: Path, separator: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"separator: generator\.kind melgan needs one .* --separator FILE"):
+        vocoder.train(corpus, tmp_path, Sources(), config)
+    convnext = with_settings(config, "generator", kind="convnext", kernel=7)
+    with pytest.raises(ConfigurationError, match=r"convnext has a basis of its own; leave out --separator"):
+        vocoder.train(corpus, tmp_path, Sources(separator), convnext)
+    with pytest.raises(ConfigurationError, match=r"set vocoder_training\.loss_weights\.weights/l1 to 0"):
+        vocoder.train(corpus, tmp_path, Sources(), convnext)

@@ -1,0 +1,166 @@
+"""The frame-rate generator: a ConvNeXt trunk over mel frames, whose head gives all weights of a frame at once.
+
+No upsampling network is left: all that happens at the sample rate is the sum over the basis.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from basis_melgan.audio.mel import convention, spectrum_from_mel
+from basis_melgan.config import Config
+from basis_melgan.errors import ConfigurationError, MelError
+from basis_melgan.models.basis import Basis
+from basis_melgan.models.melgan import Spoken
+from basis_melgan.models.pairs import Pairs, quadrature_pairs
+
+LOUDEST = 7.0  # of log gains; e^7 is 60 dB over full scale, beyond which a slip of the network would overflow
+
+
+class Block(nn.Module):
+    """ConvNeXt's block in one dimension (arXiv 2201.03545; sizes as in Vocos, arXiv 2306.00814)."""
+
+    def __init__(self, channels: int, hidden: int, kernel: int, scale: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.widen = nn.Linear(channels, hidden)
+        self.narrow = nn.Linear(hidden, channels)
+        self.scale = nn.Parameter(torch.full((channels,), scale))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Keep the shape (B, channels, F)."""
+        seen = self.norm(self.depthwise(hidden).transpose(1, 2))
+        found = self.scale * self.narrow(F.gelu(self.widen(seen)))
+        return hidden + found.transpose(1, 2)
+
+
+class Gains(nn.Module):
+    """What a mel itself says of the gains: ln of the amplitudes with which pairs make a sound of that spectrum."""
+
+    matrix: Tensor
+    offset: Tensor
+
+    def __init__(self, config: Config, pairs: Pairs) -> None:
+        super().__init__()
+        rate, kind = config.frames.sample_rate, convention(config.mel)
+        matrix, offset = spectrum_from_mel(config.mel, rate, pairs.frequencies)
+        # Noise of power p per Hz has E|X|² = p · Σ window². Pairs of unit norm with amplitude a, a stride apart and at
+        # random phases, have the power a²/stride, here over the width that the pair covers.
+        window_energy = 3.0 / 8.0 * kind.window  # of Hann's
+        level = 0.5 * torch.log(torch.from_numpy(pairs.widths) / (rate / 2.0) * config.frames.stride / window_energy)
+        self.register_buffer("matrix", torch.from_numpy(matrix), persistent=False)
+        self.register_buffer("offset", (torch.from_numpy(offset) + level).float(), persistent=False)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Log gains (B, F, P) of a mel (B, M, F), in float32: rounding to 16 bits would be steps of a decibel."""
+        with torch.autocast(mel.device.type, enabled=False):
+            return mel.float().transpose(1, 2) @ self.matrix.T + self.offset
+
+
+class Polar(nn.Module):
+    """Weights of pairs by log amplitude and phase: of a cosine e^a cos φ, of its sine e^a sin φ."""
+
+    values = 2  # that the network says per pair
+
+    def forward(self, said: Tensor, gains: Tensor) -> Tensor:
+        """Weights (…, 2P) from what the network says (…, 2P) and the log gains (…, P) that it starts from."""
+        amplitude, phase = said.float().chunk(2, dim=-1)
+        gain = (amplitude + gains).clamp(max=LOUDEST).exp()
+        return torch.cat([gain * phase.cos(), gain * phase.sin()], dim=-1)
+
+
+class Signed(nn.Module):
+    """Weights of pairs by signed shapes of both signals and their common log gain."""
+
+    values = 3
+
+    def forward(self, said: Tensor, gains: Tensor) -> Tensor:
+        """Weights (…, 2P) from what the network says (…, 3P) and the log gains (…, P) that it starts from."""
+        cosine, sine, gain = said.float().chunk(3, dim=-1)
+        factor = (gain + gains).clamp(max=LOUDEST).exp()
+        return torch.cat([factor * cosine, factor * sine], dim=-1)
+
+
+class FrameRateGenerator(nn.Module):
+    """Mel to weights at the mel's own frame rate, over a basis of quadrature pairs.
+
+    At 256 channels, 8 blocks and 256 pairs of 960 samples 3.5 M parameters and 0.39 GMAC a second at 24 kHz, 0.34 of
+    them in the network.
+
+    The basis starts frozen. `generator.basis.requires_grad_(True)` opens it for fine-tuning.
+    """
+
+    def __init__(self, config: Config) -> None:
+        """Build the network that `config.generator` describes.
+
+        Raises:
+            ConfigurationError: sizes cannot be, or the basis is too short for its stride.
+        """
+        super().__init__()
+        sizes, frames = config.generator, config.frames
+        _validate(config)
+        self.bands, self.hop = convention(config.mel).bands, frames.hop
+        self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
+        pairs = quadrature_pairs(sizes.pairs, sizes.spacing, frames)
+        self.embed = nn.Conv1d(self.bands, sizes.channels, sizes.kernel, padding=sizes.kernel // 2)
+        self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
+        self.trunk = nn.Sequential(
+            *(Block(sizes.channels, sizes.hidden, sizes.kernel, 1.0 / sizes.blocks) for _ in range(sizes.blocks))
+        )
+        self.last_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
+        self.head = Polar() if sizes.head == "polar" else Signed()
+        self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
+        self.gains = Gains(config, pairs) if sizes.prior else None
+        self.apply(_initialise)
+        # Around its own samples, a signal reaches as far ahead as back.
+        self.basis = Basis(2 * sizes.pairs, frames, lead=(frames.basis_length - frames.stride) // 2)
+        self.basis.signals.data.copy_(torch.from_numpy(pairs.signals))
+        self.basis.requires_grad_(False)
+        reach = -(-((frames.basis_length - frames.stride) // 2) // frames.hop)
+        # Mel frames on either side that a frame's samples depend on.
+        self.context = (sizes.blocks + 1) * (sizes.kernel // 2) + reach
+
+    def forward(self, mel: Tensor) -> Spoken:
+        """Speak a mel.
+
+        Args:
+            mel: (B, M, F), F from 1 upward.
+
+        Returns:
+            The wave (B, F·hop) and its weights (B, 2P, F·weights_per_mel), those of the cosines first.
+
+        Raises:
+            MelError: the mel has another number of dimensions or bands, or no frame.
+        """
+        if mel.ndim != 3 or mel.shape[1] != self.bands or mel.shape[2] == 0:
+            raise MelError(f"mel of shape {tuple(mel.shape)}: expected (batch, {self.bands} bands, at least 1 frame)")
+        hidden = self.first_norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)
+        hidden = self.last_norm(self.trunk(hidden).transpose(1, 2))
+        said = self.say(hidden).unflatten(-1, (self.weights_per_mel, -1))  # (B, F, weights per mel, values · P)
+        gains = self.gains(mel)[:, :, None] if self.gains is not None else said.new_zeros(1).float()
+        weights = self.head(said, gains).flatten(1, 2).transpose(1, 2)
+        return Spoken(self.basis(weights), weights)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Draw weights from N(0, 0.02) cut at two deviations, biases 0, as ConvNeXt does."""
+    if isinstance(module, nn.Conv1d | nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _validate(config: Config) -> None:
+    sizes, frames = config.generator, config.frames
+    if min(sizes.channels, sizes.hidden, sizes.blocks, sizes.pairs) < 1:
+        raise ConfigurationError(f"generator: {sizes} has a size below 1; use 1 or more")
+    if sizes.kernel % 2 == 0:
+        raise ConfigurationError(f"generator.kernel: {sizes.kernel} is even; use an odd size")
+    if frames.basis_length < 2 * frames.stride or math.gcd(frames.basis_length - frames.stride, 2) != 2:
+        raise ConfigurationError(
+            f"frames.basis_length: {frames.basis_length} over a stride of {frames.stride}; convnext needs at least two "
+            "strides, and an even number of samples more than one"
+        )

@@ -1,0 +1,116 @@
+"""The frame-rate generator: shapes, lengths, receptive field, the mel's own level, and its way to a file and back."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from basis_melgan.audio.mel import mel_spectrogram, spectrum_from_mel
+from basis_melgan.config import Config, Frames, GeneratorConfig
+from basis_melgan.errors import ConfigurationError, MelError
+from basis_melgan.evaluation.complexity import generator_cost
+from basis_melgan.models import release
+from basis_melgan.models.convnext import FrameRateGenerator
+from basis_melgan.models.vocode import Speaker
+from basis_melgan.parsing import load
+
+FAST = load("fast")
+
+
+def small(**changed) -> Config:
+    sizes = {"kind": "convnext", "kernel": 3, "channels": 16, "hidden": 24, "blocks": 2, "pairs": 96} | changed
+    return replace(FAST, generator=GeneratorConfig(**sizes))
+
+
+def built(config: Config) -> FrameRateGenerator:
+    torch.manual_seed(0)
+    return FrameRateGenerator(config).eval()
+
+
+@pytest.mark.parametrize("head", ["polar", "signed"])
+@pytest.mark.parametrize("prior", [True, False])
+@pytest.mark.parametrize("stride", [240, 120, 60])
+def test_a_mel_becomes_exactly_its_hops(head, prior, stride):
+    config = replace(small(head=head, prior=prior), frames=Frames(basis_length=960, stride=stride))
+    for frames in (1, 2, 13):
+        spoken = built(config)(torch.rand(2, 80, frames))
+        assert spoken.wave.shape == (2, frames * 240)
+        assert spoken.weights.shape == (2, 192, frames * 240 // stride)
+        assert torch.isfinite(spoken.wave).all()
+
+
+def test_no_sample_depends_on_more_frames_than_the_context_says():
+    generator = built(small(pairs=256))
+    mel = torch.rand(1, 80, 41, requires_grad=True)
+    generator(mel).wave[0, 20 * 240 : 21 * 240].square().sum().backward()
+    seen = mel.grad.abs().sum(dim=(0, 1)).nonzero().flatten()
+    assert generator.context == 3 + 2
+    assert (seen.min(), seen.max()) == (20 - generator.context, 20 + generator.context)
+
+
+def test_a_batch_is_spoken_as_its_items_are():
+    generator, mel = built(small()), torch.rand(3, 80, 9)
+    alone = torch.cat([generator(item[None]).wave for item in mel])
+    torch.testing.assert_close(generator(mel).wave, alone, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("convention", ["paper", "hifigan", "bigvgan", "vocos"])
+def test_a_mel_says_the_spectrum_of_a_noise(convention):
+    """White noise of deviation σ has E|X|² = σ² Σ window², and its mean logarithm lies 0.29 nepers lower."""
+    config = replace(FAST, mel=convention)
+    noise = np.random.default_rng(0).normal(scale=0.1, size=96_000).astype(np.float32)
+    mel = mel_spectrogram(noise, convention, config.frames)[:, 10:-10].mean(axis=1)
+    frequencies = np.array([300.0, 1_000.0, 3_000.0, 6_000.0])
+    matrix, offset = spectrum_from_mel(convention, 24_000, frequencies)
+    window = {"paper": 1_200}.get(convention, 1_024)
+    found = matrix @ mel + offset - np.log(0.1 * np.sqrt(3 / 8 * window))
+    assert np.all((found > -0.35) & (found < 0.1)), found
+
+
+@pytest.mark.parametrize("convention", ["paper", "vocos"])
+def test_the_prior_alone_gives_a_noise_its_level(convention):
+    config = replace(small(pairs=256), mel=convention)
+    generator = built(config)
+    with torch.no_grad():  # say nothing but random phases
+        generator.say.weight.zero_()
+        generator.head.forward = lambda said, gains: torch.cat(
+            [gains.exp() * torch.cos(phase := 6.3 * torch.rand_like(gains)), gains.exp() * torch.sin(phase)], dim=-1
+        )
+    noise = np.random.default_rng(0).normal(scale=0.1, size=96_000).astype(np.float32)
+    mel = torch.from_numpy(mel_spectrogram(noise, convention, config.frames))[None]
+    level = generator(mel).wave[0, 4_800:-4_800].std().item()
+    assert 20 * np.log10(level / 0.1) == pytest.approx(-1.5, abs=1.5)
+
+
+def test_the_size_is_what_the_preset_says():
+    cost = generator_cost(FAST)
+    assert cost.model == "ConvNeXt over pairs"
+    assert cost.parameters == pytest.approx(3.94e6, rel=0.02)
+    assert cost.macs_per_second == pytest.approx(0.39e9, rel=0.03)
+
+
+def test_it_goes_into_a_file_and_speaks_from_there_piece_by_piece(tmp_path: Path, monkeypatch):
+    config = small()
+    generator = built(config)
+    path = tmp_path / "fast.safetensors"
+    release.save(path, "vocoder", generator.state_dict(), config, release.Origin(1, ""))
+    mel = np.random.default_rng(0).random((80, 50), dtype=np.float32)
+    monkeypatch.setattr("basis_melgan.models.vocode.WINDOW", 7)
+    spoken = Speaker(path).speak(mel)
+    with torch.inference_mode():
+        whole = generator(torch.from_numpy(mel)[None]).wave[0].numpy()
+    np.testing.assert_allclose(spoken, whole, atol=1e-5)
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(MelError, match=r"expected \(batch, 80 bands, at least 1 frame\)"):
+        built(small())(torch.rand(1, 100, 5))
+    for config, message in (
+        (small(kernel=4), r"generator\.kernel: 4 is even"),
+        (small(pairs=0), "has a size below 1"),
+        (replace(small(), frames=Frames()), r"frames\.basis_length: 30 over a stride of 15"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            built(config)
