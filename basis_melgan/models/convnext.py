@@ -33,7 +33,7 @@ class Block(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Keep the shape (B, channels, F)."""
         seen = self.norm(self.depthwise(hidden).transpose(1, 2))
-        found = self.scale * self.narrow(F.gelu(self.widen(seen)))
+        found: Tensor = self.scale * self.narrow(F.gelu(self.widen(seen)))
         return hidden + found.transpose(1, 2)
 
 
