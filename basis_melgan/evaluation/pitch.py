@@ -19,7 +19,7 @@ REACH = (1024 - HOP) // 2  # samples mirrored at both ends, so that a frame has 
 LOWEST, HIGHEST = 50.0, 550.0  # Hz; of the pitch
 SILENCE = -60.0  # dB, A-weighted; periodicity is 0 below
 BIN_ZERO = 1997.3794084376191  # cents over 10 Hz of CREPE's lowest pitch bin
-BATCH = 8  # frames that run through the network at once: larger tensors would be new memory each time
+BATCH = 64  # frames that run through the network at once: 0.2 GB
 LAYERS = range(1, 7)  # convolutions of CREPE, by the numbers it gives them
 
 

@@ -1,6 +1,7 @@
 """Let systems speak clips, and score what they say: in parallel, resumable, every failure kept with its reason."""
 
 import functools
+import itertools
 import json
 import math
 import time
@@ -77,10 +78,10 @@ def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -
     console, began = Console(stderr=True), time.monotonic()
     with (
         Progress(*columns, console=console) as progress,
-        closing(outcomes(_measure_here, todo, processes)) as measured,
+        closing(outcomes(_measure_here, _by_clip(todo), processes)) as measured,
     ):
         task = progress.add_task("evaluate", total=len(jobs), completed=len(jobs) - len(todo))
-        for one in measured:
+        for one in itertools.chain.from_iterable(measured):
             done[one.key] = one
             if journal:
                 journal.add(json.dumps(asdict(one), ensure_ascii=False))
@@ -132,5 +133,10 @@ def measure(job: Job, system: System) -> Measured:
 _loaded = functools.cache(system_named)
 
 
-def _measure_here(job: Job) -> Measured:
-    return measure(job, _loaded(job.system))
+def _by_clip(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
+    """Neighbours of one clip together: they go to one process, which finds what is in the recording once."""
+    return [tuple(together) for _, together in itertools.groupby(jobs, lambda job: job.path)]
+
+
+def _measure_here(jobs: Sequence[Job]) -> list[Measured]:
+    return [measure(job, _loaded(job.system)) for job in jobs]

@@ -1,10 +1,11 @@
 """Griffin-Lim and WORLD: lengths, what iterations do, and how well they speak."""
 
+import librosa
 import numpy as np
 import pytest
 
 from basis_melgan.audio import files
-from basis_melgan.audio.mel import CONVENTIONS, mel_spectrogram, mel_to_magnitude
+from basis_melgan.audio.mel import CONVENTIONS, convention, mel_filterbank, mel_spectrogram, mel_to_magnitude
 from basis_melgan.config import Frames
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.evaluation import baselines, metrics
@@ -40,6 +41,26 @@ def test_iterations_bring_griffin_lim_nearer_to_its_mel(speech):
     distances = [mel_distance(baselines.griffin_lim(mel, "paper", FRAMES, n), mel, "paper") for n in (0, 1, 4, 16, 60)]
     assert distances == sorted(distances, reverse=True)
     assert distances[-1] < distances[0] / 3
+
+
+def test_griffin_lim_is_as_good_as_librosas(speech):
+    mel = mel_spectrogram(speech, "paper", FRAMES)
+    magnitude = np.linalg.pinv(mel_filterbank("paper", RATE)) @ mel_to_magnitude(mel, "paper")
+    theirs = librosa.griffinlim(
+        np.maximum(magnitude, 1e-10),
+        n_iter=60,
+        hop_length=FRAMES.hop,
+        win_length=convention("paper").window,
+        n_fft=convention("paper").n_fft,
+        momentum=0.0,
+        random_state=0,
+    )
+    undone = librosa.effects.deemphasis(theirs, coef=convention("paper").preemphasis, zi=0.0)
+    scores = [
+        metrics.pesq_wb(*metrics.common(speech, wave.astype(np.float32), FRAMES.hop), RATE)
+        for wave in (baselines.griffin_lim(mel, "paper", FRAMES), undone)
+    ]
+    assert scores[0] == pytest.approx(scores[1], abs=0.15)
 
 
 def test_griffin_lim_depends_on_its_seed_alone(speech):
