@@ -222,7 +222,7 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
         ),
         (
             ["prepare", "folder", "o", "--config", "tin"],
-            "tin: neither a configuration file nor one of the presets cpu, paper, tiny",
+            "tin: neither a configuration file nor one of the presets cpu, fast, paper, tiny",
         ),
     ],
     ids=lambda value: " ".join(value[:1] + value[3:4]) if isinstance(value, list) else "",

@@ -10,10 +10,10 @@ from basis_melgan.parsing import load
 
 
 def test_presets() -> None:
-    assert [path.stem for path in sorted(PRESETS.glob("*.yaml"))] == ["cpu", "paper", "tiny"]
+    assert [path.stem for path in sorted(PRESETS.glob("*.yaml"))] == ["cpu", "fast", "paper", "tiny"]
     assert preset_path("paper") == PRESETS / "paper.yaml"
     assert load("paper") == Config()
-    assert len({json.dumps(load(name).to_dict()) for name in ("paper", "cpu", "tiny")}) == 3
+    assert len({json.dumps(load(name).to_dict()) for name in ("paper", "cpu", "fast", "tiny")}) == 4
 
 
 def test_paper_spells_out_every_key() -> None:
