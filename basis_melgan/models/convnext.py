@@ -3,8 +3,6 @@
 No upsampling network is left: all that happens at the sample rate is the sum over the basis.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -116,12 +114,12 @@ class FrameRateGenerator(nn.Module):
         self.gains = Gains(config, pairs) if sizes.prior else None
         self.apply(_initialise)
         # Around its own samples, a signal reaches as far ahead as back.
-        self.basis = Basis(2 * sizes.pairs, frames, lead=(frames.basis_length - frames.stride) // 2)
+        lead = (frames.basis_length - frames.stride) // 2
+        self.basis = Basis(2 * sizes.pairs, frames, lead)
         self.basis.signals.data.copy_(torch.from_numpy(pairs.signals))
         self.basis.requires_grad_(False)
-        reach = -(-((frames.basis_length - frames.stride) // 2) // frames.hop)
         # Mel frames on either side that a frame's samples depend on.
-        self.context = (sizes.blocks + 1) * (sizes.kernel // 2) + reach
+        self.context = (sizes.blocks + 1) * (sizes.kernel // 2) + -(-lead // frames.hop)
 
     def forward(self, mel: Tensor) -> Spoken:
         """Speak a mel.
@@ -159,7 +157,7 @@ def _validate(config: Config) -> None:
         raise ConfigurationError(f"generator: {sizes} has a size below 1; use 1 or more")
     if sizes.kernel % 2 == 0:
         raise ConfigurationError(f"generator.kernel: {sizes.kernel} is even; use an odd size")
-    if frames.basis_length < 2 * frames.stride or math.gcd(frames.basis_length - frames.stride, 2) != 2:
+    if frames.basis_length < 2 * frames.stride or (frames.basis_length - frames.stride) % 2:
         raise ConfigurationError(
             f"frames.basis_length: {frames.basis_length} over a stride of {frames.stride}; convnext needs at least two "
             "strides, and an even number of samples more than one"

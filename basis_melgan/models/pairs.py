@@ -36,11 +36,9 @@ def quadrature_pairs(count: int, spacing: Literal["linear", "mixed"], frames: Fr
         spacing: `linear`, or `mixed`: half way between a linear and a mel scale, closer where the ear resolves more.
         frames: gives L and the stride in samples, and the sample rate in Hz.
     """
-    edges = _frequencies(np.arange(count + 1) / count, spacing, frames.sample_rate / 2.0)
-    frequencies, widths = (
-        _frequencies((np.arange(count) + 0.5) / count, spacing, frames.sample_rate / 2.0),
-        np.diff(edges),
-    )
+    places = np.arange(2 * count + 1) / (2 * count)  # of edges and, between them, of pairs
+    scale = _frequencies(places, spacing, frames.sample_rate / 2.0)
+    frequencies, widths = scale[1::2], np.diff(scale[::2])
     lengths = np.clip(frames.sample_rate / widths, 2 * frames.stride, frames.basis_length)[:, None]
     time = np.arange(frames.basis_length) - (frames.basis_length - 1) / 2.0
     window = np.where(np.abs(time) < lengths / 2.0, np.cos(np.pi * time / lengths) ** 2, 0.0)

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 import basis_melgan
-from basis_melgan.config import Config
+from basis_melgan.config import Config, from_dict
 from basis_melgan.errors import TrainingError
 
 # Settings that may differ between a checkpoint and the training that resumes it.
@@ -89,7 +89,9 @@ class Run:
                     f"{self.checkpoint}: was trained with another {name} (hash {was[:12]}, now {now[:12]}); "
                     f"give the same {name}, another run folder, or --force to start afresh"
                 )
-        theirs, ours = flatten(json.loads(identity["config"])), flatten(json.loads(self.identity()["config"]))
+        # Read as a configuration, so that a setting which the checkpoint's version did not know has its default.
+        theirs = flatten(from_dict(json.loads(identity["config"])).to_dict())
+        ours = flatten(self.config.to_dict())
         for key in sorted(theirs.keys() | ours.keys()):
             section, *names = key.split(".")
             bound = section in self.sections and FREE.isdisjoint(names)

@@ -1,5 +1,6 @@
 """The run folder: checkpoints come back bit for bit, survive interruptions, and refuse what they were not made for."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -154,6 +155,15 @@ def test_settings_that_a_training_may_change_on_the_way(run: Run, engine: Fabric
     config = changed(run.config, "separator_training", steps=99, cooldown=5, validate_every=1, save_every=2)
     config = changed(config, "engine", workers=1, precision="bf16", log_every=3)
     assert replace(run, config=config).resume(engine, trained(engine)) == 7
+
+
+def test_a_setting_that_the_checkpoint_did_not_know_has_its_default(run: Run, engine: Fabric) -> None:
+    run.save(engine, {"weights": torch.ones(3)}, 7)
+    kept = torch.load(run.checkpoint, weights_only=True)
+    older = json.loads(kept["identity"]["config"])
+    del older["generator"]["kind"]
+    torch.save(kept | {"identity": kept["identity"] | {"config": json.dumps(older)}}, run.checkpoint)
+    assert run.resume(engine, {"weights": torch.zeros(3)}) == 7
 
 
 def test_other_clips_are_refused(run: Run, engine: Fabric) -> None:
