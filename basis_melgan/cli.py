@@ -127,7 +127,7 @@ def train_vocoder(
     Args:
         corpus: prepared corpus, or a folder of several.
         out: folder for checkpoints, log and the finished vocoder.
-        separator: trained separator, whose basis the vocoder uses; not for generator.kind convnext.
+        separator: trained separator, whose basis the vocoder uses; generator.kind convnext needs none.
         decomposition: what decompose wrote; the weights are computed as it goes unless given.
         start: trained vocoder to start from, with its basis; random weights unless given.
         force: start afresh, replacing what OUT holds.

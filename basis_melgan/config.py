@@ -18,6 +18,11 @@ PRESETS = Path(__file__).parent / "configs"
 Convention = Literal["paper", "hifigan", "bigvgan", "vocos"]
 Noise = Literal["white", "pink", "brown", "babble", "recorded"]
 Span = tuple[float, float]
+# What is learned of a basis: `free`, the paper's, every tap of its signals and of a non-negative encoder beside them.
+# The others are quadrature pairs, which analyse as they synthesise: of `pairs` centre frequencies, window lengths,
+# window shapes and levels are learned, of `taps` every tap of the cosines, whose Hilbert transforms are the sines.
+Form = Literal["free", "pairs", "taps"]
+Spacing = Literal["linear", "mixed", "fourier"]
 
 LOSS_WEIGHTS = {
     "weights/l1": 1.0,
@@ -26,6 +31,8 @@ LOSS_WEIGHTS = {
     "mel/l1": 0.0,  # not the paper's
     "adversarial/wave": 2.0,
     "adversarial/stft": 2.0,
+    "adversarial/period": 0.0,  # the last two are not the paper's
+    "features/l1": 0.0,
 }
 
 
@@ -127,7 +134,8 @@ class SeparatorConfig:
     """Conv-TasNet (arXiv 1809.07454) or TasNet's BLSTM (arXiv 1711.00541) over an encoder and a basis."""
 
     kind: Literal["conv-tasnet", "tasnet"] = "conv-tasnet"
-    basis_signals: int = 256  # N
+    basis: Form = "free"
+    basis_signals: int = 256  # N; of the other forms, how many pairs
     sources: int = 2  # C; speech is source 0, noise source 1
     mask: Literal["relu", "softmax"] = "relu"
     causal: bool = False
@@ -160,6 +168,7 @@ class SeparatorTrainingConfig:
     scale: float = 1.0
     cooldown: int = 0  # last steps over which the learning rate falls linearly to 0
     clip: float = 1.0  # gradient norm
+    spread: float = 0.0  # weight of a penalty on a basis that covers the spectrum unevenly or whose signals are broad
     validate_every: int = 3_000  # steps
     save_every: int = 3_000  # steps
     seed: int = 1
@@ -178,19 +187,21 @@ class GeneratorConfig:
     blocks: int = 8  # of convnext
     hidden: int = 768  # inside a block of convnext
     pairs: int = 256  # of convnext, quadrature pairs of basis signals
-    spacing: Literal["linear", "mixed"] = "mixed"  # of the pairs' frequencies; mixed is half linear, half mel
+    spacing: Spacing = "mixed"  # of the pairs' frequencies; mixed is half linear, half mel; fourier an inverse STFT
     head: Literal["polar", "signed"] = "polar"  # of convnext, how it says the weights of a pair
     prior: bool = True  # of convnext: its gains start from the mel's own spectrum
 
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """MelGAN's multi-scale discriminator on the wave, and a multi-resolution one on STFT magnitudes."""
+    """MelGAN's multi-scale discriminator on the wave, a multi-resolution one on STFT magnitudes, a multi-period one."""
 
-    scales: int = 3
+    scales: int = 3  # 0 leaves MelGAN's out
     channels: int = 16  # first layer of each scale
     maximum_channels: int = 512
     stft_channels: int = 32
+    periods: tuple[int, ...] = ()  # samples; none in the paper
+    period_channels: int = 16  # first layer of each period; doubled from layer to layer
     # FFT, hop and window in samples
     resolutions: tuple[tuple[int, int, int], ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))
 

@@ -20,17 +20,34 @@ class Basis(nn.Module):
         self.signals = nn.Parameter(nn.init.xavier_normal_(torch.empty(signals, frames.basis_length)))
         self.stride, self.lead = frames.stride, lead
 
+    @torch.no_grad()
+    def scale(self, gain: float) -> None:
+        """Make everything that weights add up to `gain` times as large."""
+        self.signals.mul_(gain)
+
     def forward(self, weights: Tensor) -> Tensor:
-        """Add up the basis signals, as one transposed convolution in float32.
+        """Wave (B, K·stride) of weights (B, N, K); what the first and last frames ring beyond it is cut."""
+        wave = overlap_add(weights, self.signals, self.stride)
+        return wave[:, self.lead : self.lead + weights.shape[-1] * self.stride]
 
-        Rounding weights to 16 bits would put the noise floor near −50 dB, hence the full precision.
 
-        Args:
-            weights: (B, N, K).
+def overlap_add(weights: Tensor, signals: Tensor, stride: int) -> Tensor:
+    """Add up basis signals, as a matrix product and sums: on a CPU several times as fast as a transposed convolution.
 
-        Returns:
-            wave: (B, K·stride); what the first and last frames ring beyond it is cut.
-        """
-        with torch.autocast(weights.device.type, enabled=False):
-            wave = F.conv_transpose1d(weights.float(), self.signals[:, None], stride=self.stride)
-        return wave[:, 0, self.lead : self.lead + weights.shape[-1] * self.stride]
+    In float32, since rounding weights to 16 bits would put the noise floor near −50 dB.
+
+    Args:
+        weights: (B, N, K).
+        signals: (N, L).
+        stride: samples from one weight frame to the next, a divisor of L.
+
+    Returns:
+        wave: (B, (K − 1)·stride + L).
+    """
+    with torch.autocast(weights.device.type, enabled=False):
+        products = weights.float().transpose(1, 2) @ signals  # (B, K, L)
+    pieces = torch.split(products, stride, dim=2)
+    last = len(pieces) - 1
+    shifted = [F.pad(piece, (0, 0, place, last - place)) for place, piece in enumerate(pieces)]
+    wave: Tensor = sum(shifted[1:], shifted[0])
+    return wave.flatten(1)

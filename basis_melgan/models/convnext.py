@@ -3,6 +3,7 @@
 No upsampling network is left: all that happens at the sample rate is the sum over the basis.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,13 +45,14 @@ class Gains(nn.Module):
     def __init__(self, config: Config, pairs: Pairs) -> None:
         super().__init__()
         rate, kind = config.frames.sample_rate, convention(config.mel)
+        norms = np.linalg.norm(pairs.signals[: len(pairs.frequencies)], axis=1)
         matrix, offset = spectrum_from_mel(config.mel, rate, pairs.frequencies)
         # Noise of power p per Hz has E|X|² = p · Σ window². Pairs of unit norm with amplitude a, a stride apart and at
-        # random phases, have the power a²/stride, here over the width that the pair covers.
+        # random phases, have the power a²/stride, here over the width that the pair covers. Others have norm² times it.
         window_energy = 3.0 / 8.0 * kind.window  # of Hann's
-        level = 0.5 * torch.log(torch.from_numpy(pairs.widths) / (rate / 2.0) * config.frames.stride / window_energy)
-        self.register_buffer("matrix", torch.from_numpy(matrix), persistent=False)
-        self.register_buffer("offset", (torch.from_numpy(offset) + level).float(), persistent=False)
+        power = pairs.widths / (rate / 2.0) * config.frames.stride / window_energy / np.maximum(norms, 1e-6) ** 2
+        self.register_buffer("matrix", torch.from_numpy(matrix))
+        self.register_buffer("offset", torch.from_numpy(offset + 0.5 * np.log(power)).float())
 
     def forward(self, mel: Tensor) -> Tensor:
         """Log gains (B, F, P) of a mel (B, M, F), in float32: rounding to 16 bits would be steps of a decibel."""
@@ -91,8 +93,8 @@ class FrameRateGenerator(nn.Module):
     The basis starts frozen. `generator.basis.requires_grad_(True)` opens it for fine-tuning.
     """
 
-    def __init__(self, config: Config) -> None:
-        """Build the network that `config.generator` describes.
+    def __init__(self, config: Config, pairs: Pairs | None = None) -> None:
+        """Build the network that `config.generator` describes, over pairs that stage 1 learned or those of its spacing.
 
         Raises:
             ConfigurationError: sizes cannot be, or the basis is too short for its stride.
@@ -102,7 +104,7 @@ class FrameRateGenerator(nn.Module):
         _validate(config)
         self.bands, self.hop = convention(config.mel).bands, frames.hop
         self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
-        pairs = quadrature_pairs(sizes.pairs, sizes.spacing, frames)
+        pairs = pairs if pairs is not None else quadrature_pairs(sizes.pairs, sizes.spacing, frames)
         self.embed = nn.Conv1d(self.bands, sizes.channels, sizes.kernel, padding=sizes.kernel // 2)
         self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.trunk = nn.Sequential(

@@ -1,14 +1,33 @@
 """Quadrature pairs: a basis of windowed cosines and sines, longer where their frequencies lie closer together."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from basis_melgan.config import Frames
+from basis_melgan.config import Frames, Spacing
+from basis_melgan.errors import ConfigurationError
 
 Array = npt.NDArray[np.float64]
+
+EDGE = 0.4999  # of a window, in its lengths from its middle; at a half the gradient of a power below 1 is infinite
+
+
+class Layout(NamedTuple):
+    """Where P pairs lie.
+
+    Attributes:
+        frequencies: (P,), Hz.
+        widths: (P,), Hz that each pair has to cover.
+        lengths: (P,), samples of each pair's window.
+    """
+
+    frequencies: Array
+    widths: Array
+    lengths: Array
 
 
 class Pairs(NamedTuple):
@@ -17,7 +36,7 @@ class Pairs(NamedTuple):
     Attributes:
         frequencies: (P,), Hz.
         widths: (P,), Hz that each pair has to cover.
-        signals: (2P, L) of unit norm: the cosines, then the sines, of which each lags its cosine by a quarter turn.
+        signals: (2P, L): the cosines, then the sines, of which each lags its cosine by a quarter turn.
     """
 
     frequencies: Array
@@ -25,26 +44,79 @@ class Pairs(NamedTuple):
     signals: Array
 
 
-def quadrature_pairs(count: int, spacing: Literal["linear", "mixed"], frames: Frames) -> Pairs:
-    """Pairs of tones from 0 Hz to half the sample rate under Hann windows, about the middle of L samples.
+def layout(count: int, spacing: Spacing, frames: Frames) -> Layout:
+    """Lay out pairs from 0 Hz to half the sample rate.
 
     A window is as long as the inverse of the width that its pair covers, which is the length that resolves it; but not
     longer than L, nor shorter than two strides, below which its copies would not add up to a steady tone.
 
     Args:
         count: P.
-        spacing: `linear`, or `mixed`: half way between a linear and a mel scale, closer where the ear resolves more.
+        spacing: `linear`; `mixed`, half way between a linear and a mel scale, closer where the ear resolves more; or
+            `fourier`, at the L/2 + 1 bins of a Fourier transform of L samples.
         frames: gives L and the stride in samples, and the sample rate in Hz.
+
+    Raises:
+        ConfigurationError: `fourier` with another number of pairs than bins.
     """
+    top = frames.sample_rate / 2.0
+    if spacing == "fourier":
+        bins = frames.basis_length // 2 + 1
+        if count != bins:
+            raise ConfigurationError(f"generator.pairs: {count}; spacing fourier has {bins}, basis_length / 2 + 1")
+        width = 2.0 * top / frames.basis_length
+        return Layout(
+            np.arange(bins) * np.float64(width), np.full(bins, width), np.full(bins, float(frames.basis_length))
+        )
     places = np.arange(2 * count + 1) / (2 * count)  # of edges and, between them, of pairs
-    scale = _frequencies(places, spacing, frames.sample_rate / 2.0)
+    scale = _frequencies(places, spacing, top)
     frequencies, widths = scale[1::2], np.diff(scale[::2])
-    lengths = np.clip(frames.sample_rate / widths, 2 * frames.stride, frames.basis_length)[:, None]
-    time = np.arange(frames.basis_length) - (frames.basis_length - 1) / 2.0
-    window = np.where(np.abs(time) < lengths / 2.0, np.cos(np.pi * time / lengths) ** 2, 0.0)
-    phase = 2.0 * np.pi * frequencies[:, None] * time / frames.sample_rate
-    signals = np.concatenate([window * np.cos(phase), window * np.sin(phase)])
-    return Pairs(frequencies, widths, signals / np.linalg.norm(signals, axis=1, keepdims=True))
+    lengths = np.clip(frames.sample_rate / widths, 2 * frames.stride, frames.basis_length)
+    return Layout(frequencies, widths, lengths)
+
+
+def quadrature_pairs(count: int, spacing: Spacing, frames: Frames) -> Pairs:
+    """Pairs of unit norm under Hann windows about the middle of L samples, laid out by `layout`, which says more."""
+    where = layout(count, spacing, frames)
+    frequencies, lengths = (torch.from_numpy(values) for values in (where.frequencies, where.lengths))
+    signals = windowed_tones(frequencies, lengths, torch.full_like(lengths, 2.0), frames)
+    return Pairs(where.frequencies, where.widths, signals.numpy())
+
+
+def windowed_tones(frequencies: Tensor, lengths: Tensor, powers: Tensor, frames: Frames) -> Tensor:
+    """Cosines, then sines (2P, L) of unit norm, of frequencies (P,) in Hz, with gradients.
+
+    Their windows are a half cosine as long as `lengths` (P,) in samples, raised to `powers` (P,): 2 is Hann's.
+    """
+    time = torch.arange(frames.basis_length, dtype=lengths.dtype) - (frames.basis_length - 1) / 2.0
+    place = (time / lengths[:, None]).clamp(-EDGE, EDGE)
+    window = torch.where(place.abs() < EDGE, (torch.pi * place).cos() ** powers[:, None], 0.0)
+    phase = 2.0 * torch.pi / frames.sample_rate * frequencies[:, None] * time
+    tones = torch.cat([window * phase.cos(), window * phase.sin()])
+    # At 0 Hz there is no sine, at half the sample rate no cosine.
+    normed: Tensor = tones / tones.norm(dim=1, keepdim=True).clamp(min=1e-6)
+    return normed
+
+
+def quarter_turn(signals: Tensor) -> Tensor:
+    """Hilbert transforms (N, L) of signals (N, L), with gradients: every frequency lags by a quarter turn."""
+    spectrum = torch.fft.rfft(signals)
+    spectrum[:, 0] = 0.0
+    turned: Tensor = torch.fft.irfft(-1j * spectrum, n=signals.shape[1])
+    return turned
+
+
+def pairs_of(cosines: Array, sines: Array, rate: int) -> Pairs:
+    """Pairs in the order of their frequencies, of cosines (P, L) and sines (P, L) that were learned.
+
+    A pair's frequency is the centre of mass of its power spectrum. It covers what is nearer to it than to others.
+    """
+    power = np.square(np.abs(np.fft.rfft(cosines, 4 * cosines.shape[1])))
+    centres = power @ np.linspace(0.0, rate / 2.0, power.shape[1]) / power.sum(axis=1)
+    order = np.argsort(centres)
+    centres = centres[order]
+    edges = np.concatenate([[0.0], (centres[1:] + centres[:-1]) / 2.0, [rate / 2.0]])
+    return Pairs(centres, np.diff(edges), np.concatenate([cosines[order], sines[order]]))
 
 
 def _frequencies(place: Array, spacing: str, top: float) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as packed
@@ -15,9 +16,11 @@ from torch import Tensor
 import basis_melgan
 from basis_melgan.audio.mel import convention
 from basis_melgan.config import Config, from_dict
-from basis_melgan.errors import BasisMelGANError, ModelFileError
+from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
+from basis_melgan.models.basis import Basis
 from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.melgan import Generator
+from basis_melgan.models.pairs import Pairs, pairs_of, quarter_turn
 from basis_melgan.models.tasnet import Separator
 
 FORMAT = 1
@@ -96,11 +99,36 @@ def load_vocoder(path: Path) -> tuple[AnyGenerator, Config]:
     return generator.eval().requires_grad_(False), config
 
 
-def new_generator(config: Config) -> AnyGenerator:
-    """An untrained generator of a configuration."""
+def new_generator(config: Config, separator: Separator | None = None) -> AnyGenerator:
+    """An untrained generator of a configuration, over the basis that a separator learned.
+
+    Without a separator a paper's generator has a random basis, one at the frame rate the pairs of its configuration.
+
+    Raises:
+        ConfigurationError: generator and separator do not fit.
+    """
     if config.generator.kind == "convnext":
-        return FrameRateGenerator(config)
-    return Generator(config.generator, convention(config.mel).bands, config.frames, config.separator.basis_signals)
+        return FrameRateGenerator(config, _pairs(separator, config) if separator is not None else None)
+    bands = convention(config.mel).bands
+    generator = Generator(config.generator, bands, config.frames, config.separator.basis_signals)
+    if separator is not None:
+        if not isinstance(separator.basis, Basis):
+            raise ConfigurationError(
+                "generator.kind: melgan has non-negative weights; it needs a separator of a free basis"
+            )
+        generator.basis.load_state_dict(separator.basis.state_dict())
+    return generator
+
+
+def _pairs(separator: Separator, config: Config) -> Pairs:
+    """The pairs of a separator; signals of a free basis get their Hilbert transforms as partners."""
+    count = config.separator.basis_signals
+    if count != config.generator.pairs:
+        raise ConfigurationError(f"generator.pairs: {config.generator.pairs}; the separator has {count}")
+    basis = separator.basis
+    both = torch.cat([basis.signals, quarter_turn(basis.signals)]) if isinstance(basis, Basis) else basis.signals
+    cosines, sines = np.split(both.numpy(force=True).astype(np.float64), 2)
+    return pairs_of(cosines, sines, config.frames.sample_rate)
 
 
 def metadata(path: Path) -> dict[str, Any]:

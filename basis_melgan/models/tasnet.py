@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from basis_melgan.config import Frames, SeparatorConfig
 from basis_melgan.models.basis import Basis
+from basis_melgan.models.learned_pairs import LearnedPairs, magnitudes
 from basis_melgan.models.norms import normalisation
 
 SPEECH, NOISE = 0, 1
@@ -18,7 +19,8 @@ class Separated(NamedTuple):
 
     Attributes:
         waves: (B, C, T), the estimate of each source.
-        weights: (B, C, N, K), its non-negative weights; frame ``k`` begins at sample ``(k - frames.lead)·stride``.
+        weights: (B, C, N, K), its weights, non-negative where the basis is free; frame ``k`` begins at sample
+            ``(k - frames.lead)·stride``.
     """
 
     waves: Tensor
@@ -26,28 +28,38 @@ class Separated(NamedTuple):
 
 
 class Separator(nn.Module):
-    """Encoder, mask network and basis: a mixture in, one wave and one set of weights per source out."""
+    """Encoder, mask network and basis: a mixture in, one wave and one set of weights per source out.
+
+    A free basis has an encoder beside it and non-negative weights, as in the papers. A basis of pairs is its own
+    encoder; masks are made from the magnitudes of pairs and multiply both signals of each.
+    """
 
     def __init__(self, config: SeparatorConfig, frames: Frames) -> None:
         super().__init__()
         self.frames = frames
         self.sources = config.sources
-        self.encoder = nn.Conv1d(1, config.basis_signals, frames.basis_length, stride=frames.stride, bias=False)
+        if config.basis == "free":
+            self.encoder = nn.Conv1d(1, config.basis_signals, frames.basis_length, stride=frames.stride, bias=False)
         self.masker: nn.Module = (
             ConvolutionalMasker(config) if config.kind == "conv-tasnet" else RecurrentMasker(config)
         )
-        self.basis = Basis(config.basis_signals, frames)
+        if config.basis == "free":
+            self.basis: Basis | LearnedPairs = Basis(config.basis_signals, frames)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_normal_(parameter)
+        if config.basis != "free":
+            self.basis = LearnedPairs(config.basis_signals, config.basis, frames)
 
     def encode(self, mixture: Tensor) -> Tensor:
-        """Non-negative weights (B, N, K) of a mixture (B, T), in float32; every sample lies under L / stride frames."""
+        """Weights (B, N, K) of a mixture (B, T), in float32; every sample lies under L / stride frames."""
         frames = self.frames
         margin = frames.basis_length - frames.stride
         filling = -mixture.shape[-1] % frames.stride
         padded = F.pad(mixture, (margin, margin + filling))
         with torch.autocast(mixture.device.type, enabled=False):
+            if isinstance(self.basis, LearnedPairs):
+                return self.basis.analyse(padded.float())
             encoded: Tensor = self.encoder(padded[:, None].float())
             return encoded.relu()
 
@@ -60,8 +72,9 @@ class Separator(nn.Module):
     def forward(self, mixture: Tensor) -> Separated:
         """Separate a mixture (B, T) of any length into sources of that same length."""
         encoded = self.encode(mixture)
-        masks = self.masker(encoded).float().unflatten(1, (self.sources, -1))
-        weights = masks * encoded[:, None]
+        paired = isinstance(self.basis, LearnedPairs)
+        masks = self.masker(magnitudes(encoded) if paired else encoded).float().unflatten(1, (self.sources, -1))
+        weights = (torch.cat([masks, masks], dim=2) if paired else masks) * encoded[:, None]
         return Separated(self.decode(weights, mixture.shape[-1]), weights)
 
 

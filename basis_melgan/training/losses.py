@@ -10,10 +10,14 @@ from torch.nn import functional as F
 
 from basis_melgan.audio.mel import mel_triangles
 
+Judged = Sequence[Sequence[Tensor]]  # feature maps of every judge of a kind
+
 EPSILON = 1e-8
 # Added to STFT magnitudes, as noise near −72 dBFS would be. Without it the empty band of a 16 kHz recording, and pauses
 # that are digital silence, would draw most of the gradient, and hold a generator that starts out quiet down.
 MAGNITUDE_FLOOR = 5e-3
+FIBRES = 4  # frequencies at which coverage is looked at
+BREADTH = 100.0  # makes a deviation of a tenth of the band weigh as much as eigenvalues that vary by their mean
 MEL_SCALES = ((2048, 160), (1024, 80), (512, 40), (256, 20), (128, 10))  # window in samples, bands
 
 
@@ -55,6 +59,32 @@ def permutation_invariant_si_snr_loss(estimates: Tensor, targets: Tensor, ceilin
     sources = range(estimates.shape[1])
     totals = [torch.stack([pairwise[:, i, j] for i, j in enumerate(order)]).mean(0) for order in permutations(sources)]
     return -torch.stack(totals).amax(dim=0).mean()
+
+
+def basis_spread(signals: Tensor, stride: int) -> Tensor:
+    """How unevenly a basis covers the spectrum, and how broad its signals are; 0 for a tight frame of tones.
+
+    The first is the relative variance of the eigenvalues of its frame operator, which is a matrix (stride, stride) at
+    every frequency below the rate of the frames (fibres: Bölcskei et al. 1998, IEEE Trans. SP 46, section III); here at
+    `FIBRES` of them. The second is the mean over signals of the variance of their power spectra, in half sample rates.
+
+    Args:
+        signals: (N, L).
+        stride: samples from one weight frame to the next, a divisor of L.
+    """
+    blocks = signals.reshape(len(signals), -1, stride)  # (N, L / stride, stride)
+    turns = torch.outer((torch.arange(FIBRES) + 0.5) / (2 * FIBRES), torch.arange(blocks.shape[1]).float())
+    phasors = torch.exp(-2j * torch.pi * turns).to(signals.device)
+    fibres = torch.einsum("fb,nbs->fns", phasors, blocks.to(phasors.dtype))
+    operators = fibres.mH @ fibres  # its trace is the sum of its eigenvalues, its square norm that of their squares
+    totals, squares = operators.diagonal(dim1=1, dim2=2).real.sum(), operators.abs().square().sum()
+    unevenness = squares * FIBRES * stride / totals.square() - 1.0
+    power = torch.fft.rfft(signals).abs().square()
+    power = power / power.sum(dim=1, keepdim=True)
+    place = torch.linspace(0.0, 1.0, power.shape[1], device=signals.device)
+    centres = power @ place
+    variances: Tensor = power @ place.square() - centres.square()
+    return unevenness + BREADTH * variances.mean()
 
 
 def stft_magnitude(wave: Tensor, resolution: tuple[int, int, int]) -> Tensor:
@@ -115,15 +145,26 @@ def mel_loss(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
     return torch.stack(distances).mean()
 
 
-def generator_adversarial_loss(judged: Sequence[Sequence[Tensor]]) -> Tensor:
+def generator_adversarial_loss(judged: Judged) -> Tensor:
     """Least-squares loss (arXiv 1611.04076) of a generator whose judges' last maps should be 1; mean over judges."""
     return torch.stack([(maps[-1].float() - 1).square().mean() for maps in judged]).mean()
 
 
-def discriminator_loss(real: Sequence[Sequence[Tensor]], made: Sequence[Sequence[Tensor]]) -> Tensor:
+def discriminator_loss(real: Judged, made: Judged) -> Tensor:
     """Least-squares loss of judges whose last maps should be 1 on recordings and 0 on what the generator made."""
     return torch.stack(
         [(r[-1].float() - 1).square().mean() + m[-1].float().square().mean() for r, m in zip(real, made, strict=True)]
+    ).mean()
+
+
+def feature_loss(real: Judged, made: Judged) -> Tensor:
+    """Feature matching (arXiv 1910.06711, equation 4): mean distance of all maps but the last, mean over judges."""
+    return torch.stack(
+        [
+            F.l1_loss(ours.float(), theirs.detach().float())
+            for r, m in zip(real, made, strict=True)
+            for theirs, ours in zip(r[:-1], m[:-1], strict=True)
+        ]
     ).mean()
 
 

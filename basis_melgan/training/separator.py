@@ -1,5 +1,6 @@
 """Stage 1: train a Conv-TasNet to denoise speech, and with it the basis."""
 
+import copy
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,14 +77,19 @@ class SeparatorTask:
         self.model.train()
         sources: Tensor = batch["sources"]
         ceiling = math.inf if training.ceiling is None else training.ceiling
-        loss = LOSSES[training.loss](self.model(sources.sum(dim=1)).waves, sources, ceiling)
-        require_finite({f"loss/{training.loss}": loss}, step, batch["id"])
+        found = {f"loss/{training.loss}": LOSSES[training.loss](self.model(sources.sum(dim=1)).waves, sources, ceiling)}
+        if training.spread > 0:
+            basis = self.separator.basis
+            found["loss/spread"] = training.spread * losses.basis_spread(basis.signals, self.run.config.frames.stride)
+        loss = torch.stack(list(found.values())).sum()
+        require_finite(found, step, batch["id"])
         self.optimiser.zero_grad()
         self.engine.backward(loss)
         norm = clip_gradient(self.engine, self.model, self.optimiser, training.clip)
         require_finite({"gradient norm": norm}, step, batch["id"])
         self.optimiser.step()
-        return {f"loss/{training.loss}": float(loss.detach()), "rate/learning": rate, "rate/gradient_norm": float(norm)}
+        rates = {"rate/learning": rate, "rate/gradient_norm": float(norm)}
+        return {name: float(value.detach()) for name, value in found.items()} | rates
 
     @torch.no_grad()
     def validate(self, step: int, board: SummaryWriter) -> None:
@@ -120,8 +126,9 @@ class SeparatorTask:
         that weights re-synthesise a recording at its own level.
         """
         self.separator.eval()
-        state = self.separator.state_dict()
-        state["basis.signals"] = state["basis.signals"] * self._clean_gain()
+        basis = copy.deepcopy(self.separator.basis)
+        basis.scale(self._clean_gain())
+        state = self.separator.state_dict() | {f"basis.{name}": value for name, value in basis.state_dict().items()}
         release.save(self.path, "separator", state, self.run.config, release.Origin(step, self.run.data_hash))
 
     @torch.no_grad()

@@ -15,12 +15,12 @@ from torch.utils.tensorboard import SummaryWriter
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import Config, DiscriminatorConfig, VocoderTrainingConfig
+from basis_melgan.config import Config, VocoderTrainingConfig
 from basis_melgan.corpus import decompose, manifest
 from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import pictures, release
-from basis_melgan.models.discriminators import MultiResolutionDiscriminator, MultiScaleDiscriminator
+from basis_melgan.models.discriminators import Judges
 from basis_melgan.models.melgan import Spoken
 from basis_melgan.models.tasnet import SPEECH, Separated, Separator
 from basis_melgan.training import losses, schedule
@@ -34,7 +34,7 @@ SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "vocode
 class Sources:
     """Files that stage 2 starts from."""
 
-    separator: Path | None = None  # whose basis melgan uses; convnext has one of its own
+    separator: Path | None = None  # whose basis is used; convnext has pairs of its own without
     decomposition: Path | None = None  # stored weight targets; without them the frozen separator computes them
     start: Path | None = None  # a vocoder whose weights and basis to start from; without it weights are drawn at random
 
@@ -67,9 +67,7 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
         stored = decompose.load(sources.decomposition, sources.separator, run.data_hash)
     dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, stored)
     validation = manifest.load_clips(corpora, "validation")
-    generator = release.new_generator(config)
-    if teacher is not None:
-        generator.basis.load_state_dict(teacher.basis.state_dict())
+    generator = release.new_generator(config, teacher)
     if sources.start is not None:
         generator.load_state_dict(_start(sources.start, config))
     task = VocoderTask(dataset, validation, teacher, generator, run, engine)
@@ -80,8 +78,8 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
 def _require_separator(sources: Sources, config: Config) -> None:
     training, kind = config.vocoder_training, config.generator.kind
     if kind == "convnext":
-        if sources.separator is not None or sources.decomposition is not None:
-            raise ConfigurationError("generator.kind: convnext has a basis of its own; leave out --separator")
+        if sources.decomposition is not None:
+            raise ConfigurationError("generator.kind: convnext has no use for a decomposition; leave it out")
         if training.loss_weights["weights/l1"] > 0 or training.target == "resynthesis":
             raise ConfigurationError(
                 "generator.kind: convnext has no separator to aim at; set vocoder_training.loss_weights.weights/l1 "
@@ -166,7 +164,8 @@ class VocoderTask:
         if training.loss_weights["mel/l1"] > 0:
             found["mel/l1"] = losses.mel_loss(spoken.wave, target, self.run.config.frames.sample_rate)
         if adversarial:
-            found |= self._adversarial_losses(spoken.wave)
+            real = self.judging(target)
+            found |= self._adversarial_losses(spoken.wave, real)
         elif training.loss_weights["weights/l1"] > 0:
             found["weights/l1"] = F.l1_loss(spoken.weights, self._weight_targets(batch))
         require_finite(found, step, batch["id"])
@@ -175,7 +174,8 @@ class VocoderTask:
         norm = self._descend(loss, self.generator, self.optimiser, step, batch["id"])
         self.average.update_parameters(self.generator.module)
         if adversarial:
-            judged = losses.discriminator_loss(self.judging(target), self.judging(spoken.wave.detach()))
+            made = self.judging(spoken.wave.detach())
+            judged = torch.stack([losses.discriminator_loss(real[kind], made[kind]) for kind in real]).mean()
             require_finite({"loss/discriminators": judged}, step, batch["id"])
             schedule.set_rate(self.judges_optimiser, factor * training.discriminator_learning_rate)
             self._descend(judged, self.judging, self.judges_optimiser, step, batch["id"])
@@ -184,15 +184,19 @@ class VocoderTask:
         rates = {"rate/learning": factor * training.learning_rate, "rate/gradient_norm": norm}
         return {name: float(value.detach()) for name, value in found.items()} | rates
 
-    def _adversarial_losses(self, wave: Tensor) -> dict[str, Tensor]:
-        """How far the judges, held still, are from taking the wave (B, T) for a recording."""
+    def _adversarial_losses(self, wave: Tensor, real: Mapping[str, losses.Judged]) -> dict[str, Tensor]:
+        """How far the judges, held still, are from taking the wave (B, T) for the recording, given what they see there.
+
+        What they see of the recording keeps its graph: their own step goes back through it.
+        """
         self.judges.requires_grad_(False)
         with self.engine.autocast():
-            found = {
-                "adversarial/wave": losses.generator_adversarial_loss(self.judges.wave(wave)),
-                "adversarial/stft": losses.generator_adversarial_loss(self.judges.stft(wave)),
-            }
+            made = self.judges(wave)
         self.judges.requires_grad_(True)
+        found = {f"adversarial/{kind}": losses.generator_adversarial_loss(maps) for kind, maps in made.items()}
+        if self.training.loss_weights["features/l1"] > 0:
+            matched = [losses.feature_loss(real[kind], maps) for kind, maps in made.items()]
+            found["features/l1"] = torch.stack(matched).mean()
         return found
 
     def _descend(
@@ -253,19 +257,6 @@ class VocoderTask:
         """Write the averaged generator as the run's vocoder."""
         origin = release.Origin(step, self.run.data_hash)
         release.save(self.path, "vocoder", self.average.module.state_dict(), self.run.config, origin)
-
-
-class Judges(nn.Module):
-    """Both discriminators of stage 2."""
-
-    def __init__(self, config: DiscriminatorConfig) -> None:
-        super().__init__()
-        self.wave = MultiScaleDiscriminator(config)
-        self.stft = MultiResolutionDiscriminator(config)
-
-    def forward(self, wave: Tensor) -> list[list[Tensor]]:
-        """Feature maps of every judge on a wave (B, T)."""
-        return [*self.wave(wave), *self.stft(wave)]
 
 
 def _groups(generator: release.AnyGenerator, training: VocoderTrainingConfig) -> list[dict[str, Any]]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,18 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.config import DiscriminatorConfig
-from basis_melgan.models.discriminators import MultiResolutionDiscriminator, MultiScaleDiscriminator
+from basis_melgan.models.discriminators import (
+    Judges,
+    MultiPeriodDiscriminator,
+    MultiResolutionDiscriminator,
+    MultiScaleDiscriminator,
+)
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"
-SMALL = DiscriminatorConfig(channels=4, maximum_channels=16, stft_channels=4)
+SMALL = DiscriminatorConfig(channels=4, maximum_channels=16, stft_channels=4, periods=(2, 3, 5))
+
+Kind = MultiScaleDiscriminator | MultiResolutionDiscriminator | MultiPeriodDiscriminator
+KINDS = [MultiScaleDiscriminator, MultiResolutionDiscriminator, MultiPeriodDiscriminator]
 
 
 def clip(samples: int) -> torch.Tensor:
@@ -18,14 +27,12 @@ def clip(samples: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("samples", [4096, 5003])
-@pytest.mark.parametrize("kind", [MultiScaleDiscriminator, MultiResolutionDiscriminator])
-def test_both_keep_one_contract(
-    kind: type[MultiScaleDiscriminator | MultiResolutionDiscriminator], samples: int
-) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_keep_one_contract(kind: type[Kind], samples: int) -> None:
     judged = kind(SMALL)(torch.randn(3, samples))
     assert len(judged) == 3
     for features in judged:
-        assert len(features) >= 6
+        assert len(features) >= 5
         assert all(len(feature) == 3 for feature in features)
         assert features[-1].shape[1] == 1
         assert features[-1].numel() > 0
@@ -42,6 +49,23 @@ def test_wave_judges_halve_the_rate_and_stride_by_256() -> None:
 def test_the_halved_wave_is_an_average_without_padding_in_it() -> None:
     halved = MultiScaleDiscriminator(SMALL).halve(torch.arange(8.0)[None, None])
     assert halved.flatten().tolist() == [1.0, 2.5, 4.5, 6.0]
+
+
+def test_period_judges_see_every_pth_sample() -> None:
+    """A change of one sample shows in one column of the first map, that of its place in the period."""
+    torch.manual_seed(0)
+    judge, wave = MultiPeriodDiscriminator(SMALL), torch.randn(1, 3000)
+    changed = wave.clone()
+    changed[0, 1501] += 1.0
+    for period, before, after in zip(SMALL.periods, judge(wave), judge(changed), strict=True):
+        columns = (before[0] != after[0]).any(dim=2).any(dim=1)[0].nonzero().flatten().tolist()
+        assert columns == [1501 % period]
+
+
+def test_judges_are_those_that_the_configuration_asks_for() -> None:
+    wave = torch.randn(1, 4096)
+    assert list(Judges(DiscriminatorConfig())(wave)) == ["stft", "wave"]
+    assert list(Judges(replace(SMALL, scales=0))(wave)) == ["stft", "period"]
 
 
 def test_magnitudes_equal_an_independent_stft() -> None:
@@ -64,9 +88,9 @@ def test_white_noise_has_its_own_deviation_at_every_resolution() -> None:
         assert judge.magnitude(wave, index).square().mean().sqrt().item() == pytest.approx(0.3, rel=0.02)
 
 
-@pytest.mark.parametrize("kind", [MultiScaleDiscriminator, MultiResolutionDiscriminator])
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradients_reach_every_weight_and_the_wave_even_in_silence(
-    kind: type[MultiScaleDiscriminator | MultiResolutionDiscriminator],
+    kind: type[Kind],
 ) -> None:
     torch.manual_seed(0)
     judge = kind(SMALL)
@@ -78,15 +102,15 @@ def test_gradients_reach_every_weight_and_the_wave_even_in_silence(
     assert wave.grad[0].abs().sum() > 0
 
 
-@pytest.mark.parametrize("kind", [MultiScaleDiscriminator, MultiResolutionDiscriminator])
+@pytest.mark.parametrize("kind", KINDS)
 def test_speech_and_noise_can_be_told_apart(
-    kind: type[MultiScaleDiscriminator | MultiResolutionDiscriminator],
+    kind: type[Kind],
 ) -> None:
     torch.manual_seed(0)
     judge, speech = kind(SMALL), clip(8192)
     noise = speech.std() * torch.randn(1, 8192)
     optimiser = torch.optim.Adam(judge.parameters(), lr=5e-3)
-    for _ in range(30):
+    for _ in range(80):
         pairs = zip(judge(speech), judge(noise), strict=True)
         loss = torch.stack([(real[-1] - 1).square().mean() + fake[-1].square().mean() for real, fake in pairs]).sum()
         optimiser.zero_grad()

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from basis_melgan.config import Frames
-from basis_melgan.models.pairs import quadrature_pairs
+from basis_melgan.errors import ConfigurationError
+from basis_melgan.models.basis import overlap_add
+from basis_melgan.models.pairs import pairs_of, quadrature_pairs, quarter_turn
 
 FRAMES = Frames(basis_length=960, stride=240)
 
@@ -49,3 +52,46 @@ def test_steady_weights_make_a_steady_tone():
         inside = wave[2_400:-2_400]
         power = np.square(inside).reshape(-1, 240).mean(axis=1)
         assert power.std() / power.mean() < 0.1
+
+
+def test_fourier_pairs_are_an_inverse_stft():
+    """Weights by amplitude and phase add up to the windowed inverse transforms of those spectra, overlapped."""
+    frames = Frames(hop=256, basis_length=1024, stride=256)
+    pairs = quadrature_pairs(513, "fourier", frames)
+    torch.manual_seed(0)
+    amplitude, phase = torch.rand(1, 513, 12), 6.3 * torch.rand(1, 513, 12)
+    # At the ends of the spectrum a cosine and its sine have different energies, and ours are of unit norm.
+    amplitude[:, :4] = amplitude[:, -4:] = 0.0
+    weights = torch.cat([amplitude * phase.cos(), amplitude * phase.sin()], dim=1).double()
+    ours = overlap_add(weights.float(), torch.from_numpy(pairs.signals).float(), 256)[0]
+    # Ours turn about the middle of their window, a half sample off: e^{iω(n − 511.5)}; the sine lags, hence the minus.
+    omega = 2 * torch.pi * torch.arange(513) / 1024
+    turned = torch.polar(amplitude, -phase - 511.5 * omega[:, None])
+    window = torch.from_numpy(np.cos(np.pi * (np.arange(1024) - 511.5) / 1024) ** 2).float()
+    theirs = torch.zeros(11 * 256 + 1024)
+    for frame, piece in enumerate(torch.fft.irfft(turned[0].T)):
+        theirs[frame * 256 :][:1024] += window * piece
+    scale = (ours @ theirs) / theirs.square().sum()
+    torch.testing.assert_close(ours, scale * theirs, atol=1e-4, rtol=1e-3)
+
+
+def test_fourier_pairs_are_as_many_as_bins():
+    with pytest.raises(ConfigurationError, match=r"generator\.pairs: 256; spacing fourier has 513"):
+        quadrature_pairs(256, "fourier", Frames(hop=256, basis_length=1024, stride=256))
+
+
+def test_a_quarter_turn_makes_sines_of_cosines():
+    pairs = quadrature_pairs(64, "linear", FRAMES)
+    cosines, sines = torch.from_numpy(pairs.signals).chunk(2)
+    inner = slice(2, -2)  # at the ends of the spectrum the window's own spectrum folds
+    torch.testing.assert_close(quarter_turn(cosines)[inner], sines[inner], atol=1e-3, rtol=0.0)
+
+
+def test_pairs_are_found_again_from_their_signals_in_any_order():
+    made = quadrature_pairs(128, "mixed", FRAMES)
+    order = np.random.default_rng(0).permutation(128)
+    cosines, sines = np.split(made.signals, 2)
+    found = pairs_of(cosines[order], sines[order], 24_000)
+    np.testing.assert_allclose(found.signals, made.signals, atol=1e-12)
+    np.testing.assert_allclose(found.frequencies[2:-2], made.frequencies[2:-2], atol=2.0)
+    np.testing.assert_allclose(found.widths[3:-3], made.widths[3:-3], rtol=0.05)

@@ -10,8 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from basis_melgan.audio import files
+from basis_melgan.config import Frames
+from basis_melgan.models.pairs import quadrature_pairs
 from basis_melgan.training import losses
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
@@ -222,6 +225,48 @@ def test_least_squares_of_the_judges() -> None:
 def test_judges_of_different_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         losses.discriminator_loss(judged(1.0, 1.0), judged(1.0))
+
+
+def test_features_are_matched_map_by_map_but_for_the_logits() -> None:
+    real, made = judged(1.0, 1.0), judged(0.0, 5.0)
+    assert losses.feature_loss(real, made).item() == 0.0
+    made[1][0] = made[1][0] + 0.5
+    assert losses.feature_loss(real, made).item() == pytest.approx(0.25)
+
+
+def test_feature_matching_moves_what_was_made_and_not_the_judge() -> None:
+    real, made = judged(1.0), judged(0.0)
+    real[0][0].requires_grad_(True)
+    made[0][0] = (made[0][0] + 1.0).requires_grad_(True)
+    losses.feature_loss(real, made).backward()
+    assert real[0][0].grad is None
+    assert bool((made[0][0].grad > 0).all())
+
+
+# Spread
+
+
+def test_a_tight_frame_of_tones_has_no_spread() -> None:
+    tones = quadrature_pairs(512, "linear", Frames(hop=256, basis_length=1024, stride=256)).signals
+    assert losses.basis_spread(torch.from_numpy(tones).float(), 256).item() < 1e-3
+
+
+def test_spread_is_the_variance_of_the_frames_eigenvalues_and_of_the_spectra() -> None:
+    """Against the frame operator itself, as a matrix over eight frames.
+
+    What rings beyond the last frame comes back at the first, its sign turned: then the frequencies are (k + ½)/8.
+    """
+    torch.manual_seed(0)
+    signals, stride, circle = torch.randn(12, 16), 4, 32
+    line = torch.cat([F.pad(signals, (stride * k, 2 * circle - 16 - stride * k)) for k in range(8)])
+    frame = line[:, :circle] - line[:, circle:]
+    eigenvalues = torch.linalg.eigvalsh(frame.T @ frame)
+    uneven = (eigenvalues.var(correction=0) / eigenvalues.mean().square()).item()
+    power = torch.fft.rfft(signals).abs().square()
+    place = torch.linspace(0, 1, 9)
+    power = power / power.sum(dim=1, keepdim=True)
+    breadth = (power @ place.square() - (power @ place).square()).mean().item()
+    assert losses.basis_spread(signals, stride).item() == pytest.approx(uneven + 100 * breadth, rel=1e-4)
 
 
 # Sum
