@@ -31,8 +31,10 @@ LOSS_WEIGHTS = {
     "mel/l1": 0.0,  # not the paper's
     "adversarial/wave": 2.0,
     "adversarial/stft": 2.0,
-    "adversarial/period": 0.0,  # the last two are not the paper's
+    "adversarial/period": 0.0,  # what follows is not the paper's
     "features/l1": 0.0,
+    "pairs/log_amplitude": 0.0,
+    "pairs/phase": 0.0,
 }
 
 

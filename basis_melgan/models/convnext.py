@@ -144,6 +144,17 @@ class FrameRateGenerator(nn.Module):
         weights = self.head(said, gains).flatten(1, 2).transpose(1, 2)
         return Spoken(self.basis(weights), weights)
 
+    def targets(self, wave: Tensor) -> Tensor:
+        """Weights (B, 2P, K) that a wave (B, T) of whole strides has where the pairs are near a tight frame.
+
+        They are its products with every signal, over the frame's bound, which is the signals' energy per stride.
+        """
+        basis = self.basis
+        signals, length = basis.signals, basis.signals.shape[1]
+        padded = F.pad(wave, (basis.lead, length - basis.stride - basis.lead))
+        products = padded.unfold(1, length, basis.stride) @ signals.T
+        return products.transpose(1, 2) * (basis.stride / signals.square().sum())
+
 
 def _initialise(module: nn.Module) -> None:
     """Draw weights from N(0, 0.02) cut at two deviations, biases 0, as ConvNeXt does."""

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from basis_melgan.audio.mel import mel_triangles
 
+QUIET = 1e-3  # added to amplitudes of pairs before their logarithm
 Judged = Sequence[Sequence[Tensor]]  # feature maps of every judge of a kind
 
 EPSILON = 1e-8
@@ -143,6 +144,36 @@ def mel_loss(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
         ours, theirs = (filters @ stft_magnitude(wave.float(), resolution) for wave in (estimate, target))
         distances.append(F.l1_loss(ours.log(), theirs.log()))
     return torch.stack(distances).mean()
+
+
+def pair_losses(estimate: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """How far weights of quadrature pairs are from others, by amplitude and by phase.
+
+    Phases count by their differences from pair to pair, the group delay, and from frame to frame, the frequency, as
+    in APNet (arXiv 2305.07952, section 3.3), for a mel does not tell a wave from its negative. Distances on the circle
+    are 1 − cos, which needs no unwrapping, and weigh as the root of the target's amplitudes there.
+
+    Args:
+        estimate: (B, 2P, K), cosines first.
+        target: (B, 2P, K).
+
+    Returns:
+        ``pairs/log_amplitude``: mean distance of natural logarithms;
+        ``pairs/phase``: weighted mean of both distances, 0 to 2.
+    """
+    ours, theirs = (torch.complex(*weights.float().chunk(2, dim=1)) for weights in (estimate, target))
+    level, aim = ours.abs(), theirs.abs()
+    error = ours * theirs.conj() / (level * aim + EPSILON**2)  # of length 1, turned by the error of phase
+    distances = []
+    for axis in (1, 2):
+        count = error.shape[axis] - 1
+        one, next_one = error.narrow(axis, 0, count), error.narrow(axis, 1, count)
+        weight = (aim.narrow(axis, 0, count) * aim.narrow(axis, 1, count)).sqrt().sqrt()
+        distances.append((weight * (1.0 - (one * next_one.conj()).real)).sum() / (weight.sum() + EPSILON))
+    return {
+        "pairs/log_amplitude": F.l1_loss((level + QUIET).log(), (aim + QUIET).log()),
+        "pairs/phase": torch.stack(distances).mean(),
+    }
 
 
 def generator_adversarial_loss(judged: Judged) -> Tensor:

@@ -20,6 +20,7 @@ from basis_melgan.corpus import decompose, manifest
 from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import pictures, release
+from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.discriminators import Judges
 from basis_melgan.models.melgan import Spoken
 from basis_melgan.models.tasnet import SPEECH, Separated, Separator
@@ -85,7 +86,13 @@ def _require_separator(sources: Sources, config: Config) -> None:
                 "generator.kind: convnext has no separator to aim at; set vocoder_training.loss_weights.weights/l1 "
                 "to 0 and vocoder_training.target to recording"
             )
-    elif sources.separator is None:
+        return
+    if training.loss_weights["pairs/phase"] > 0 or training.loss_weights["pairs/log_amplitude"] > 0:
+        raise ConfigurationError(
+            f"generator.kind: {kind} has no pairs; set pairs/phase and pairs/log_amplitude of "
+            "vocoder_training.loss_weights to 0"
+        )
+    if sources.separator is None:
         raise ConfigurationError(f"separator: generator.kind {kind} needs one for its basis; give --separator FILE")
 
 
@@ -163,6 +170,8 @@ class VocoderTask:
         found = losses.stft_losses(spoken.wave, target, self.run.config.discriminators.resolutions)
         if training.loss_weights["mel/l1"] > 0:
             found["mel/l1"] = losses.mel_loss(spoken.wave, target, self.run.config.frames.sample_rate)
+        if training.loss_weights["pairs/phase"] > 0 or training.loss_weights["pairs/log_amplitude"] > 0:
+            found |= losses.pair_losses(spoken.weights, self._pair_targets(target))
         if adversarial:
             real = self.judging(target)
             found |= self._adversarial_losses(spoken.wave, real)
@@ -226,6 +235,11 @@ class VocoderTask:
         if stored.numel():
             return stored
         return self._separated(batch["wave"]).weights[:, SPEECH, :, self.run.config.frames.lead :]
+
+    @torch.no_grad()
+    def _pair_targets(self, target: Tensor) -> Tensor:
+        """Weights (B, 2P, K) of pairs that make the target wave (B, T)."""
+        return cast(FrameRateGenerator, self.generator.module).targets(target)
 
     @torch.no_grad()
     def _separated(self, wave: Tensor) -> Separated:

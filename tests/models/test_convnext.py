@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, spectrum_from_mel
 from basis_melgan.config import Config, Frames, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
@@ -17,6 +18,7 @@ from basis_melgan.models.vocode import Speaker
 from basis_melgan.parsing import load
 
 FAST = load("fast")
+CLIP = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))[1]
 
 
 def small(**changed) -> Config:
@@ -82,6 +84,16 @@ def test_the_prior_alone_gives_a_noise_its_level(convention):
     mel = torch.from_numpy(mel_spectrogram(noise, convention, config.frames))[None]
     level = generator(mel).wave[0, 4_800:-4_800].std().item()
     assert 20 * np.log10(level / 0.1) == pytest.approx(-1.5, abs=1.5)
+
+
+def test_targets_make_the_wave_again_where_pairs_are_a_tight_frame():
+    generator = built(small(pairs=512, spacing="linear"))
+    wave = torch.from_numpy(files.read(CLIP, 12_000, 40 * 256)[0])[None]
+    targets = generator.targets(wave)
+    assert targets.shape == (1, 1024, 40)
+    again, inside = generator.basis(targets), slice(1024, -1024)
+    error = (again - wave)[:, inside].square().sum() / wave[:, inside].square().sum()
+    assert 10 * torch.log10(error) < -40.0
 
 
 def test_the_size_is_what_the_preset_says():

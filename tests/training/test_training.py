@@ -466,3 +466,7 @@ def test_each_generator_asks_for_the_sources_it_needs(
         vocoder.train(corpus, tmp_path, Sources(separator, tmp_path), convnext)
     with pytest.raises(ConfigurationError, match=r"set vocoder_training\.loss_weights\.weights/l1 to 0"):
         vocoder.train(corpus, tmp_path, Sources(), convnext)
+    weights = config.vocoder_training.loss_weights | {"pairs/phase": 1.0}
+    paired = with_settings(config, "vocoder_training", loss_weights=weights)
+    with pytest.raises(ConfigurationError, match=r"kind: melgan has no pairs; set pairs/phase"):
+        vocoder.train(corpus, tmp_path, Sources(separator), paired)
