@@ -191,6 +191,7 @@ class GeneratorConfig:
     pairs: int = 256  # of convnext, quadrature pairs of basis signals
     spacing: Spacing = "mixed"  # of the pairs' frequencies; mixed is half linear, half mel; fourier an inverse STFT
     head: Literal["polar", "signed"] = "polar"  # of convnext, how it says the weights of a pair
+    lookahead: int | None = None  # of convnext, mel frames; 0 is causal, null as many as back
     prior: bool = True  # of convnext: its gains start from the mel's own spectrum
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from basis_melgan.audio.mel import convention, spectrum_from_mel
-from basis_melgan.config import Config
+from basis_melgan.config import Config, Frames, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.models.basis import Basis
 from basis_melgan.models.melgan import Spoken
@@ -18,12 +18,24 @@ from basis_melgan.models.pairs import Pairs, quadrature_pairs
 LOUDEST = 7.0  # of log gains; e^7 is 60 dB over full scale, beyond which a slip of the network would overflow
 
 
+class Convolution(nn.Conv1d):
+    """Convolution that sees `ahead` of its kernel's frames ahead and the others back, and keeps their number."""
+
+    def __init__(self, channels: int, out: int, kernel: int, ahead: int, groups: int = 1) -> None:
+        super().__init__(channels, out, kernel, groups=groups)
+        self.around = (kernel - 1 - ahead, ahead)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(B, channels, F) to (B, out, F); beyond the ends are zeros."""
+        return super().forward(F.pad(hidden, self.around))
+
+
 class Block(nn.Module):
     """ConvNeXt's block in one dimension (arXiv 2201.03545; sizes as in Vocos, arXiv 2306.00814)."""
 
-    def __init__(self, channels: int, hidden: int, kernel: int, scale: float) -> None:
+    def __init__(self, channels: int, hidden: int, kernel: int, ahead: int, scale: float) -> None:
         super().__init__()
-        self.depthwise = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        self.depthwise = Convolution(channels, channels, kernel, ahead, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.widen = nn.Linear(channels, hidden)
         self.narrow = nn.Linear(hidden, channels)
@@ -104,24 +116,25 @@ class FrameRateGenerator(nn.Module):
         _validate(config)
         self.bands, self.hop = convention(config.mel).bands, frames.hop
         self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
+        lead, ahead = _lookahead(sizes, frames)
         pairs = pairs if pairs is not None else quadrature_pairs(sizes.pairs, sizes.spacing, frames)
-        self.embed = nn.Conv1d(self.bands, sizes.channels, sizes.kernel, padding=sizes.kernel // 2)
+        self.embed = Convolution(self.bands, sizes.channels, sizes.kernel, ahead[0])
         self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.trunk = nn.Sequential(
-            *(Block(sizes.channels, sizes.hidden, sizes.kernel, 1.0 / sizes.blocks) for _ in range(sizes.blocks))
+            *(Block(sizes.channels, sizes.hidden, sizes.kernel, each, 1.0 / sizes.blocks) for each in ahead[1:])
         )
         self.last_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.head = Polar() if sizes.head == "polar" else Signed()
         self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
         self.gains = Gains(config, pairs) if sizes.prior else None
         self.apply(_initialise)
-        # Around its own samples, a signal reaches as far ahead as back.
-        lead = (frames.basis_length - frames.stride) // 2
         self.basis = Basis(2 * sizes.pairs, frames, lead)
         self.basis.signals.data.copy_(torch.from_numpy(pairs.signals))
         self.basis.requires_grad_(False)
-        # Mel frames on either side that a frame's samples depend on.
-        self.context = (sizes.blocks + 1) * (sizes.kernel // 2) + -(-lead // frames.hop)
+        # Mel frames back and ahead that a frame's samples depend on.
+        rest = frames.basis_length - frames.stride - lead
+        self.past = sum(sizes.kernel - 1 - each for each in ahead) + -(-rest // frames.hop)
+        self.lookahead = sum(ahead) + -(-lead // frames.hop)
 
     def forward(self, mel: Tensor) -> Spoken:
         """Speak a mel.
@@ -164,12 +177,28 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+def _lookahead(sizes: GeneratorConfig, frames: Frames) -> tuple[int, list[int]]:
+    """Samples that a signal begins before its own frame, and frames that each convolution sees ahead, first to last.
+
+    Without a limit a signal reaches as far ahead as back, and so does every convolution. With one, signals use it up
+    first, for a window's middle is where its frame's sound is, then the first convolutions.
+    """
+    lead, reach, layers = (frames.basis_length - frames.stride) // 2, sizes.kernel // 2, sizes.blocks + 1
+    if sizes.lookahead is None:
+        return lead, [reach] * layers
+    lead = min(lead, sizes.lookahead * frames.hop)
+    left = sizes.lookahead - -(-lead // frames.hop)
+    return lead, [max(0, min(reach, left - layer * reach)) for layer in range(layers)]
+
+
 def _validate(config: Config) -> None:
     sizes, frames = config.generator, config.frames
     if min(sizes.channels, sizes.hidden, sizes.blocks, sizes.pairs) < 1:
         raise ConfigurationError(f"generator: {sizes} has a size below 1; use 1 or more")
     if sizes.kernel % 2 == 0:
         raise ConfigurationError(f"generator.kernel: {sizes.kernel} is even; use an odd size")
+    if sizes.lookahead is not None and sizes.lookahead < 0:
+        raise ConfigurationError(f"generator.lookahead: {sizes.lookahead} is below 0, which is causal; use 0 or more")
     if frames.basis_length < 2 * frames.stride or (frames.basis_length - frames.stride) % 2:
         raise ConfigurationError(
             f"frames.basis_length: {frames.basis_length} over a stride of {frames.stride}; convnext needs at least two "

@@ -71,8 +71,9 @@ class Generator(nn.Module):
         self.bands, self.hop = bands, frames.hop
         self.weights_per_mel = frames.weights_per_mel
         self.edge, self.shortest = _edge(config), _shortest(config)
-        # Mel frames on either side that a frame's samples depend on; the basis reaches `lead` weight frames back.
-        self.context = self.edge + FIRST_KERNEL // 2 + -(-frames.lead // frames.weights_per_mel)
+        # Mel frames back and ahead that a frame's samples depend on; the basis reaches `lead` weight frames back.
+        self.lookahead = self.edge + FIRST_KERNEL // 2
+        self.past = self.lookahead + -(-frames.lead // frames.weights_per_mel)
         layers: list[nn.Module] = [
             nn.ReflectionPad1d(FIRST_KERNEL // 2),
             _normed(nn.Conv1d(bands, config.channels, FIRST_KERNEL)),

@@ -138,13 +138,13 @@ class Speaker:
         Each piece is spoken with as much of the mel around it as the generator can see, so it equals that part of the
         whole.
         """
-        hop, context, frames = self.config.frames.hop, self._generator.context, mel.shape[1]
+        hop, frames, generator = self.config.frames.hop, mel.shape[1], self._generator
         for start in range(0, frames, WINDOW):
             stop = min(start + WINDOW, frames)
-            left = max(0, start - context)
-            seen = np.array(mel[:, left : stop + context], dtype=np.float32)
+            left = max(0, start - generator.past)
+            seen = np.array(mel[:, left : stop + generator.lookahead], dtype=np.float32)
             with torch.inference_mode():
-                wave: Wave = self._generator(torch.from_numpy(seen)[None]).wave[0].numpy()
+                wave: Wave = generator(torch.from_numpy(seen)[None]).wave[0].numpy()
             yield wave[(start - left) * hop : (stop - left) * hop][: max(0, samples - start * hop)]
 
     def _require(self, mel: Mel) -> None:

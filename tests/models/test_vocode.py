@@ -97,7 +97,7 @@ def test_silence_is_silence_at_the_edges_of_windows_too(speaker: Speaker, monkey
         (GeneratorConfig(channels=16, upsampling=(2,), stacks=1), Frames(hop=30, stride=15, basis_length=75)),
     ],
 )
-def test_the_declared_context_is_what_the_gradient_measures(config: GeneratorConfig, frames: Frames) -> None:
+def test_past_and_lookahead_are_what_the_gradient_measures(config: GeneratorConfig, frames: Frames) -> None:
     torch.manual_seed(0)
     generator = Generator(config, 10, frames, 16).double()
     middle, count = 60, 121
@@ -113,8 +113,8 @@ def test_the_declared_context_is_what_the_gradient_measures(config: GeneratorCon
     wave[..., middle * frames.hop : (middle + 1) * frames.hop].square().sum().backward()
     assert mel.grad is not None
     seen = mel.grad.abs().sum(dim=(0, 1)).nonzero().flatten()
-    reach = max(middle - int(seen[0]), int(seen[-1]) - middle)
-    assert generator.context - 1 <= reach <= generator.context
+    assert generator.past - 1 <= middle - int(seen[0]) <= generator.past
+    assert generator.lookahead - 1 <= int(seen[-1]) - middle <= generator.lookahead
 
 
 def test_pieces_can_end_before_the_mel_does(speaker: Speaker, monkeypatch) -> None:
