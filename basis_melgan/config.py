@@ -203,6 +203,7 @@ class DiscriminatorConfig:
     channels: int = 16  # first layer of each scale
     maximum_channels: int = 512
     stft_channels: int = 32
+    stft_stride: int = 2  # bins, of the first layer
     periods: tuple[int, ...] = ()  # samples; none in the paper
     period_channels: int = 16  # first layer of each period; doubled from layer to layer
     # FFT, hop and window in samples

@@ -72,7 +72,7 @@ class MultiResolutionDiscriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.resolutions = config.resolutions
-        self.judges = nn.ModuleList([_stft_judge(config.stft_channels) for _ in config.resolutions])
+        self.judges = nn.ModuleList([_stft_judge(config) for _ in config.resolutions])
         for index, (_, _, length) in enumerate(config.resolutions):
             self.register_buffer(f"window{index}", torch.hann_window(length), persistent=False)
 
@@ -115,15 +115,18 @@ class MultiPeriodDiscriminator(nn.Module):
         """Judge a wave (B, T).
 
         Returns:
-            For every period p the feature maps (B, channels, ≈ T / p / 3^layer, p); the last, of one channel, holds
-            the logits.
+            For every period p the feature maps (B·p, channels, ≈ T / p / 3^layer), an item's places in the period one
+            after the other; the last, of one channel, holds the logits.
         """
-        return [judge(self._folded(wave, period)) for period, judge in zip(self.periods, self.judges, strict=True)]
+        return [judge(self._combed(wave, period)) for period, judge in zip(self.periods, self.judges, strict=True)]
 
-    def _folded(self, wave: Tensor, period: int) -> Tensor:
-        """Rows of `period` samples (B, 1, ⌈T / period⌉, period), the last one filled up by reflection."""
+    def _combed(self, wave: Tensor, period: int) -> Tensor:
+        """Every p-th sample (B·p, 1, ⌈T / p⌉), the last filled up by reflection.
+
+        HiFi-GAN folds them into images under kernels of one column, which is the same and on a CPU half as fast.
+        """
         padded = F.pad(wave[:, None], (0, -wave.shape[1] % period), mode="reflect")
-        return padded.reshape(len(wave), 1, -1, period)
+        return padded.reshape(len(wave), -1, period).transpose(1, 2).reshape(len(wave) * period, 1, -1)
 
 
 class Judges(nn.ModuleDict):
@@ -143,12 +146,11 @@ class Judges(nn.ModuleDict):
 
 
 def _period_judge(channels: int) -> _Judge:
-    """Kernels and strides are (time, place in the period)."""
     sizes = [1, *(channels * 2**layer for layer in range(PERIOD_LAYERS))]
     layers: list[nn.Module] = [
-        nn.Conv2d(before, after, (5, 1), stride=(3, 1), padding=(2, 0)) for before, after in itertools.pairwise(sizes)
+        nn.Conv1d(before, after, 5, stride=3, padding=2) for before, after in itertools.pairwise(sizes)
     ]
-    return _Judge([*layers, nn.Conv2d(sizes[-1], 1, (3, 1), padding=(1, 0))])
+    return _Judge([*layers, nn.Conv1d(sizes[-1], 1, 3, padding=1)])
 
 
 def _wave_judge(config: DiscriminatorConfig) -> _Judge:
@@ -163,11 +165,12 @@ def _wave_judge(config: DiscriminatorConfig) -> _Judge:
     return _Judge(layers)
 
 
-def _stft_judge(channels: int) -> _Judge:
+def _stft_judge(config: DiscriminatorConfig) -> _Judge:
     """Kernels and strides are (frequency, time)."""
+    channels = config.stft_channels
     return _Judge(
         [
-            nn.Conv2d(1, channels, (9, 3), stride=(2, 1), padding=(4, 1)),
+            nn.Conv2d(1, channels, (9, 3), stride=(config.stft_stride, 1), padding=(4, 1)),
             nn.Conv2d(channels, channels, (9, 3), stride=(2, 2), padding=(4, 1)),
             nn.Conv2d(channels, channels, (9, 3), stride=(2, 2), padding=(4, 1)),
             nn.Conv2d(channels, channels, (9, 3), stride=(2, 2), padding=(4, 1)),

@@ -26,27 +26,27 @@ class LearnedPairs(nn.Module):
         super().__init__()
         self.frames, self.form = frames, form
         where = layout(count, "mixed", frames)
-        for name, values in zip(("frequencies", "widths", "lengths"), where, strict=True):
+        for name, values in where._asdict().items():
             self.register_buffer(name, torch.from_numpy(values).float(), persistent=False)
         if form == "pairs":
             for name in ("shift", "stretch", "sharpen", "level"):
                 self.register_parameter(name, nn.Parameter(torch.zeros(count)))
         else:
-            self.taps = nn.Parameter(self._tones(2.0 * torch.ones(count))[:count])
+            self.taps = nn.Parameter(self._tones()[:count])
 
     @property
     def signals(self) -> Tensor:
         """The basis (2P, L): cosines, then sines."""
         if self.form == "taps":
             return torch.cat([self.taps, quarter_turn(self.taps)])
-        tones = self._tones(2.0 * self.get_parameter("sharpen").exp())
-        return tones * self.get_parameter("level").exp().repeat(2)[:, None]
+        return self._tones() * self.get_parameter("level").exp().repeat(2)[:, None]
 
-    def _tones(self, powers: Tensor) -> Tensor:
-        frequencies, lengths = self.get_buffer("frequencies"), self.get_buffer("lengths")
+    def _tones(self) -> Tensor:
+        frequencies, lengths, powers = (self.get_buffer(name) for name in ("frequencies", "lengths", "powers"))
         if self.form == "pairs":
             frequencies = frequencies + self.get_parameter("shift") * self.get_buffer("widths")
             lengths = lengths * self.get_parameter("stretch").exp()
+            powers = powers * self.get_parameter("sharpen").exp()
         longest = float(self.frames.basis_length)
         return windowed_tones(frequencies, lengths.clamp(SHORTEST * self.frames.stride, longest), powers, self.frames)
 

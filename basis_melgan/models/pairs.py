@@ -23,11 +23,13 @@ class Layout(NamedTuple):
         frequencies: (P,), Hz.
         widths: (P,), Hz that each pair has to cover.
         lengths: (P,), samples of each pair's window.
+        powers: (P,), of the half cosine that each window is.
     """
 
     frequencies: Array
     widths: Array
     lengths: Array
+    powers: Array
 
 
 class Pairs(NamedTuple):
@@ -48,7 +50,9 @@ def layout(count: int, spacing: Spacing, frames: Frames) -> Layout:
     """Lay out pairs from 0 Hz to half the sample rate.
 
     A window is as long as the inverse of the width that its pair covers, which is the length that resolves it; but not
-    longer than L, nor shorter than two strides, below which its copies would not add up to a steady tone.
+    longer than L, nor shorter than two strides, below which its copies would not add up to a steady tone. For a pair
+    analyses and synthesises, it is the windows' squares that must add up: from three strides on Hann's do, of two
+    strides those of a half cosine; between them the power goes from 1 to 2.
 
     Args:
         count: P.
@@ -64,22 +68,20 @@ def layout(count: int, spacing: Spacing, frames: Frames) -> Layout:
         bins = frames.basis_length // 2 + 1
         if count != bins:
             raise ConfigurationError(f"generator.pairs: {count}; spacing fourier has {bins}, basis_length / 2 + 1")
-        width = 2.0 * top / frames.basis_length
-        return Layout(
-            np.arange(bins) * np.float64(width), np.full(bins, width), np.full(bins, float(frames.basis_length))
-        )
+        frequencies, lengths = np.linspace(0.0, top, bins), np.full(bins, float(frames.basis_length))
+        return Layout(frequencies, np.full(bins, frequencies[1]), lengths, np.full(bins, 2.0))
     places = np.arange(2 * count + 1) / (2 * count)  # of edges and, between them, of pairs
     scale = _frequencies(places, spacing, top)
     frequencies, widths = scale[1::2], np.diff(scale[::2])
     lengths = np.clip(frames.sample_rate / widths, 2 * frames.stride, frames.basis_length)
-    return Layout(frequencies, widths, lengths)
+    return Layout(frequencies, widths, lengths, np.clip(lengths / frames.stride - 1.0, 1.0, 2.0))
 
 
 def quadrature_pairs(count: int, spacing: Spacing, frames: Frames) -> Pairs:
-    """Pairs of unit norm under Hann windows about the middle of L samples, laid out by `layout`, which says more."""
+    """Pairs of unit norm, windowed about the middle of L samples, laid out by `layout`, which says more."""
     where = layout(count, spacing, frames)
-    frequencies, lengths = (torch.from_numpy(values) for values in (where.frequencies, where.lengths))
-    signals = windowed_tones(frequencies, lengths, torch.full_like(lengths, 2.0), frames)
+    frequencies, _, lengths, powers = (torch.from_numpy(values) for values in where)
+    signals = windowed_tones(frequencies, lengths, powers, frames)
     return Pairs(where.frequencies, where.widths, signals.numpy())
 
 

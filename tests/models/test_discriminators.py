@@ -33,7 +33,7 @@ def test_all_keep_one_contract(kind: type[Kind], samples: int) -> None:
     assert len(judged) == 3
     for features in judged:
         assert len(features) >= 5
-        assert all(len(feature) == 3 for feature in features)
+        assert all(len(feature) % 3 == 0 for feature in features)
         assert features[-1].shape[1] == 1
         assert features[-1].numel() > 0
 
@@ -52,14 +52,14 @@ def test_the_halved_wave_is_an_average_without_padding_in_it() -> None:
 
 
 def test_period_judges_see_every_pth_sample() -> None:
-    """A change of one sample shows in one column of the first map, that of its place in the period."""
+    """A change of one sample shows in one row of the first map, that of its place in the period."""
     torch.manual_seed(0)
-    judge, wave = MultiPeriodDiscriminator(SMALL), torch.randn(1, 3000)
+    judge, wave = MultiPeriodDiscriminator(SMALL), torch.randn(2, 3000)
     changed = wave.clone()
-    changed[0, 1501] += 1.0
+    changed[1, 1501] += 1.0
     for period, before, after in zip(SMALL.periods, judge(wave), judge(changed), strict=True):
-        columns = (before[0] != after[0]).any(dim=2).any(dim=1)[0].nonzero().flatten().tolist()
-        assert columns == [1501 % period]
+        rows = (before[0] != after[0]).any(dim=2).any(dim=1).nonzero().flatten().tolist()
+        assert rows == [period + 1501 % period]
 
 
 def test_judges_are_those_that_the_configuration_asks_for() -> None:

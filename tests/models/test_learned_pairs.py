@@ -51,6 +51,7 @@ def test_masks_of_one_give_back_the_wave_where_pairs_are_a_tight_frame() -> None
     separator = Separator(config.separator, config.frames)
     separator.basis.frequencies.copy_(torch.arange(512) * 23.4375 + 11.71875)
     separator.basis.lengths.fill_(1024.0)
+    separator.basis.powers.fill_(2.0)
     spectrum = torch.fft.rfft(torch.randn(1, 8_192))
     spectrum[:, :100] = spectrum[:, -100:] = 0.0  # at the ends of the spectrum pairs are no quarter turn apart
     wave = torch.fft.irfft(spectrum)
