@@ -138,6 +138,34 @@ def train_vocoder(
     train(corpus, out, Sources(separator, decomposition, start), config, force)
 
 
+def fine_tune(
+    corpus: Path,
+    out: Path,
+    *,
+    config: Config,
+    vocoder: Path | None = None,
+    mels: Path | None = None,
+    force: bool = False,
+) -> None:
+    """Train a vocoder further on the recordings of a voice.
+
+    Goes on by itself where OUT holds a fine-tuning with the same configuration.
+
+    Args:
+        corpus: prepared corpus, or a folder of several.
+        out: folder for checkpoints, log and the finished vocoder.
+        vocoder: trained vocoder; the one released with this package unless given.
+        mels: folder of mels that a text-to-speech system predicts with the recordings' durations, CLIP.npy each.
+        force: start afresh, replacing what OUT holds.
+        config: all settings.
+    """
+    from basis_melgan.models.release import bundled
+    from basis_melgan.models.vocode import RELEASED
+    from basis_melgan.training.fine_tuning import fine_tune
+
+    fine_tune(corpus, out, vocoder or bundled(RELEASED), mels, config, force)
+
+
 def vocode(source: Path, out: Path, vocoder: Path | None = None, force: bool = False) -> None:
     """Turn a mel spectrogram or a recording into speech.
 
@@ -255,6 +283,7 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     analyse: (),
     decompose: ("engine",),
     train_vocoder: ("frames", "mel", "generator", "discriminators", "vocoder_training", "engine"),
+    fine_tune: ("fine_tuning", "engine"),
     vocode: (),
     evaluate: (),
     compare: (),

@@ -239,6 +239,20 @@ class VocoderTrainingConfig:
 
 
 @dataclass(frozen=True)
+class FineTuningConfig:
+    """From a trained vocoder to a voice: its own training gone on with, at rates that fall to 0."""
+
+    steps: int = 3_000
+    batch: int = 16  # crops over all processes
+    learning_rate: float = 2e-4
+    discriminator_learning_rate: float = 1e-4
+    warmup: int = 100  # steps
+    validate_every: int = 250  # steps
+    save_every: int = 250  # steps
+    seed: int = 1
+
+
+@dataclass(frozen=True)
 class EngineConfig:
     """Where and how precisely a training runs."""
 
@@ -266,6 +280,7 @@ class Config:
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     vocoder_training: VocoderTrainingConfig = field(default_factory=VocoderTrainingConfig)
+    fine_tuning: FineTuningConfig = field(default_factory=FineTuningConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
 
     def __post_init__(self) -> None:

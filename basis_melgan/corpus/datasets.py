@@ -11,11 +11,11 @@ from torch.utils.data import Dataset, Sampler
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import convention, mel_spectrogram
 from basis_melgan.config import Config, MixtureConfig
 from basis_melgan.corpus import noise
 from basis_melgan.corpus.decompose import Decomposition
 from basis_melgan.corpus.manifest import Clip
+from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import CorpusError
 
 Clips = Sequence[tuple[Path, Clip]]
@@ -117,33 +117,32 @@ class Utterance(TypedDict):
 class SpeechCrops(Dataset[Utterance]):
     """Random crops of speech with their mel, cut so that both are as in the whole clip."""
 
-    def __init__(self, clips: Clips, config: Config, decomposition: Decomposition | None) -> None:
+    def __init__(
+        self, clips: Clips, config: Config, decomposition: Decomposition | None, mels: Mels | None = None
+    ) -> None:
         self.config = config
         self.frames = config.frames
         self.decomposition = decomposition
+        self.mels = mels or Mels(config.mel, config.frames)
         self.length = config.vocoder_training.crop
-        # Frames beside the crop that reach into its frames' windows, and one for the pre-emphasis.
-        self.margin = -(-convention(config.mel).n_fft // (2 * config.frames.hop)) + 1
-        self.clips = _ByLength(clips, minimum=self.frames.samples(self.length + 2 * self.margin))
+        self.clips = _ByLength(clips, minimum=self.frames.samples(self.length + 2 * self.mels.margin))
 
     def __getitem__(self, index: int) -> Utterance:
         training = self.config.vocoder_training
         rng = np.random.default_rng([training.seed, index])
         path, clip = self.clips.draw(rng)
-        last = self.frames.mel_frames(clip.samples) - self.length - self.margin
-        first = int(rng.integers(self.margin, last + 1))
-        lead, samples = self.frames.samples(self.margin), self.frames.samples(self.length)
-        around = files.read(path, self.frames.samples(first) - lead, samples + 2 * lead)[0]
-        mel = mel_spectrogram(around, self.config.mel, self.frames)[:, self.margin : self.margin + self.length]
-        wave = around[lead : lead + samples]
+        last = self.frames.mel_frames(clip.samples) - self.length - self.mels.margin
+        first = int(rng.integers(self.mels.margin, last + 1))
+        wave, mel = self.mels.excerpt(path, first, self.length)
         weights = np.zeros((0, 0), dtype=np.float32)
         if self.decomposition is not None:
             weights = self.decomposition.weights(clip, first, self.length)
             if training.target == "resynthesis":
-                wave = self.decomposition.wave(clip, self.frames.samples(first), samples)
+                samples = self.frames.samples(self.length)
+                wave = self.decomposition.wave(clip, self.frames.samples(first), samples).copy()
         return {
-            "wave": torch.from_numpy(wave.copy()),
-            "mel": torch.from_numpy(mel.copy()),
+            "wave": torch.from_numpy(wave),
+            "mel": torch.from_numpy(mel),
             "weights": torch.from_numpy(weights),
             "id": f"{clip.id}@{first}",
         }

@@ -26,7 +26,7 @@ from basis_melgan.models.tasnet import Separator
 FORMAT = 1
 PACKAGE = Path(basis_melgan.__file__).parent
 Module = TypeVar("Module", bound=torch.nn.Module)
-Kind = Literal["separator", "vocoder"]
+Kind = Literal["separator", "vocoder", "discriminators"]
 AnyGenerator = Generator | FrameRateGenerator
 
 
@@ -73,6 +73,11 @@ def bundled(name: str) -> Path:
         if path.is_file():
             return path
     raise ModelFileError(f"{name}: not released with this installation; train a model and name its file")
+
+
+def discriminators_of(vocoder: Path) -> Path:
+    """Where a vocoder's discriminators lie, if it was released with them: beside it."""
+    return vocoder.with_name(f"{vocoder.stem}.discriminators.safetensors")
 
 
 def load_separator(path: Path) -> tuple[Separator, Config]:

@@ -17,7 +17,7 @@ from basis_melgan.audio.mel import convention, mel_spectrogram
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.models import release
 
-RELEASED = "paper-24k"
+RELEASED = "speech-24k"
 WINDOW = 500  # mel frames spoken at once, 5 s at the paper's hop: half a dozen tensors of 8 MB
 
 Mel = npt.NDArray[np.floating[Any]]

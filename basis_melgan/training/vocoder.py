@@ -13,11 +13,10 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
-from basis_melgan.audio import files
-from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config import Config, VocoderTrainingConfig
 from basis_melgan.corpus import decompose, manifest
 from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
+from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import pictures, release
 from basis_melgan.models.convnext import FrameRateGenerator
@@ -38,6 +37,8 @@ class Sources:
     separator: Path | None = None  # whose basis is used; convnext has pairs of its own without
     decomposition: Path | None = None  # stored weight targets; without them the frozen separator computes them
     start: Path | None = None  # a vocoder whose weights and basis to start from; without it weights are drawn at random
+    discriminators: Path | None = None  # to start from
+    mels: Path | None = None  # folder of predicted ones; without it they are computed from the recordings
 
 
 def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool = False) -> None:
@@ -46,8 +47,8 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     Raises:
         ConfigurationError: there is no separator where the generator or a loss needs one, or it has another frame
             geometry than `config`; or the vocoder to start from has another generator, mel or frame geometry.
-        CorpusError: the corpus or its decomposition is missing, empty, or of another kind.
-        ModelFileError: the separator cannot be read.
+        CorpusError: the corpus, its decomposition or its predicted mels are missing, empty, or of another kind.
+        ModelFileError: the separator, the vocoder or the discriminators cannot be read.
         TrainingError: a checkpoint cannot be resumed, or a loss is NaN or infinite.
     """
     _require_separator(sources, config)
@@ -66,12 +67,16 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     stored = None
     if sources.decomposition is not None and sources.separator is not None:
         stored = decompose.load(sources.decomposition, sources.separator, run.data_hash)
-    dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, stored)
-    validation = manifest.load_clips(corpora, "validation")
+    mels = Mels(config.mel, config.frames, sources.mels)
+    clips, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
+    mels.require([*clips, *validation])
+    dataset = SpeechCrops(clips, config, stored, mels)
     generator = release.new_generator(config, teacher)
     if sources.start is not None:
         generator.load_state_dict(_start(sources.start, config))
     task = VocoderTask(dataset, validation, teacher, generator, run, engine)
+    if sources.discriminators is not None:
+        task.judges.load_state_dict(_discriminators(sources.discriminators, config))
     fit(task, engine, config.engine, run)
     engine.print(f"vocoder: {task.path}")
 
@@ -92,7 +97,8 @@ def _require_separator(sources: Sources, config: Config) -> None:
             f"generator.kind: {kind} has no pairs; set pairs/phase and pairs/log_amplitude of "
             "vocoder_training.loss_weights to 0"
         )
-    if sources.separator is None:
+    aimed_at = training.loss_weights["weights/l1"] > 0 or training.target == "resynthesis"
+    if sources.separator is None and (sources.start is None or aimed_at):
         raise ConfigurationError(f"separator: generator.kind {kind} needs one for its basis; give --separator FILE")
 
 
@@ -112,6 +118,17 @@ def _start(path: Path, config: Config) -> dict[str, Tensor]:
         was, now = getattr(theirs, section), getattr(config, section)
         if was != now:
             raise ConfigurationError(f"{path}: its {section} is {was}, here it is {now}; start from one with the same")
+    return state
+
+
+def _discriminators(path: Path, config: Config) -> dict[str, Tensor]:
+    """Parameters of discriminators that are as `config` says."""
+    state, theirs = release.read(path, "discriminators")
+    if theirs.discriminators != config.discriminators:
+        raise ConfigurationError(
+            f"{path}: its discriminators are {theirs.discriminators}, here they are {config.discriminators}; "
+            "give those that were trained with the vocoder"
+        )
     return state
 
 
@@ -254,8 +271,7 @@ class VocoderTask:
         generator = self.average.module.eval()
         found = []
         for index, (path, samples) in enumerate(self.validation):
-            recording = files.read(path, 0, config.frames.samples(config.frames.mel_frames(samples)))[0]
-            mel = mel_spectrogram(recording, config.mel, config.frames)[:, : config.frames.mel_frames(samples)]
+            recording, mel = self.dataset.mels.excerpt(path, 0, config.frames.mel_frames(samples))
             spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
             target = torch.from_numpy(recording)[None].to(self.engine.device)
             found.append(losses.stft_losses(spoken.wave, target, config.discriminators.resolutions))
@@ -268,9 +284,12 @@ class VocoderTask:
             board.add_scalar(f"validation/{name}", float(np.mean([float(each[name]) for each in found])), step)
 
     def release(self, step: int) -> None:
-        """Write the averaged generator as the run's vocoder."""
+        """Write the averaged generator as the run's vocoder, and beside it the discriminators that have learned."""
         origin = release.Origin(step, self.run.data_hash)
         release.save(self.path, "vocoder", self.average.module.state_dict(), self.run.config, origin)
+        if step > self.training.adversarial_from:
+            beside = release.discriminators_of(self.path)
+            release.save(beside, "discriminators", self.judges.state_dict(), self.run.config, origin)
 
 
 def _groups(generator: release.AnyGenerator, training: VocoderTrainingConfig) -> list[dict[str, Any]]:

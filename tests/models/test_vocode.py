@@ -204,10 +204,10 @@ def test_any_rate_and_channels_are_spoken(rate: int, model: Path, speaker: Speak
 
 def test_the_released_vocoder_is_the_default(model: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(release, "PACKAGE", tmp_path / "package")
-    with pytest.raises(ModelFileError, match="paper-24k: not released with this installation"):
+    with pytest.raises(ModelFileError, match="speech-24k: not released with this installation"):
         vocode(CLIPS[0], tmp_path / "spoken.wav")
     (tmp_path / "pretrained").mkdir()
-    (tmp_path / "pretrained" / "paper-24k.safetensors").write_bytes(model.read_bytes())
+    (tmp_path / "pretrained" / "speech-24k.safetensors").write_bytes(model.read_bytes())
     vocode(CLIPS[0], tmp_path / "spoken.wav")
     assert files.length(tmp_path / "spoken.wav") == files.length(CLIPS[0])
 

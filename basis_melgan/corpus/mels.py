@@ -1,0 +1,77 @@
+"""Mels of clips: computed from the recordings, or predicted by a text-to-speech system and read from files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from basis_melgan.audio import files
+from basis_melgan.audio.files import Wave
+from basis_melgan.audio.mel import Array, convention, mel_spectrogram
+from basis_melgan.config import Convention, Frames
+from basis_melgan.corpus.manifest import Clip
+from basis_melgan.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class Mels:
+    """Where a training's mels come from.
+
+    Attributes:
+        name: their convention.
+        frames: their geometry.
+        predicted: folder of files CLIP.npy, each the mel (M, F) that a text-to-speech system predicts for a clip with
+            the durations of its recording (teacher-forced); None to compute mels from the recordings.
+    """
+
+    name: Convention
+    frames: Frames
+    predicted: Path | None = None
+
+    @property
+    def margin(self) -> int:
+        """Frames beside an excerpt whose samples reach into its frames' windows, and one for the pre-emphasis."""
+        return -(-convention(self.name).n_fft // (2 * self.frames.hop)) + 1
+
+    def excerpt(self, path: Path, first: int, count: int) -> tuple[Wave, Array]:
+        """Samples (count·hop,) of a clip from mel frame `first` on, and their mel (M, count).
+
+        A mel that is computed is as in the whole clip where `margin` frames are left on both sides.
+
+        Raises:
+            CorpusError: the clip has no predicted mel, or one of another shape.
+        """
+        lead = min(first, self.margin)
+        start, samples = self.frames.samples(first - lead), self.frames.samples(count)
+        around = files.read(path, start, samples + self.frames.samples(lead + self.margin))[0]
+        wave = around[self.frames.samples(lead) :][:samples]
+        if self.predicted is not None:
+            return wave.copy(), self._read(path)[:, first : first + count].astype(np.float32)
+        return wave.copy(), mel_spectrogram(around, self.name, self.frames)[:, lead : lead + count].copy()
+
+    def require(self, clips: Sequence[tuple[Path, Clip]]) -> None:
+        """Raise CorpusError unless every clip has a mel of its length."""
+        if self.predicted is None:
+            return
+        for path, clip in clips:
+            bands, frames = convention(self.name).bands, self.frames.mel_frames(clip.samples)
+            found = self._read(path).shape
+            if len(found) != 2 or found[0] != bands or abs(found[1] - frames) > 1:
+                raise CorpusError(
+                    f"{self._file(path)}: a mel of shape {found}; {clip.id} needs ({bands}, {frames}), give or take "
+                    f"a frame, in the convention {self.name} at a hop of {self.frames.hop}"
+                )
+
+    def _file(self, path: Path) -> Path:
+        return (self.predicted or path.parent) / f"{path.stem}.npy"
+
+    def _read(self, path: Path) -> Array:
+        """The predicted mel of a clip, which stays on disk until it is used."""
+        file = self._file(path)
+        try:
+            return np.lib.format.open_memmap(file, mode="r")  # which knows no pickles
+        except FileNotFoundError as error:
+            raise CorpusError(f"{file}: no such file; every clip needs its predicted mel there") from error
+        except (OSError, ValueError) as error:
+            raise CorpusError(f"{file}: damaged or no array ({error}); save the mel with numpy.save") from error

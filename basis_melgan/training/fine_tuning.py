@@ -1,0 +1,43 @@
+"""From a trained vocoder to a voice: its training, gone on with on other recordings."""
+
+import dataclasses
+from pathlib import Path
+
+from basis_melgan.config import Config
+from basis_melgan.models import release
+from basis_melgan.training import vocoder
+
+
+def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: Config, force: bool = False) -> None:
+    """Train a vocoder further on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
+
+    The vocoder's file says what it is and by which losses it learned; how long and how fast it learns now, `config`
+    does. Its discriminators, where they lie beside it, judge from the first step on; without them the losses are those
+    of regression alone. Weights of the separator are no longer aimed at.
+
+    Args:
+        corpus: prepared corpus, or a folder of several.
+        out: run folder.
+        start: the vocoder's file.
+        mels: folder of predicted mels, as `basis_melgan.corpus.mels.Mels` describes it; None computes them.
+        config: `fine_tuning` and `engine` of it are used.
+        force: start afresh, replacing what `out` holds.
+
+    Raises:
+        What `basis_melgan.training.vocoder.train` raises.
+    """
+    _, theirs = release.read(start, "vocoder")
+    beside = release.discriminators_of(start)
+    discriminators = beside if beside.is_file() else None
+    chosen = config.fine_tuning
+    training = dataclasses.replace(
+        theirs.vocoder_training,
+        **dataclasses.asdict(chosen),
+        cooldown=chosen.steps,
+        adversarial_from=0 if discriminators else chosen.steps,
+        target="recording",
+        loss_weights=theirs.vocoder_training.loss_weights | {"weights/l1": 0.0},
+    )
+    config = dataclasses.replace(theirs, vocoder_training=training, fine_tuning=chosen, engine=config.engine)
+    sources = vocoder.Sources(start=start, discriminators=discriminators, mels=mels)
+    vocoder.train(corpus, out, sources, config, force)

@@ -1,0 +1,103 @@
+"""Fine-tuning: begins with the vocoder and its discriminators, learns the voice, and leaves a vocoder of the same kind."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.config import Config, FineTuningConfig
+from basis_melgan.corpus import manifest
+from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError
+from basis_melgan.models import release
+from basis_melgan.training import vocoder
+from basis_melgan.training.fine_tuning import fine_tune
+from basis_melgan.training.vocoder import Sources
+
+FEW = FineTuningConfig(steps=3, batch=2, warmup=0, validate_every=3, save_every=3)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path, separator: Path) -> Path:
+    """A vocoder and its discriminators."""
+    folder = tmp_path_factory.mktemp("trained")
+    vocoder.train(corpus, folder, Sources(separator), config)
+    return folder / "vocoder.safetensors"
+
+
+@pytest.fixture
+def tuning(config: Config) -> Config:
+    return replace(config, fine_tuning=FEW)
+
+
+def weights(path: Path, kind: release.Kind) -> dict[str, torch.Tensor]:
+    return release.read(path, kind)[0]
+
+
+def test_discriminators_are_released_beside_the_vocoder_once_they_have_learned(
+    trained: Path, tmp_path: Path, config: Config, corpus: Path, separator: Path
+) -> None:
+    assert weights(release.discriminators_of(trained), "discriminators")
+    regression = replace(config, vocoder_training=replace(config.vocoder_training, adversarial_from=6))
+    vocoder.train(corpus, tmp_path, Sources(separator), regression)
+    assert not release.discriminators_of(tmp_path / "vocoder.safetensors").exists()
+
+
+def test_it_begins_with_the_vocoder_and_the_discriminators_and_moves_both(
+    trained: Path, tmp_path: Path, tuning: Config, corpus: Path
+) -> None:
+    still = replace(tuning, fine_tuning=replace(FEW, learning_rate=0.0, discriminator_learning_rate=0.0))
+    for name, config, moves in (("still", still, False), ("tuned", tuning, True)):
+        fine_tune(corpus, tmp_path / name, trained, None, config)
+        made = tmp_path / name / "vocoder.safetensors"
+        pairs = [(trained, made, "vocoder")]
+        pairs += [(release.discriminators_of(trained), release.discriminators_of(made), "discriminators")]
+        for before, after, kind in pairs:
+            was, now = weights(before, kind), weights(after, kind)
+            assert was.keys() == now.keys()
+            same = all(torch.allclose(was[key], now[key], atol=1e-7) for key in was)
+            assert same is not moves, (name, kind)
+    assert release.load_vocoder(made)[1].generator == tuning.generator
+
+
+def test_without_discriminators_it_goes_on_by_regression(
+    trained: Path, tmp_path: Path, tuning: Config, corpus: Path
+) -> None:
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes(trained.read_bytes())
+    fine_tune(corpus, tmp_path / "run", alone, None, tuning)
+    made = tmp_path / "run" / "vocoder.safetensors"
+    assert made.exists()
+    assert not release.discriminators_of(made).exists()
+
+
+def test_discriminators_of_other_sizes_are_refused(trained: Path, tmp_path: Path, tuning: Config, corpus: Path) -> None:
+    copy = tmp_path / "v.safetensors"
+    copy.write_bytes(trained.read_bytes())
+    state, config = release.read(release.discriminators_of(trained), "discriminators")
+    config = replace(config, discriminators=replace(config.discriminators, channels=8))
+    release.save(release.discriminators_of(copy), "discriminators", state, config, release.Origin(1, ""))
+    with pytest.raises(ConfigurationError, match="give those that were trained with the vocoder"):
+        fine_tune(corpus, tmp_path / "run", copy, None, tuning)
+
+
+def test_it_takes_predicted_mels_and_misses_none(trained: Path, tmp_path: Path, tuning: Config, corpus: Path) -> None:
+    mels = tmp_path / "mels"
+    mels.mkdir()
+    corpora = manifest.load(corpus)
+    clips = [*manifest.load_clips(corpora, "train"), *manifest.load_clips(corpora, "validation")]
+    for path, _ in clips:
+        np.save(mels / f"{path.stem}.npy", mel_spectrogram(files.read(path)[0], "paper", tuning.frames))
+    fine_tune(corpus, tmp_path / "run", trained, mels, tuning)
+    assert (tmp_path / "run" / "vocoder.safetensors").exists()
+    (mels / f"{clips[-1][0].stem}.npy").unlink()
+    with pytest.raises(CorpusError, match="every clip needs its predicted mel"):
+        fine_tune(corpus, tmp_path / "again", trained, mels, tuning)
+
+
+def test_no_vocoder_no_fine_tuning(tmp_path: Path, tuning: Config, corpus: Path) -> None:
+    with pytest.raises(ModelFileError, match="no such file"):
+        fine_tune(corpus, tmp_path / "run", tmp_path / "none.safetensors", None, tuning)
