@@ -1,4 +1,4 @@
-"""Fine-tuning: begins with the vocoder and its discriminators, learns the voice, and leaves a vocoder of the same kind."""
+"""Fine-tuning: begins with a vocoder and its discriminators, and leaves a vocoder of the same kind."""
 
 from dataclasses import replace
 from pathlib import Path
