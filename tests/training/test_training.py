@@ -8,59 +8,17 @@ from typing import Any
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch.utils.data import default_collate
+from short_trainings import board, on_one_batch, parameters, separator_task, vocoder_task, with_settings
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config, EngineConfig, Frames
+from basis_melgan.config import Config, EngineConfig
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.datasets import SpeechCrops
-from basis_melgan.corpus.decompose import decompose
-from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, TrainingError
+from basis_melgan.errors import ConfigurationError, CorpusError, TrainingError
 from basis_melgan.models import release
-from basis_melgan.training import losses, vocoder
-from basis_melgan.training import separator as separator_stage
-from basis_melgan.training.engine import fabric, fit, require_finite
-from basis_melgan.training.run import Run
-from basis_melgan.training.separator import SeparatorTask
-from basis_melgan.training.vocoder import Sources, VocoderTask
+from basis_melgan.training import losses
+from basis_melgan.training.engine import fit, require_finite
 
 STAGES = ["separator", "vocoder"]
-
-
-def with_settings(config: Config, section: str, **values: Any) -> Config:
-    return replace(config, **{section: replace(getattr(config, section), **values)})
-
-
-@pytest.fixture(scope="module")
-def decomposition(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path, separator: Path) -> Path:
-    folder = tmp_path_factory.mktemp("decomposition")
-    decompose(separator, corpus, folder, config.engine)
-    return folder
-
-
-@pytest.fixture
-def train(corpus: Path, separator: Path):
-    """Train a stage into a folder, with some settings of its own changed."""
-    clips = corpus
-
-    def run(
-        stage: str,
-        out: Path,
-        config: Config,
-        force: bool = False,
-        corpus: Path = clips,
-        start: Path | None = None,
-        **settings: Any,
-    ) -> Path:
-        config = with_settings(config, f"{stage}_training", **settings)
-        if stage == "separator":
-            separator_stage.train(corpus, out, config, force)
-        else:
-            vocoder.train(corpus, out, Sources(separator, start=start), config, force)
-        return out
-
-    return run
 
 
 def checkpoint(out: Path) -> dict[str, Any]:
@@ -88,12 +46,6 @@ def different(one: dict[str, Any], two: dict[str, Any]) -> list[str]:
     shared = ours.keys() & theirs.keys()
     same = {path for path in shared if equal(ours[path], theirs[path])}
     return sorted((ours.keys() | theirs.keys()) - same)
-
-
-def board(out: Path) -> EventAccumulator:
-    read = EventAccumulator(str(out / "log"), size_guidance={"scalars": 0})
-    read.Reload()
-    return read
 
 
 # Resume
@@ -172,31 +124,6 @@ def test_other_clips_stop_the_training(tmp_path: Path, config: Config, corpus: P
 # Learning
 
 
-def on_one_batch(task: Any, steps: int) -> list[dict[str, float]]:
-    """Logs of steps that all see the same batch: the loudest two of some items, since clips begin with a pause."""
-    wave = "wave" if isinstance(task, VocoderTask) else "sources"
-    items = sorted((task.dataset[index] for index in range(6)), key=lambda item: -item[wave].square().mean())
-    batch = default_collate(items[:2])
-    return [task.step(batch, step) for step in range(steps)]
-
-
-def separator_task(corpus: Path, out: Path, config: Config) -> SeparatorTask:
-    corpora = manifest.load(corpus)
-    out.mkdir(exist_ok=True)
-    return SeparatorTask(corpora, Run(out, config, separator_stage.SECTIONS, "x"), fabric(config.engine, 1))
-
-
-def vocoder_task(corpus: Path, separator: Path, out: Path, config: Config) -> VocoderTask:
-    corpora = manifest.load(corpus)
-    dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, None)
-    engine = fabric(config.engine, 1)
-    teacher = release.load_separator(separator)[0]
-    generator = release.new_generator(config)
-    generator.basis.load_state_dict(teacher.basis.state_dict())
-    run = Run(out, config, vocoder.SECTIONS, "x")
-    return VocoderTask(dataset, manifest.load_clips(corpora, "validation"), teacher, generator, run, engine)
-
-
 @pytest.mark.parametrize("loss", ["si-snr", "pit-si-snr"])
 def test_a_separator_learns_a_batch_by_heart(loss: str, tmp_path: Path, config: Config, corpus: Path) -> None:
     config = with_settings(config, "mixture", clean_share=0.0, snr=(0.0, 0.0))
@@ -260,139 +187,6 @@ def test_the_board_shows_both_phases_of_a_vocoder(tmp_path: Path, config: Config
     assert sorted(shown.Tags()["audio"]) == ["audio/recording", "audio/spoken"]
 
 
-# The vocoder's own
-
-
-def parameters(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
-
-
-def test_judges_wait_for_their_phase_and_then_learn(
-    tmp_path: Path, config: Config, corpus: Path, separator: Path
-) -> None:
-    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", adversarial_from=2))
-    batch = default_collate([task.dataset[index] for index in range(2)])
-    before = parameters(task.judges)
-    for step in (0, 1):
-        logs = task.step(batch, step)
-        assert {"weights/l1", "stft/convergence"} <= logs.keys()
-        assert "adversarial/wave" not in logs
-    assert all(torch.equal(value, before[name]) for name, value in parameters(task.judges).items())
-    logs = task.step(batch, 2)
-    assert "weights/l1" not in logs
-    assert not any(torch.equal(value, before[name]) for name, value in parameters(task.judges).items())
-    assert all(parameter.requires_grad for parameter in task.judges.parameters())
-
-
-def test_the_generators_adversarial_loss_is_the_judges_verdict(
-    tmp_path: Path, config: Config, corpus: Path, separator: Path
-) -> None:
-    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", adversarial_from=0))
-    batch = default_collate([task.dataset[index] for index in range(2)])
-    with torch.no_grad():
-        spoken = task.generator.module(batch["mel"]).wave
-        real, made = task.judges(batch["wave"]), task.judges(spoken)
-        told = [losses.discriminator_loss(real[kind], made[kind]) for kind in ("wave", "stft")]
-        expected = {
-            "adversarial/wave": losses.generator_adversarial_loss(made["wave"]),
-            "adversarial/stft": losses.generator_adversarial_loss(made["stft"]),
-            "loss/discriminators": torch.stack(told).mean(),
-            **losses.stft_losses(spoken, batch["wave"], config.discriminators.resolutions),
-        }
-    logs = task.step(batch, 0)
-    assert {name: logs[name] for name in expected} == pytest.approx(
-        {name: value.item() for name, value in expected.items()}, rel=1e-4
-    )
-
-
-def test_the_average_is_exponential(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
-    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", ema=0.9))
-    batch = default_collate([task.dataset[index] for index in range(2)])
-    expected: dict[str, torch.Tensor] = {}
-    for step in range(4):
-        task.step(batch, step)
-        now = parameters(task.generator.module)
-        expected = {name: 0.9 * expected[name] + 0.1 * now[name] for name in now} if expected else now
-    found = parameters(task.average.module)
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, atol=1e-7, rtol=1e-5)
-    task.release(4)
-    released, mel = release.load_vocoder(task.path)[0], torch.rand(1, 80, 20)
-    torch.testing.assert_close(released(mel).wave, task.average.module(mel).wave, atol=1e-6, rtol=1e-5)
-
-
-def test_the_basis_is_the_separators_and_moves_only_where_it_may(
-    tmp_path: Path, config: Config, separator: Path, train
-) -> None:
-    taught = release.load_separator(separator)[0].basis.signals
-    frozen = release.load_vocoder(train("vocoder", tmp_path / "frozen", config, steps=5) / "vocoder.safetensors")[0]
-    assert torch.equal(frozen.basis.signals, taught)
-    tuned = train("vocoder", tmp_path / "tuned", config, steps=5, basis_learning_rate=1e-4)
-    moved = (release.load_vocoder(tuned / "vocoder.safetensors")[0].basis.signals - taught).abs().max().item()
-    assert 0.0 < moved <= 5 * 1e-4 * 1.5  # Adam's steps are about the rate, which is a tenth of the generator's here
-
-
-def test_a_released_vocoder_says_where_it_is_from_and_speaks(
-    tmp_path: Path, config: Config, corpus: Path, train
-) -> None:
-    path = train("vocoder", tmp_path, config, steps=2) / "vocoder.safetensors"
-    generator, taught = release.load_vocoder(path)
-    assert taught == with_settings(config, "vocoder_training", steps=2)
-    said = release.metadata(path)
-    assert (said["step"], said["data"]) == ("2", manifest.data_hash(manifest.load(corpus)))
-    assert generator(torch.rand(1, 80, 13)).wave.shape == (1, 13 * 240)
-
-
-def test_a_vocoder_starts_where_another_ended(tmp_path: Path, config: Config, train) -> None:
-    ended = train("vocoder", tmp_path / "ended", config, steps=5) / "vocoder.safetensors"
-    still = (
-        train("vocoder", tmp_path / "still", config, steps=1, start=ended, learning_rate=0.0) / "vocoder.safetensors"
-    )
-    states = [release.read(path, "vocoder")[0] for path in (ended, still)]
-    assert states[0].keys() == states[1].keys()
-    for name, parameter in states[0].items():
-        torch.testing.assert_close(states[1][name], parameter, atol=1e-6, rtol=1e-5)
-    other = with_settings(config, "generator", slope=0.1)
-    with pytest.raises(
-        ConfigurationError, match=r"its generator is .*slope=0\.2.*, here it is .*slope=0\.1.*; start from"
-    ):
-        train("vocoder", tmp_path / "other", other, start=ended)
-
-
-@pytest.mark.parametrize("target", ["recording", "resynthesis"])
-def test_stored_weights_and_computed_ones_ask_for_nearly_the_same(
-    target: str, tmp_path: Path, config: Config, corpus: Path, separator: Path, decomposition: Path
-) -> None:
-    config = with_settings(config, "vocoder_training", target=target, batch=8, steps=1)
-    first = {}
-    for name, stored in (("stored", decomposition), ("computed", None)):
-        vocoder.train(corpus, tmp_path / name, Sources(separator, stored), config)
-        shown = board(tmp_path / name)
-        first[name] = {tag: shown.Scalars(tag)[0].value for tag in ("weights/l1", "stft/log_magnitude")}
-    for tag, value in first["stored"].items():  # gLN's statistics are the utterance's there and the crop's here
-        assert first["computed"][tag] == pytest.approx(value, rel=0.3)
-    if target == "recording":
-        assert first["computed"]["stft/log_magnitude"] == first["stored"]["stft/log_magnitude"]
-
-
-def test_a_decomposition_of_something_else_is_refused(
-    tmp_path: Path, config: Config, corpus: Path, separator: Path
-) -> None:
-    with pytest.raises(CorpusError, match="holds no finished decomposition"):
-        vocoder.train(corpus, tmp_path / "out", Sources(separator, tmp_path / "nowhere"), config)
-
-
-def test_the_vocoder_needs_the_separators_frames(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
-    other = replace(config, frames=Frames(basis_length=45))
-    with pytest.raises(ConfigurationError, match=r"basis_length=45.* differs from the separator's .*basis_length=30"):
-        vocoder.train(corpus, tmp_path, Sources(separator), other)
-    with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.basis_signals 32"):
-        vocoder.train(corpus, tmp_path, Sources(separator), with_settings(config, "generator", channels=24))
-    with pytest.raises(ModelFileError, match="no such file"):
-        vocoder.train(corpus, tmp_path, Sources(tmp_path / "missing.safetensors"), config)
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_corpus_of_another_rate_is_refused(stage: str, tmp_path: Path, config: Config, corpus: Path, train) -> None:
     (whole,) = manifest.load(corpus)
@@ -438,35 +232,3 @@ def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path, config: Config,
     task = separator_task(corpus, tmp_path, with_settings(config, "separator_training", batch=3))
     with pytest.raises(ConfigurationError, match="batch: 3 crops do not divide among 2 processes"):
         fit(task, SimpleNamespace(world_size=2), EngineConfig(), task.run)
-
-
-def test_the_frame_rate_generator_learns_a_batch_by_heart_without_a_separator(
-    tmp_path: Path, config: Config, corpus: Path
-) -> None:
-    config = with_settings(config, "vocoder_training", adversarial_from=1_000, learning_rate=2e-3)
-    config = with_settings(config, "generator", kind="convnext", kernel=7, channels=48, hidden=96, blocks=2, pairs=96)
-    weights = config.vocoder_training.loss_weights | {"weights/l1": 0.0}
-    config = with_settings(config, "vocoder_training", loss_weights=weights)
-    config = replace(config, frames=Frames(basis_length=960, stride=240))
-    dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
-    run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, release.new_generator(config), run, fabric(config.engine, 1))
-    logs = on_one_batch(task, 60)
-    distances = [entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]
-    assert max(distances[-10:]) < 0.75 * distances[0]
-
-
-def test_each_generator_asks_for_the_sources_it_needs(
-    tmp_path: Path, config: Config, corpus: Path, separator: Path
-) -> None:
-    with pytest.raises(ConfigurationError, match=r"separator: generator\.kind melgan needs one .* --separator FILE"):
-        vocoder.train(corpus, tmp_path, Sources(), config)
-    convnext = with_settings(config, "generator", kind="convnext", kernel=7)
-    with pytest.raises(ConfigurationError, match=r"convnext has no use for a decomposition; leave it out"):
-        vocoder.train(corpus, tmp_path, Sources(separator, tmp_path), convnext)
-    with pytest.raises(ConfigurationError, match=r"set vocoder_training\.loss_weights\.weights/l1 to 0"):
-        vocoder.train(corpus, tmp_path, Sources(), convnext)
-    weights = config.vocoder_training.loss_weights | {"pairs/phase": 1.0}
-    paired = with_settings(config, "vocoder_training", loss_weights=weights)
-    with pytest.raises(ConfigurationError, match=r"kind: melgan has no pairs; set pairs/phase"):
-        vocoder.train(corpus, tmp_path, Sources(separator), paired)

@@ -1,0 +1,59 @@
+"""Trainings of a few steps, and what they leave."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.data import default_collate
+
+from basis_melgan.config import Config
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.datasets import SpeechCrops
+from basis_melgan.models import release
+from basis_melgan.training import separator as separator_stage
+from basis_melgan.training import vocoder
+from basis_melgan.training.engine import fabric
+from basis_melgan.training.run import Run
+from basis_melgan.training.separator import SeparatorTask
+from basis_melgan.training.vocoder import VocoderTask
+
+
+def with_settings(config: Config, section: str, **values: Any) -> Config:
+    return replace(config, **{section: replace(getattr(config, section), **values)})
+
+
+def on_one_batch(task: Any, steps: int) -> list[dict[str, float]]:
+    """Logs of steps that all see the same batch: the loudest two of some items, since clips begin with a pause."""
+    wave = "wave" if isinstance(task, VocoderTask) else "sources"
+    items = sorted((task.dataset[index] for index in range(6)), key=lambda item: -item[wave].square().mean())
+    batch = default_collate(items[:2])
+    return [task.step(batch, step) for step in range(steps)]
+
+
+def separator_task(corpus: Path, out: Path, config: Config) -> SeparatorTask:
+    corpora = manifest.load(corpus)
+    out.mkdir(exist_ok=True)
+    return SeparatorTask(corpora, Run(out, config, separator_stage.SECTIONS, "x"), fabric(config.engine, 1))
+
+
+def vocoder_task(corpus: Path, separator: Path, out: Path, config: Config) -> VocoderTask:
+    corpora = manifest.load(corpus)
+    dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, None)
+    engine = fabric(config.engine, 1)
+    teacher = release.load_separator(separator)[0]
+    generator = release.new_generator(config)
+    generator.basis.load_state_dict(teacher.basis.state_dict())
+    run = Run(out, config, vocoder.SECTIONS, "x")
+    return VocoderTask(dataset, manifest.load_clips(corpora, "validation"), teacher, generator, run, engine)
+
+
+def board(out: Path) -> EventAccumulator:
+    read = EventAccumulator(str(out / "log"), size_guidance={"scalars": 0})
+    read.Reload()
+    return read
+
+
+def parameters(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
