@@ -12,7 +12,7 @@ OUT ?= runs/$(RECIPE)-$(PRESET)
 SEEN ?= data
 UNSEEN ?= unseen
 # Logs of the trainings behind pretrained/, thinned.
-RUNS := paper-24k=docs/runs/paper-24k
+RUNS := speech-24k=docs/runs/speech-24k,paper-24k=docs/runs/paper-24k
 SYSTEMS := pretrained/paper-24k.safetensors griffin-lim world
 
 .PHONY: help test lint demo pipeline results

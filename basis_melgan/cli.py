@@ -83,7 +83,7 @@ def analyse(
         split: split to draw from.
         seed: seed of the draw and of the noise.
         snr: speech over the white noise that is added, in dB; the paper's fixed noise puts BiaoBei at about −4 dB.
-        basis: study the basis too, beside a Gabor basis: bandwidths, coverage, re-synthesis.
+        basis: study the basis too, beside a Gabor basis: bandwidths, coverage, re-synthesis of eight of the clips.
         force: replace an earlier analysis in OUT.
     """
     from basis_melgan.evaluation.analysis import analyse

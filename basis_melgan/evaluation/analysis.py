@@ -27,6 +27,7 @@ from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
 
 WIDEST_SNR = 100.0  # dB either way; beyond it, 16 bits hold only one of speech and noise
 DPI = 150
+STUDIED = 8  # clips at most, evenly spaced, by which a basis is studied: a minute of work each
 
 
 def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float, force: bool = False) -> Report:
@@ -109,8 +110,9 @@ class Analyser:
         np.savez_compressed(path.with_suffix(".npz"), signals=signals[self.spectra.order], **self.spectra._asdict())
 
     def study_basis(self, clips: Sequence[Selected]) -> str:
-        """Write picture, data and table of the basis beside a Gabor basis; returns the table."""
-        found = basis_study.study(self.model, [files.read(one.path)[0] for one in clips])
+        """Write picture, data and table of the basis beside a Gabor basis, on some of the clips; returns the table."""
+        some = clips[:: -(-len(clips) // STUDIED)]
+        found = basis_study.study(self.model, [files.read(one.path)[0] for one in some])
         table, path = found.table(), self.folder / f"{self.step}_basis_study"
         (self.folder / "basis.md").write_text(table, encoding="utf-8")
         np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **found.arrays())
