@@ -80,6 +80,7 @@ def test_each_stage_leaves_what_the_next_one_needs(pipeline: Pipeline) -> None:
         *(f"decomposition/{name}" for name in ("basis.safetensors", "claim.json", "decomposition.json")),
         "decomposition/shards/00000.safetensors",
         *(f"vocoder/{name}" for name in ("checkpoint.ckpt", "log", "vocoder.safetensors")),
+        "vocoder/vocoder.discriminators.safetensors",
     }
 
 
