@@ -237,6 +237,16 @@ class VocoderTrainingConfig:
         # One that is left out weighs nothing, as in the files of versions that did not know it.
         object.__setattr__(self, "loss_weights", dict.fromkeys(LOSS_WEIGHTS, 0.0) | self.loss_weights)
 
+    @property
+    def aims_at_separator(self) -> bool:
+        """Whether a loss compares with what a separator makes of the recording."""
+        return self.loss_weights["weights/l1"] > 0 or self.target == "resynthesis"
+
+    @property
+    def aims_at_pairs(self) -> bool:
+        """Whether a loss compares with the weights that quadrature pairs have of the recording."""
+        return self.loss_weights["pairs/phase"] > 0 or self.loss_weights["pairs/log_amplitude"] > 0
+
 
 @dataclass(frozen=True)
 class FineTuningConfig:

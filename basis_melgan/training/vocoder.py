@@ -86,19 +86,18 @@ def _require_separator(sources: Sources, config: Config) -> None:
     if kind == "convnext":
         if sources.decomposition is not None:
             raise ConfigurationError("generator.kind: convnext has no use for a decomposition; leave it out")
-        if training.loss_weights["weights/l1"] > 0 or training.target == "resynthesis":
+        if training.aims_at_separator:
             raise ConfigurationError(
                 "generator.kind: convnext has no separator to aim at; set vocoder_training.loss_weights.weights/l1 "
                 "to 0 and vocoder_training.target to recording"
             )
         return
-    if training.loss_weights["pairs/phase"] > 0 or training.loss_weights["pairs/log_amplitude"] > 0:
+    if training.aims_at_pairs:
         raise ConfigurationError(
             f"generator.kind: {kind} has no pairs; set pairs/phase and pairs/log_amplitude of "
             "vocoder_training.loss_weights to 0"
         )
-    aimed_at = training.loss_weights["weights/l1"] > 0 or training.target == "resynthesis"
-    if sources.separator is None and (sources.start is None or aimed_at):
+    if sources.separator is None and (sources.start is None or training.aims_at_separator):
         raise ConfigurationError(f"separator: generator.kind {kind} needs one for its basis; give --separator FILE")
 
 
@@ -187,7 +186,7 @@ class VocoderTask:
         found = losses.stft_losses(spoken.wave, target, self.run.config.discriminators.resolutions)
         if training.loss_weights["mel/l1"] > 0:
             found["mel/l1"] = losses.mel_loss(spoken.wave, target, self.run.config.frames.sample_rate)
-        if training.loss_weights["pairs/phase"] > 0 or training.loss_weights["pairs/log_amplitude"] > 0:
+        if training.aims_at_pairs:
             found |= losses.pair_losses(spoken.weights, self._pair_targets(target))
         if adversarial:
             real = self.judging(target)
