@@ -282,7 +282,7 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     separate: (),
     analyse: (),
     decompose: ("engine",),
-    train_vocoder: ("frames", "mel", "generator", "discriminators", "vocoder_training", "engine"),
+    train_vocoder: ("frames", "mel", "generator", "discriminators", "augmentation", "vocoder_training", "engine"),
     fine_tune: ("fine_tuning", "engine"),
     vocode: (),
     evaluate: (),

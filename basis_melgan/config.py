@@ -211,6 +211,23 @@ class DiscriminatorConfig:
 
 
 @dataclass(frozen=True)
+class AugmentationConfig:
+    """How stage 2 changes some of its crops, so that a vocoder knows more voices and levels than its corpus has."""
+
+    share: float = 0.0  # of crops that are changed
+    rate: Span = (1.0, 1.0)  # how many times faster they are played; pitch and formants go along
+    level: Span = (0.0, 0.0)  # dB they are made louder by, as far as full scale allows
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.share <= 1, f"augmentation.share: {self.share} is no share; use 0 to 1")
+        _require(
+            0 < self.rate[0] <= self.rate[1],
+            f"augmentation.rate: {self.rate} is no span; give two factors above 0, the smaller first",
+        )
+        _require(self.level[0] <= self.level[1], f"augmentation.level: {self.level}; give the smaller level first")
+
+
+@dataclass(frozen=True)
 class VocoderTrainingConfig:
     """Stage 2: regression on weights and spectra, then least-squares adversarial training."""
 
@@ -289,6 +306,7 @@ class Config:
     separator_training: SeparatorTrainingConfig = field(default_factory=SeparatorTrainingConfig)
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     vocoder_training: VocoderTrainingConfig = field(default_factory=VocoderTrainingConfig)
     fine_tuning: FineTuningConfig = field(default_factory=FineTuningConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)

@@ -100,7 +100,7 @@ def read_g722(path: Path) -> tuple[Wave, int]:
     return decoded.astype(np.float32) / np.float32(2**15), G722_RATE
 
 
-def resample(wave: Wave, rate: int, to: int) -> Wave:
+def resample(wave: Wave, rate: float, to: float) -> Wave:
     """Resample a wave (T,) from `rate` to `to` Hz at soxr's very high quality; unchanged when they agree."""
     if rate == to:
         return wave

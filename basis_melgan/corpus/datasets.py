@@ -12,7 +12,8 @@ from torch.utils.data import Dataset, Sampler
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.config import Config, MixtureConfig
-from basis_melgan.corpus import noise
+from basis_melgan.corpus import augmentation, noise
+from basis_melgan.corpus.augmentation import Change
 from basis_melgan.corpus.decompose import Decomposition
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.corpus.mels import Mels
@@ -125,15 +126,19 @@ class SpeechCrops(Dataset[Utterance]):
         self.decomposition = decomposition
         self.mels = mels or Mels(config.mel, config.frames)
         self.length = config.vocoder_training.crop
-        self.clips = _ByLength(clips, minimum=self.frames.samples(self.length + 2 * self.mels.margin))
+        fastest = Change(config.augmentation.rate[1] if config.augmentation.share > 0 else 1.0)
+        longest = fastest.before(self.length) + 2 * fastest.before(self.mels.margin)
+        self.clips = _ByLength(clips, minimum=self.frames.samples(longest))
 
     def __getitem__(self, index: int) -> Utterance:
         training = self.config.vocoder_training
         rng = np.random.default_rng([training.seed, index])
         path, clip = self.clips.draw(rng)
-        last = self.frames.mel_frames(clip.samples) - self.length - self.mels.margin
-        first = int(rng.integers(self.mels.margin, last + 1))
-        wave, mel = self.mels.excerpt(path, first, self.length)
+        change = augmentation.draw(rng, self.config.augmentation)
+        margin = change.before(self.mels.margin)
+        last = self.frames.mel_frames(clip.samples) - change.before(self.length) - margin
+        first = int(rng.integers(margin, last + 1))
+        wave, mel = self.mels.excerpt(path, first, self.length, change)
         weights = np.zeros((0, 0), dtype=np.float32)
         if self.decomposition is not None:
             weights = self.decomposition.weights(clip, first, self.length)

@@ -10,6 +10,7 @@ from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import Array, convention, mel_spectrogram
 from basis_melgan.config import Convention, Frames
+from basis_melgan.corpus.augmentation import UNCHANGED, Change
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import CorpusError
 
@@ -34,17 +35,20 @@ class Mels:
         """Frames beside an excerpt whose samples reach into its frames' windows, and one for the pre-emphasis."""
         return -(-convention(self.name).n_fft // (2 * self.frames.hop)) + 1
 
-    def excerpt(self, path: Path, first: int, count: int) -> tuple[Wave, Array]:
-        """Samples (count·hop,) of a clip from mel frame `first` on, and their mel (M, count).
+    def excerpt(self, path: Path, first: int, count: int, change: Change = UNCHANGED) -> tuple[Wave, Array]:
+        """Samples (count·hop,) of a clip from mel frame `first` on, changed or as they are, and their mel (M, count).
 
-        A mel that is computed is as in the whole clip where `margin` frames are left on both sides.
+        A mel that is computed is as in the whole clip where `margin` frames are left on both sides. One that is
+        predicted knows of no change.
 
         Raises:
             CorpusError: the clip has no predicted mel, or one of another shape.
         """
-        lead = min(first, self.margin)
-        start, samples = self.frames.samples(first - lead), self.frames.samples(count)
-        around = files.read(path, start, samples + self.frames.samples(lead + self.margin))[0]
+        lead = min(int(first / change.rate), self.margin)
+        start = self.frames.samples(first) - change.before(self.frames.samples(lead))
+        samples = self.frames.samples(count)
+        read = files.read(path, start, change.before(samples + self.frames.samples(lead + self.margin)))[0]
+        around = change(read, self.frames.sample_rate)
         wave = around[self.frames.samples(lead) :][:samples]
         if self.predicted is not None:
             return wave.copy(), self._read(path)[:, first : first + count].astype(np.float32)

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from basis_melgan.config import Config
+from basis_melgan.config import AugmentationConfig, Config
 from basis_melgan.models import release
 from basis_melgan.training import vocoder
 
@@ -13,7 +13,8 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
 
     The vocoder's file says what it is and by which losses it learned; how long and how fast it learns now, `config`
     does. Its discriminators, where they lie beside it, judge from the first step on; without them the losses are those
-    of regression alone. Weights of the separator are no longer aimed at.
+    of regression alone. Weights of the separator are no longer aimed at, and recordings are no longer changed: one
+    voice is to be learned as it is.
 
     Args:
         corpus: prepared corpus, or a folder of several.
@@ -38,6 +39,12 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
         target="recording",
         loss_weights=theirs.vocoder_training.loss_weights | {"weights/l1": 0.0},
     )
-    config = dataclasses.replace(theirs, vocoder_training=training, fine_tuning=chosen, engine=config.engine)
+    config = dataclasses.replace(
+        theirs,
+        augmentation=AugmentationConfig(),
+        vocoder_training=training,
+        fine_tuning=chosen,
+        engine=config.engine,
+    )
     sources = vocoder.Sources(start=start, discriminators=discriminators, mels=mels)
     vocoder.train(corpus, out, sources, config, force)

@@ -27,7 +27,7 @@ from basis_melgan.training import losses, schedule
 from basis_melgan.training.engine import clip_gradient, fabric, fit, fuse, require_finite
 from basis_melgan.training.run import Run
 
-SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "vocoder_training")
+SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "augmentation", "vocoder_training")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +52,7 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
         TrainingError: a checkpoint cannot be resumed, or a loss is NaN or infinite.
     """
     _require_separator(sources, config)
+    _require_changes(sources, config)
     teacher = None
     if sources.separator is not None:
         teacher, taught = release.load_separator(sources.separator)
@@ -99,6 +100,15 @@ def _require_separator(sources: Sources, config: Config) -> None:
         )
     if sources.separator is None and (sources.start is None or training.aims_at_separator):
         raise ConfigurationError(f"separator: generator.kind {kind} needs one for its basis; give --separator FILE")
+
+
+def _require_changes(sources: Sources, config: Config) -> None:
+    fixed = sources.decomposition or sources.mels
+    if fixed is not None and config.augmentation.share > 0:
+        raise ConfigurationError(
+            f"augmentation.share: {config.augmentation.share}, but what lies in {fixed} is of recordings as they are; "
+            "set it to 0"
+        )
 
 
 def _of_separator(config: Config, taught: Config) -> Config:

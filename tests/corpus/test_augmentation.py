@@ -1,0 +1,95 @@
+"""Changed crops: what is heard is the recording, faster or slower and louder or quieter, and the mel is of that."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.config import AugmentationConfig, Config, Frames
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.augmentation import UNCHANGED, Change, draw
+from basis_melgan.corpus.datasets import SpeechCrops
+from basis_melgan.corpus.mels import Mels
+from basis_melgan.errors import ConfigurationError
+
+FRAMES = Frames()
+WIDE = AugmentationConfig(share=0.5, rate=(0.8, 1.25), level=(-12.0, 6.0))
+
+
+@pytest.fixture(scope="module")
+def clips(corpus: Path):
+    return manifest.load_clips(manifest.load(corpus), "train")
+
+
+@pytest.mark.parametrize("rate", [0.8, 1.0, 1.25])
+def test_a_tone_played_faster_is_as_much_higher(rate: float) -> None:
+    tone = (0.1 * np.sin(2 * np.pi * 1_000 * np.arange(24_000) / 24_000)).astype(np.float32)
+    changed = Change(rate, 6.0)(tone, 24_000)
+    assert len(changed) == round(24_000 / rate)
+    heard = changed[2_400:14_400]
+    assert np.argmax(np.abs(np.fft.rfft(heard))) * 2 == 1_000 * rate  # bins of 2 Hz
+    assert np.sqrt(2 * np.mean(heard**2)) == pytest.approx(0.1 * 10 ** (6 / 20), rel=1e-3)
+
+
+def test_a_level_ends_at_full_scale() -> None:
+    wave = np.array([0.2, -0.8, 0.4], dtype=np.float32)
+    np.testing.assert_allclose(Change(level=20.0)(wave, 24_000), wave / 0.8, rtol=1e-6)
+    assert not Change(level=20.0)(np.zeros(3, dtype=np.float32), 24_000).any()
+
+
+@given(st.integers(0, 2**32))
+def test_draws_stay_within_the_spans(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    change = draw(rng, replace(WIDE, share=1.0))
+    assert 0.8 <= change.rate <= 1.25
+    assert -12 <= change.level <= 6
+    assert draw(rng, replace(WIDE, share=0.0)) is UNCHANGED
+
+
+def test_the_share_of_crops_is_changed() -> None:
+    rng = np.random.default_rng(0)
+    changed = sum(draw(rng, WIDE) is not UNCHANGED for _ in range(2_000))
+    assert changed == pytest.approx(1_000, abs=100)  # 4.5 standard deviations
+
+
+@pytest.mark.parametrize("rate", [0.8, 1.25])
+def test_a_changed_excerpt_is_as_in_the_changed_clip(clips, rate: float) -> None:
+    path, _ = clips[0]
+    change = Change(rate, -6.0)
+    whole = change(files.read(path)[0], 24_000)
+    first = 40  # at 240 samples and both rates a whole number of changed frames
+    wave, mel = Mels("paper", FRAMES).excerpt(path, first, 20, change)
+    start = round(first / rate)
+    np.testing.assert_allclose(wave, whole[start * 240 : (start + 20) * 240], atol=1e-3)
+    np.testing.assert_allclose(mel, mel_spectrogram(whole, "paper", FRAMES)[:, start : start + 20], atol=0.02)
+
+
+def test_changed_crops_have_their_length_and_stay_functions_of_seed_and_index(clips, config: Config) -> None:
+    dataset = SpeechCrops(clips, replace(config, augmentation=replace(WIDE, share=1.0)), None)
+    again = SpeechCrops(clips, replace(config, augmentation=replace(WIDE, share=1.0)), None)
+    plain = SpeechCrops(clips, config, None)
+    for index in range(40):
+        item = dataset[index]
+        assert item["wave"].shape == (2_400,)
+        assert item["mel"].shape == (80, 10)
+        np.testing.assert_array_equal(item["wave"], again[index]["wave"])
+    assert not np.array_equal(dataset[0]["wave"], plain[0]["wave"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"share": 1.5}, "use 0 to 1"),
+        ({"rate": (0.0, 1.0)}, "two factors above 0"),
+        ({"rate": (1.2, 1.0)}, "the smaller first"),
+        ({"level": (3.0, -3.0)}, "smaller level first"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings: dict, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        AugmentationConfig(**settings)
