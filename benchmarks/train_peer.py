@@ -1,0 +1,102 @@
+"""Train a peer as our vocoders are trained: the same data, losses, discriminators, optimiser and schedule.
+
+    python benchmarks/train_peer.py vocos-cut data runs/vocos-cut --speak data,unseen --config fast
+
+leaves the peer's waves of the test clips in runs/vocos-cut/speech, to be compared with any other system:
+
+    basis-melgan compare pretrained/speech-24k.safetensors runs/vocos-cut/speech --corpus data --out results/peers
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from peers import FRAMES, PEERS
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.config import Config
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.datasets import SpeechCrops
+from basis_melgan.errors import BasisMelGANError, ConfigurationError
+from basis_melgan.models.melgan import Spoken
+from basis_melgan.parsing import arguments
+from basis_melgan.training.engine import fabric, fit
+from basis_melgan.training.run import Run
+from basis_melgan.training.vocoder import VocoderTask
+
+SECTIONS = ("discriminators", "augmentation", "vocoder_training", "engine")
+
+
+class Peer(nn.Module):
+    """A peer under the contract of our generators; it has no basis."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.net = PEERS[name]()
+        self.basis = nn.Module()
+
+    def forward(self, mel: Tensor) -> Spoken:
+        """Mel (B, M, F) to wave (B, F·hop), without weights."""
+        wave = self.net(mel).float()
+        return Spoken(wave, wave.new_zeros(len(wave), 0, 0))
+
+
+class PeerTask(VocoderTask):
+    """Our training, of a peer."""
+
+    def release(self, step: int) -> None:
+        """Write the averaged peer aside, then rename."""
+        aside = self.run.folder / "peer.part"
+        save_file(self.average.module.state_dict(), aside)
+        aside.rename(self.run.folder / "peer.safetensors")
+
+
+def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = "", force: bool = False) -> None:
+    """Train a peer on a prepared corpus and let it speak test clips.
+
+    Args:
+        peer: one of vocos, vocos-cut, hifigan-v1, hifigan-v2.
+        corpus: prepared corpus, or a folder of several.
+        out: run folder.
+        config: all settings.
+        speak: prepared corpora, separated by commas, whose test clips it speaks when it is trained.
+        force: start afresh, replacing what the run folder holds.
+    """
+    if peer not in PEERS:
+        raise ConfigurationError(f"peer: {peer!r}; use one of {', '.join(PEERS)}")
+    corpora = manifest.load(corpus)
+    run = Run(out, config, SECTIONS, manifest.data_hash(corpora))
+    engine = fabric(config.engine, config.vocoder_training.seed)
+    if engine.is_global_zero:
+        run.prepare(force)
+    engine.barrier()
+    train, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
+    task = PeerTask(SpeechCrops(train, config, None), validation, None, Peer(peer), run, engine)
+    fit(task, engine, config.engine, run)
+    if engine.is_global_zero:
+        for folder in filter(None, speak.split(",")):
+            _speak(task.average.module.eval(), Path(folder), out / "speech", config)
+
+
+@torch.inference_mode()
+def _speak(model: nn.Module, corpus: Path, out: Path, config: Config) -> None:
+    for each in manifest.load(corpus):
+        (out / each.name).mkdir(parents=True, exist_ok=True)
+        for path, clip in manifest.load_clips([each], "test"):
+            wave, rate = files.read(path)
+            mel = torch.from_numpy(mel_spectrogram(wave, config.mel, config.frames))[None]
+            spoken = model(mel).wave[0].numpy(force=True)
+            files.write(out / each.name / f"{clip.id}.wav", spoken[: len(wave)], rate)
+
+
+if __name__ == "__main__":
+    try:
+        found = arguments(train_peer, SECTIONS, sys.argv[1:])
+        if found["config"].frames != FRAMES or found["config"].mel != "vocos":
+            raise ConfigurationError("config: peers speak mels of vocos at a hop of 256; use --config fast")
+        train_peer(**found)
+    except BasisMelGANError as error:
+        sys.exit(f"train_peer: {error}")
