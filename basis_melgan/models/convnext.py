@@ -43,9 +43,12 @@ class Block(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Keep the shape (B, channels, F)."""
-        seen = self.norm(self.depthwise(hidden).transpose(1, 2))
-        found: Tensor = self.scale * self.narrow(F.gelu(self.widen(seen)))
-        return hidden + found.transpose(1, 2)
+        return hidden + self.mix(self.depthwise(hidden))
+
+    def mix(self, seen: Tensor) -> Tensor:
+        """What the channels of each frame (B, channels, F) make of one another, which is added to the input."""
+        found: Tensor = self.scale * self.narrow(F.gelu(self.widen(self.norm(seen.transpose(1, 2)))))
+        return found.transpose(1, 2)
 
 
 class Gains(nn.Module):
@@ -118,6 +121,7 @@ class FrameRateGenerator(nn.Module):
         self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
         lead, ahead = _lookahead(sizes, frames)
         pairs = pairs if pairs is not None else quadrature_pairs(sizes.pairs, sizes.spacing, frames)
+        self.late = sum(ahead)  # mel frames that the network sees ahead
         self.embed = Convolution(self.bands, sizes.channels, sizes.kernel, ahead[0])
         self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.trunk = nn.Sequential(
@@ -134,7 +138,7 @@ class FrameRateGenerator(nn.Module):
         # Mel frames back and ahead that a frame's samples depend on.
         rest = frames.basis_length - frames.stride - lead
         self.past = sum(sizes.kernel - 1 - each for each in ahead) + -(-rest // frames.hop)
-        self.lookahead = sum(ahead) + -(-lead // frames.hop)
+        self.lookahead = self.late + -(-lead // frames.hop)
 
     def forward(self, mel: Tensor) -> Spoken:
         """Speak a mel.
@@ -150,12 +154,21 @@ class FrameRateGenerator(nn.Module):
         """
         if mel.ndim != 3 or mel.shape[1] != self.bands or mel.shape[2] == 0:
             raise MelError(f"mel of shape {tuple(mel.shape)}: expected (batch, {self.bands} bands, at least 1 frame)")
-        hidden = self.first_norm(self.embed(mel).transpose(1, 2)).transpose(1, 2)
-        hidden = self.last_norm(self.trunk(hidden).transpose(1, 2))
-        said = self.say(hidden).unflatten(-1, (self.weights_per_mel, -1))  # (B, F, weights per mel, values · P)
-        gains = self.gains(mel)[:, :, None] if self.gains is not None else said.new_zeros(1).float()
-        weights = self.head(said, gains).flatten(1, 2).transpose(1, 2)
+        weights = self.weigh(self.trunk(self.begin(self.embed(mel))), mel)
         return Spoken(self.basis(weights), weights)
+
+    def begin(self, embedded: Tensor) -> Tensor:
+        """What the trunk starts from, of embedded frames: (B, channels, F) both."""
+        begun: Tensor = self.first_norm(embedded.transpose(1, 2)).transpose(1, 2)
+        return begun
+
+    def weigh(self, hidden: Tensor, mel: Tensor) -> Tensor:
+        """Weights (B, 2P, F·weights_per_mel) of what the trunk made (B, channels, F) of a mel (B, M, F)."""
+        said = self.say(self.last_norm(hidden.transpose(1, 2)))
+        said = said.unflatten(-1, (self.weights_per_mel, -1))  # (B, F, weights per mel, values · P)
+        gains = self.gains(mel)[:, :, None] if self.gains is not None else said.new_zeros(1).float()
+        weights: Tensor = self.head(said, gains).flatten(1, 2).transpose(1, 2)
+        return weights
 
     def targets(self, wave: Tensor) -> Tensor:
         """Weights (B, 2P, K) that a wave (B, T) of whole strides has where the pairs are near a tight frame.

@@ -36,9 +36,10 @@ class ResidualStack(nn.Module):
 
     def __init__(self, channels: int, kernel: int, dilation: int, slope: float) -> None:
         super().__init__()
+        self.reach = kernel // 2 * dilation
         self.body = nn.Sequential(
             nn.LeakyReLU(slope),
-            nn.ReflectionPad1d(kernel // 2 * dilation),
+            nn.ReflectionPad1d(self.reach),
             _normed(nn.Conv1d(channels, channels, kernel, dilation=dilation)),
             nn.LeakyReLU(slope),
             _normed(nn.Conv1d(channels, channels, 1)),
@@ -108,7 +109,7 @@ class Generator(nn.Module):
         if frames < self.shortest:
             # Reflection is undefined here. The last frame is held instead, and what it adds is cut off again.
             mel = F.pad(mel, (0, self.shortest - frames), mode="replicate")
-        weights = self.network(mel).float() - self._rest(mel)
+        weights = self.network(mel).float() - self.rest(mel)
         weights = weights[..., : frames * self.weights_per_mel]
         return Spoken(self.basis(weights), weights)
 
@@ -122,7 +123,7 @@ class Generator(nn.Module):
             if parametrize.is_parametrized(module):
                 parametrize.remove_parametrizations(module, "weight")
 
-    def _rest(self, mel: Tensor) -> Tensor:
+    def rest(self, mel: Tensor) -> Tensor:
         """Response (1, N, K) to an all-zero mel of the shape of `mel`, with gradients.
 
         Inside the mel it repeats from frame to frame. Only `edge` frames at either end feel the padding, so a mel of

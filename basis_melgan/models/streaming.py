@@ -1,0 +1,234 @@
+"""Generators that speak a mel chunk by chunk: what a later chunk needs of the earlier ones is kept, not computed again.
+
+Every convolution keeps the last frames of its input; what it sees ahead makes its output late by as many frames. Where
+the whole mel begins and ends, each layer finds what it finds there offline: zeros, or its reflection.
+"""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from basis_melgan.models.basis import overlap_add
+from basis_melgan.models.convnext import Block, Convolution, FrameRateGenerator
+from basis_melgan.models.melgan import Generator, ResidualStack
+
+UNENDING = 1 << 40  # frames of a mel whose end is not known yet
+
+
+class Cache:
+    """One flat state (B, S), read from its start while the next one is written."""
+
+    def __init__(self, state: Tensor) -> None:
+        self.state, self.read = state, 0
+        self.written: list[Tensor] = []
+
+    def take(self, *shape: int) -> Tensor:
+        """The next values, as (B, *shape)."""
+        begin, self.read = self.read, self.read + torch.Size(shape).numel()
+        return self.state[:, begin : self.read].reshape(len(self.state), *shape)
+
+    def keep(self, values: Tensor) -> None:
+        """Leave (B, …) for the next chunk."""
+        self.written.append(values.flatten(1))
+
+    def join(self, hidden: Tensor, frames: int) -> Tensor:
+        """Frames (B, C, n) with the `frames` before them, of which the last are kept."""
+        joined = torch.cat([self.take(hidden.shape[1], frames), hidden], dim=2)
+        self.keep(joined[..., hidden.shape[2] :])
+        return joined
+
+    def next(self) -> Tensor:
+        """The state (B, S) for the next chunk."""
+        return torch.cat(self.written, dim=1)
+
+
+class Streamed(nn.Module):
+    """A generator that is given a mel in chunks.
+
+    Attributes:
+        bands, hop: of its mel.
+        lookahead: mel frames by which its wave is late.
+    """
+
+    def __init__(self, generator: Generator | FrameRateGenerator, late: int) -> None:
+        """Stream a generator whose weights are `late` weight frames late."""
+        super().__init__()
+        self.generator = generator
+        self.bands, self.hop, self.lookahead = generator.bands, generator.hop, generator.lookahead
+        basis = generator.basis
+        self.spare = self.lookahead * self.hop - late * basis.stride - basis.lead  # samples, to be late by whole frames
+        self.rings = self.spare + basis.signals.shape[1] - basis.stride  # samples that a chunk leaves unfinished
+
+    @cached_property
+    def size(self) -> int:
+        """Numbers of state that are kept from chunk to chunk, S."""
+        counting, nothing = _Counting(), torch.tensor(0)
+        with torch.no_grad():
+            self._weights(torch.zeros(1, self.bands, 1), counting, nothing, nothing)
+        return counting.read + self.rings
+
+    def forward(self, mel: Tensor, state: Tensor, first: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Speak a chunk.
+
+        Args:
+            mel: the chunk (B, M, n), n from 1 upward.
+            state: (B, S), what the chunk before left; zeros before the first.
+            first: (), int64: which frame of the whole mel the chunk begins with.
+            frames: (), int64: how many the whole mel has; `UNENDING` as long as that is not known. What a chunk holds
+                beyond does not count. `lookahead` frames more bring out what is late.
+
+        Returns:
+            The wave (B, n·hop), late by lookahead·hop samples, and the state (B, S) for the next chunk.
+        """
+        cache = Cache(state)
+        weights = self._weights(mel, cache, first, frames)
+        samples = mel.shape[2] * self.hop
+        begun = F.pad(cache.take(self.rings), (0, samples))
+        wave = begun + F.pad(
+            overlap_add(weights, self.generator.basis.signals, self.generator.basis.stride), (self.spare, 0)
+        )
+        cache.keep(wave[:, samples:])
+        return wave[:, :samples], cache.next()
+
+    def _weights(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
+        """Weights (B, N, n·weights_per_mel), 0 where they do not belong to the whole mel."""
+        raise NotImplementedError
+
+
+class _Counting(Cache):
+    """A state of zeros of any size, of which nothing is kept: it counts what is read."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.zeros(1, 0))
+
+    def take(self, *shape: int) -> Tensor:
+        self.read += torch.Size(shape).numel()
+        return torch.zeros(1, *shape)
+
+
+def _places(first: Tensor, late: int, count: int) -> Tensor:
+    """Which frames (count,) of the whole a chunk's are that begins with `first`, when they are `late` frames late."""
+    return first - late + torch.arange(count, device=first.device)
+
+
+def _within(hidden: Tensor, places: Tensor, frames: Tensor) -> Tensor:
+    """Frames (B, C, n), 0 where their places are not from 0 to `frames`."""
+    return hidden * ((places >= 0) & (places < frames)).to(hidden.dtype)
+
+
+class StreamedFrameRate(Streamed):
+    """A generator at the frame rate in chunks."""
+
+    generator: FrameRateGenerator
+
+    def __init__(self, generator: FrameRateGenerator) -> None:
+        super().__init__(generator, generator.late * generator.weights_per_mel)
+
+    def _weights(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
+        net, count, late = self.generator, mel.shape[2], 0
+        mel = _within(mel, _places(first, late, count), frames)
+        seen, _ = _convolve(net.embed, mel, cache)
+        late += net.embed.around[1]
+        hidden = _within(net.begin(seen), _places(first, late, count), frames)
+        for block in cast(Iterable[Block], net.trunk):
+            seen, passed = _convolve(block.depthwise, hidden, cache)
+            late += block.depthwise.around[1]
+            hidden = _within(passed + block.mix(seen), _places(first, late, count), frames)
+        weights = net.weigh(hidden, cache.join(mel, late)[..., :count])
+        places = _places(first, late, count).repeat_interleave(net.weights_per_mel)
+        return _within(weights, places, frames)
+
+
+def _convolve(convolution: Convolution, hidden: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:
+    """What a convolution makes of its last n frames (B, C, n), late by what it sees ahead, and those frames as late."""
+    joined = cache.join(hidden, sum(convolution.around))
+    made = F.conv1d(joined, convolution.weight, convolution.bias, groups=convolution.groups)
+    return made, joined[..., convolution.around[0] :][..., : hidden.shape[2]]
+
+
+class StreamedMelGAN(Streamed):
+    """The paper's generator in chunks. A whole mel needs `shortest` frames for its reflections."""
+
+    generator: Generator
+    at_rest: Tensor
+
+    def __init__(self, generator: Generator) -> None:
+        """Stream a generator whose weight norm has been folded."""
+        super().__init__(generator, _late(generator))
+        self.rate = generator.weights_per_mel
+        self.longest = max(2 * generator.edge + 1, generator.shortest)  # a mel with every kind of frame there is
+        lengths = range(generator.shortest, self.longest + 1)
+        with torch.no_grad():
+            rests = [generator.rest(torch.zeros(1, generator.bands, frames))[0].T for frames in lengths]
+        padded = [F.pad(rest, (0, 0, 0, self.longest * self.rate - len(rest))) for rest in rests]
+        self.register_buffer("at_rest", torch.cat(padded))
+
+    def _weights(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
+        hidden, rate, late = mel, 1, 0
+        for layer in self.generator.network:
+            if isinstance(layer, nn.ReflectionPad1d):
+                reach = layer.padding[0]
+                hidden, _ = _reflect(hidden, reach, cache, first * rate - late, frames * rate)
+                late += reach
+            elif isinstance(layer, ResidualStack):
+                padded, passed = _reflect(hidden, layer.reach, cache, first * rate - late, frames * rate)
+                hidden = layer.skip(passed) + layer.body[2:](layer.body[0](padded))  # all but its own reflection
+                late += layer.reach
+            elif isinstance(layer, nn.ConvTranspose1d):
+                stride, count = layer.stride[0], hidden.shape[2]
+                hidden = _within(hidden, _places(first * rate, late, count), frames * rate)
+                made = F.conv_transpose1d(cache.join(hidden, 1), layer.weight, layer.bias, stride)
+                hidden = made[..., stride:][..., : count * stride]
+                late, rate = late * stride + int(layer.padding[0]), rate * stride
+            else:
+                hidden = layer(hidden)
+        places = _places(first * rate, late, mel.shape[2] * rate)
+        return _within(hidden - self._rest(places, frames), places, frames * rate)
+
+    def _rest(self, places: Tensor, frames: Tensor) -> Tensor:
+        """Response (1, N, K) to an all-zero mel of so many frames at places (K,)."""
+        rate, edge, shortest = self.rate, self.generator.edge * self.rate, self.generator.shortest
+        kept = frames.clamp(shortest, self.longest)
+        from_end = places - (frames - kept) * rate
+        inside = torch.where(places < edge, places, edge + places % rate)
+        found = torch.where(from_end >= kept * rate - edge, from_end, inside)
+        found = torch.where(frames <= self.longest, places, found).clamp(0, self.longest * rate - 1)
+        rows = (kept - shortest) * self.longest * rate + found
+        return self.at_rest[rows].T[None]
+
+
+def _late(generator: Generator) -> int:
+    """Weight frames that the paper's generator sees ahead."""
+    late = 0
+    for layer in generator.network:
+        if isinstance(layer, nn.ReflectionPad1d):
+            late += layer.padding[0]
+        elif isinstance(layer, ResidualStack):
+            late += layer.reach
+        elif isinstance(layer, nn.ConvTranspose1d):
+            late = late * layer.stride[0] + int(layer.padding[0])
+    return late
+
+
+def _reflect(hidden: Tensor, reach: int, cache: Cache, first: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Frames (B, C, n) that begin with `first` of `frames`, as a convolution reads them that needs a reflection.
+
+    Returns:
+        Frames (B, C, n + 2·reach), reflected where the whole begins and ends; and the n frames in their middle.
+    """
+    count = hidden.shape[2]
+    joined = cache.join(hidden, 2 * reach)
+    start, last = first - 2 * reach, frames - 1
+    places = (start + torch.arange(count + 2 * reach, device=hidden.device)).abs()
+    places = torch.where(places > last, 2 * last - places, places)
+    inside = (places - start).clamp(0, count + 2 * reach - 1)  # what no frame of the whole needs may be anything
+    return joined.index_select(2, inside), joined[..., reach:][..., :count]
+
+
+def streamed(generator: Generator | FrameRateGenerator) -> Streamed:
+    """The streamed form of a generator that is ready to infer."""
+    return StreamedMelGAN(generator) if isinstance(generator, Generator) else StreamedFrameRate(generator)
