@@ -159,25 +159,43 @@ def fine_tune(
         force: start afresh, replacing what OUT holds.
         config: all settings.
     """
+    from basis_melgan.inference.vocoder import RELEASED
     from basis_melgan.models.release import bundled
-    from basis_melgan.models.vocode import RELEASED
     from basis_melgan.training.fine_tuning import fine_tune
 
     fine_tune(corpus, out, vocoder or bundled(RELEASED), mels, config, force)
 
 
-def vocode(source: Path, out: Path, vocoder: Path | None = None, force: bool = False) -> None:
+def vocode(source: Path, out: Path, vocoder: Path | None = None, threads: int = 1, force: bool = False) -> None:
     """Turn a mel spectrogram or a recording into speech.
 
     Args:
         source: mel spectrogram (.npy, bands × frames) or sound file.
         out: sound file to write.
-        vocoder: trained vocoder; the one released with this package unless given.
+        vocoder: exported (.onnx) or trained (.safetensors) vocoder; the one released with this package unless given.
+        threads: of the processor, to speak on.
         force: replace OUT if it exists.
     """
-    from basis_melgan.models.vocode import vocode
+    from basis_melgan.inference.vocode import vocode
+    from basis_melgan.inference.vocoder import RELEASED
+    from basis_melgan.models.opening import open_vocoder
 
-    vocode(source, out, vocoder, force)
+    vocode(source, out, open_vocoder(vocoder or RELEASED, threads), force)
+
+
+def export(vocoder: Path, out: Path, data: str = "", licence: str = "", force: bool = False) -> None:
+    """Write a trained vocoder as one ONNX file, which speaks without PyTorch.
+
+    Args:
+        vocoder: trained vocoder (.safetensors).
+        out: file to write (.onnx).
+        data: what it was trained on, to stand in the file.
+        licence: under which it may be used, to stand in the file.
+        force: replace OUT if it exists.
+    """
+    from basis_melgan.export.onnx import export
+
+    export(vocoder, out, data, licence, force)
 
 
 def evaluate(
@@ -285,6 +303,7 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     train_vocoder: ("frames", "mel", "generator", "discriminators", "augmentation", "vocoder_training", "engine"),
     fine_tune: ("fine_tuning", "engine"),
     vocode: (),
+    export: (),
     evaluate: (),
     compare: (),
     report: (),

@@ -16,13 +16,15 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = (
     {"cli", "parsing"},
     {"evaluation"},
+    {"export"},
     {"training"},
     {"corpus"},
     {"models"},
+    {"inference"},
     {"audio"},
     {"config", "errors", "__init__"},
 )
-LIGHT = ("cli", "parsing", "audio", "config", "errors")
+LIGHT = ("cli", "parsing", "inference", "audio", "config", "errors")
 # How the distributions of the extras are named where they are imported, if otherwise than on the shelf.
 IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "pre-commit": "pre_commit", "pytest-xdist": "xdist"}
 
@@ -71,6 +73,16 @@ def test_only_audio_files_touches_sound_files() -> None:
         module_name(file) for file in FILES for name in imports(file) if name.split(".")[0] in ("soundfile", "soxr")
     }
     assert users == {"basis_melgan.audio.files"}
+
+
+def test_only_inference_and_export_touch_onnx() -> None:
+    users = {
+        module_name(file).split(".")[1]
+        for file in FILES
+        for name in imports(file)
+        if name.split(".")[0] in ("onnx", "onnxruntime", "onnxscript")
+    }
+    assert users == {"inference", "export"}
 
 
 def test_no_torch_in_the_light_rooms() -> None:

@@ -176,8 +176,17 @@ def require_free(path: Path, force: bool) -> None:
         OutputError: its suffix names no sound format, it is a folder, or it exists and `force` is not given.
     """
     _format(path)
+    require_new(path, force)
+
+
+def require_new(path: Path, force: bool) -> None:
+    """Check, before any work, that a file may be written to `path`.
+
+    Raises:
+        OutputError: it is a folder, or it exists and `force` is not given.
+    """
     if path.is_dir():
-        raise OutputError(f"{path}: is a folder; name a sound file")
+        raise OutputError(f"{path}: is a folder; name a file")
     if path.exists() and not force:
         raise OutputError(f"{path}: exists already; use --force to replace it")
 

@@ -1,23 +1,20 @@
 """What a second of speech costs: parameters and multiply–adds of the paper's generator and of HiFi-GAN.
 
-Counted are the multiply–adds (MACs) of convolutions and linear layers; one MAC is two FLOPs. Biases, activations,
-padding and additions are left out. Parameters are those of inference, weight norm merged. MACs are those that one more
-second costs, so that what happens once per utterance (its edges, the response to silence) does not count.
+What counts, `models.cost` says.
 """
 
 import importlib.util
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
 from basis_melgan.audio.mel import convention
 from basis_melgan.config import Config
 from basis_melgan.models import release
+from basis_melgan.models.cost import macs_per_frame, parameters
 
 BANDS = 80  # of HiFi-GAN's mel
 PUBLISHED_OURS = 7.95  # GFLOPs, arXiv 2106.13419, abstract
@@ -55,23 +52,6 @@ class Cost:
     parameters: int
     macs_per_second: float
     counted: str
-
-
-def parameters(model: nn.Module) -> int:
-    """Parameters of a model at inference: the lengths that weight norm keeps apart are merged and do not count."""
-    return sum(p.numel() for name, p in model.named_parameters() if not name.endswith(".original0"))
-
-
-def macs(model: nn.Module, inputs: Tensor) -> int:
-    """Multiply–adds of one forward pass over `inputs`, counted on the operators that run."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(inputs)
-    return int(counter.get_total_flops()) // 2
-
-
-def macs_per_frame(model: nn.Module, mel: Callable[[int], Tensor]) -> float:
-    """Multiply–adds that one more mel frame costs; `mel` makes an input of so many frames."""
-    return (macs(model, mel(40)) - macs(model, mel(20))) / 20
 
 
 def generator_cost(config: Config) -> Cost:

@@ -12,8 +12,10 @@ from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config import Frames
 from basis_melgan.errors import AudioError, ConfigurationError
 from basis_melgan.evaluation.baselines import ITERATIONS, griffin_lim, world
+from basis_melgan.models.opening import open_vocoder
 
 RECORDING = "recording"
+VOCODERS = (".safetensors", ".onnx")  # suffixes of their files
 SUFFIXES = (".wav", ".flac")  # of the waves in a folder, in the order they are looked for
 
 
@@ -81,18 +83,15 @@ class Vocoder(System):
     """A trained vocoder as a system: its waves are as long as the recordings."""
 
     def __init__(self, path: Path) -> None:
-        # PyTorch takes a second to import, and no baseline needs it.
-        from basis_melgan.models.vocode import Speaker
-
-        self._speaker = Speaker(path)
-        self.config = self._speaker.config
+        self._vocoder = open_vocoder(path)
+        self.config = self._vocoder.info.config
         self.rate = self.config.frames.sample_rate
         # The first call of a process allocates and plans; what is measured are the later ones.
-        self._speaker.resynthesise(np.zeros(self.rate, dtype=np.float32), self.rate)
+        self._vocoder.resynthesise(np.zeros(self.rate, dtype=np.float32), self.rate)
 
     def __call__(self, recorded: Recorded) -> Wave:
         """Take the mel of a wave (T,) and speak it."""
-        return self._speaker.resynthesise(recorded.wave, recorded.rate)
+        return self._vocoder.resynthesise(recorded.wave, recorded.rate)
 
 
 @dataclass
@@ -138,18 +137,18 @@ def system_named(name: str) -> System:
         return World()
     if kind == "griffin-lim" and (number.isdecimal() or name == kind):
         return GriffinLim(int(number)) if number else GriffinLim()
-    if Path(name).suffix == ".safetensors":
+    if Path(name).suffix in VOCODERS:
         return Vocoder(Path(name))
     if name and Path(name).is_dir():
         return Folder(Path(name))
     raise ConfigurationError(
         f"system: {name!r} is none; use recording, world, griffin-lim, griffin-lim:N for N iterations, "
-        "a vocoder's file (.safetensors), or a folder of waves"
+        "a vocoder's file (.safetensors or .onnx), or a folder of waves"
     )
 
 
 def labels(names: list[str]) -> list[str]:
-    """Short names for systems: a file's stem, a folder's name, a baseline's own.
+    """Short names for systems: a file's stem (an exported one's whole name), a folder's name, a baseline's own.
 
     Raises:
         ConfigurationError: two systems would bear the same name.

@@ -108,6 +108,8 @@ class FrameRateGenerator(nn.Module):
     The basis starts frozen. `generator.basis.requires_grad_(True)` opens it for fine-tuning.
     """
 
+    shortest = 1  # mel frames
+
     def __init__(self, config: Config, pairs: Pairs | None = None) -> None:
         """Build the network that `config.generator` describes, over pairs that stage 1 learned or those of its spacing.
 

@@ -16,8 +16,6 @@ from basis_melgan.models.basis import overlap_add
 from basis_melgan.models.convnext import Block, Convolution, FrameRateGenerator
 from basis_melgan.models.melgan import Generator, ResidualStack
 
-UNENDING = 1 << 40  # frames of a mel whose end is not known yet
-
 
 class Cache:
     """One flat state (B, S), read from its start while the next one is written."""
@@ -29,7 +27,7 @@ class Cache:
     def take(self, *shape: int) -> Tensor:
         """The next values, as (B, *shape)."""
         begin, self.read = self.read, self.read + torch.Size(shape).numel()
-        return self.state[:, begin : self.read].reshape(len(self.state), *shape)
+        return self.state[:, begin : self.read].reshape(self.state.shape[0], *shape)
 
     def keep(self, values: Tensor) -> None:
         """Leave (B, …) for the next chunk."""
@@ -52,6 +50,7 @@ class Streamed(nn.Module):
     Attributes:
         bands, hop: of its mel.
         lookahead: mel frames by which its wave is late.
+        shortest: mel frames that a whole mel must have.
     """
 
     def __init__(self, generator: Generator | FrameRateGenerator, late: int) -> None:
@@ -59,6 +58,7 @@ class Streamed(nn.Module):
         super().__init__()
         self.generator = generator
         self.bands, self.hop, self.lookahead = generator.bands, generator.hop, generator.lookahead
+        self.shortest = generator.shortest
         basis = generator.basis
         self.spare = self.lookahead * self.hop - late * basis.stride - basis.lead  # samples, to be late by whole frames
         self.rings = self.spare + basis.signals.shape[1] - basis.stride  # samples that a chunk leaves unfinished
@@ -78,8 +78,8 @@ class Streamed(nn.Module):
             mel: the chunk (B, M, n), n from 1 upward.
             state: (B, S), what the chunk before left; zeros before the first.
             first: (), int64: which frame of the whole mel the chunk begins with.
-            frames: (), int64: how many the whole mel has; `UNENDING` as long as that is not known. What a chunk holds
-                beyond does not count. `lookahead` frames more bring out what is late.
+            frames: (), int64: how many the whole mel has; `inference.engine.UNENDING` as long as that is not known.
+                What a chunk holds beyond does not count. `lookahead` frames more bring out what is late.
 
         Returns:
             The wave (B, n·hop), late by lookahead·hop samples, and the state (B, S) for the next chunk.
@@ -151,7 +151,7 @@ def _convolve(convolution: Convolution, hidden: Tensor, cache: Cache) -> tuple[T
 
 
 class StreamedMelGAN(Streamed):
-    """The paper's generator in chunks. A whole mel needs `shortest` frames for its reflections."""
+    """The paper's generator in chunks."""
 
     generator: Generator
     at_rest: Tensor

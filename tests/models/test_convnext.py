@@ -14,7 +14,7 @@ from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.evaluation.complexity import generator_cost
 from basis_melgan.models import release
 from basis_melgan.models.convnext import FrameRateGenerator
-from basis_melgan.models.vocode import Speaker
+from basis_melgan.models.opening import open_vocoder
 from basis_melgan.parsing import load
 
 FAST = load("fast")
@@ -117,8 +117,8 @@ def test_it_goes_into_a_file_and_speaks_from_there_piece_by_piece(tmp_path: Path
     path = tmp_path / "fast.safetensors"
     release.save(path, "vocoder", generator.state_dict(), config, release.Origin(1, ""))
     mel = np.random.default_rng(0).random((100, 50), dtype=np.float32)
-    monkeypatch.setattr("basis_melgan.models.vocode.WINDOW", 7)
-    spoken = Speaker(path).speak(mel)
+    monkeypatch.setattr("basis_melgan.inference.stream.WINDOW", 7)
+    spoken = open_vocoder(path)(mel)
     with torch.inference_mode():
         whole = generator(torch.from_numpy(mel)[None]).wave[0].numpy()
     np.testing.assert_allclose(spoken, whole, atol=1e-5)

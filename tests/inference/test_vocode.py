@@ -13,10 +13,12 @@ from basis_melgan.audio import files
 from basis_melgan.audio.mel import convention, mel_spectrogram
 from basis_melgan.config import Config, Convention, Frames, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import AudioError, MelError, ModelFileError, OutputError
+from basis_melgan.inference import onnx, stream, vocode, vocoder
+from basis_melgan.inference.vocode import read_mel
+from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import release
-from basis_melgan.models import vocode as module
 from basis_melgan.models.melgan import Generator
-from basis_melgan.models.vocode import Speaker, read_mel, vocode
+from basis_melgan.models.opening import open_vocoder
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 QUANTUM = 1 / 32_768  # of 16-bit sound
@@ -49,8 +51,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def speaker(model: Path) -> Speaker:
-    return Speaker(model)
+def speaker(model: Path) -> Vocoder:
+    return open_vocoder(model)
 
 
 def speech(samples: int = 12_000) -> files.Wave:
@@ -68,24 +70,33 @@ def whole(model: Path, mel: np.ndarray) -> files.Wave:
     return wave
 
 
+def speak(source: Path, out: Path, model: Path | str = vocoder.RELEASED, force: bool = False) -> None:
+    vocode.vocode(source, out, open_vocoder(model), force)
+
+
+def in_windows(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (stream, vocoder):
+        monkeypatch.setattr(module, "WINDOW", frames)
+
+
 # Windows
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 39, 40, 41, 44, 49, 50, 80, 81, 130])
-def test_windows_equal_one_pass_over_the_whole(frames: int, model: Path, speaker: Speaker, monkeypatch) -> None:
-    monkeypatch.setattr(module, "WINDOW", 40)
+def test_windows_equal_one_pass_over_the_whole(frames: int, model: Path, speaker: Vocoder, monkeypatch) -> None:
+    in_windows(40, monkeypatch)
     mel = mel_of(frames)
     expected = whole(model, mel)
     assert 0.01 < expected.std() < 0.3
-    found = speaker.speak(mel)
+    found = speaker(mel)
     assert found.dtype == np.float32
     assert found.shape == (frames * HOP,)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_silence_is_silence_at_the_edges_of_windows_too(speaker: Speaker, monkeypatch) -> None:
-    monkeypatch.setattr(module, "WINDOW", 16)
-    assert np.abs(speaker.speak(np.zeros((80, 70), np.float32))).max() < 1e-5
+def test_silence_is_silence_at_the_edges_of_windows_too(speaker: Vocoder, monkeypatch) -> None:
+    in_windows(16, monkeypatch)
+    assert np.abs(speaker(np.zeros((80, 70), np.float32))).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -117,10 +128,10 @@ def test_past_and_lookahead_are_what_the_gradient_measures(config: GeneratorConf
     assert generator.lookahead - 1 <= int(seen[-1]) - middle <= generator.lookahead
 
 
-def test_pieces_can_end_before_the_mel_does(speaker: Speaker, monkeypatch) -> None:
-    monkeypatch.setattr(module, "WINDOW", 40)
+def test_pieces_can_end_before_the_mel_does(speaker: Vocoder, monkeypatch) -> None:
+    in_windows(40, monkeypatch)
     mel = mel_of(121)
-    spoken = speaker.speak(mel)
+    spoken = speaker(mel)
     for samples in (0, 1, 40 * HOP, 81 * HOP - 7, 121 * HOP):
         np.testing.assert_array_equal(np.concatenate(list(speaker.pieces(mel, samples))), spoken[:samples])
 
@@ -147,7 +158,7 @@ def test_folding_weight_norm_changes_no_sample() -> None:
 def test_a_mel_becomes_exactly_its_frames(kind: str, model: Path, tmp_path: Path) -> None:
     mel = mel_of(23).astype(kind)
     np.save(tmp_path / "mel.npy", mel)
-    vocode(tmp_path / "mel.npy", tmp_path / "new" / "spoken.wav", model)
+    speak(tmp_path / "mel.npy", tmp_path / "new" / "spoken.wav", model)
     wave, rate = files.read(tmp_path / "new" / "spoken.wav")
     assert (rate, wave.size) == (RATE, 23 * HOP)
     np.testing.assert_allclose(wave, whole(model, mel), atol=2 * QUANTUM)
@@ -158,7 +169,7 @@ def test_a_mel_stored_by_columns_is_the_same_mel(model: Path, tmp_path: Path) ->
     np.save(tmp_path / "rows.npy", mel_of(9))
     np.save(tmp_path / "columns.npy", np.asfortranarray(mel_of(9)))
     for name in ("rows", "columns"):
-        vocode(tmp_path / f"{name}.npy", tmp_path / f"{name}.wav", model)
+        speak(tmp_path / f"{name}.npy", tmp_path / f"{name}.wav", model)
     assert (tmp_path / "rows.wav").read_bytes() == (tmp_path / "columns.wav").read_bytes()
 
 
@@ -167,7 +178,7 @@ def test_a_mel_stored_by_columns_is_the_same_mel(model: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["paper", "hifigan", "bigvgan", "vocos"])
 def test_a_recording_comes_back_as_long_as_it_was(name: Convention, tmp_path: Path) -> None:
-    speaker = Speaker(released(tmp_path / "vocoder.safetensors", name))
+    speaker = open_vocoder(released(tmp_path / "vocoder.safetensors", name))
     for samples in (1, 239, 240, 241, 4_800, 4_999):
         assert speaker.resynthesise(speech(samples), RATE).shape == (samples,)
     for rate in (8_000, 16_000, 44_100):
@@ -175,7 +186,7 @@ def test_a_recording_comes_back_as_long_as_it_was(name: Convention, tmp_path: Pa
         assert speaker.resynthesise(speech(4_999), rate).shape == expected
 
 
-def test_a_recording_is_spoken_from_its_mel(model: Path, speaker: Speaker) -> None:
+def test_a_recording_is_spoken_from_its_mel(model: Path, speaker: Vocoder) -> None:
     wave = speech(24_001)
     mel = mel_spectrogram(wave, "paper", Frames())
     expected = whole(model, mel)[: wave.size]
@@ -183,18 +194,18 @@ def test_a_recording_is_spoken_from_its_mel(model: Path, speaker: Speaker) -> No
 
 
 def test_an_uncentred_mel_loses_nothing_at_the_end(tmp_path: Path) -> None:
-    speaker = Speaker(released(tmp_path / "vocoder.safetensors", "hifigan"))
+    speaker = open_vocoder(released(tmp_path / "vocoder.safetensors", "hifigan"))
     assert not convention("hifigan").centred
-    assert speaker.mel(speech(241)).shape == (80, 2)
+    assert speaker.mel(speech(241), RATE).shape == (80, 2)
     filled = np.pad(speech(1_000), (0, 200))
-    np.testing.assert_array_equal(speaker.mel(speech(1_000)), mel_spectrogram(filled, "hifigan", Frames()))
+    np.testing.assert_array_equal(speaker.mel(speech(1_000), RATE), mel_spectrogram(filled, "hifigan", Frames()))
 
 
 @pytest.mark.parametrize("rate", [24_000, 16_000, 44_100])
-def test_any_rate_and_channels_are_spoken(rate: int, model: Path, speaker: Speaker, tmp_path: Path) -> None:
+def test_any_rate_and_channels_are_spoken(rate: int, model: Path, speaker: Vocoder, tmp_path: Path) -> None:
     stereo = np.stack([speech(), 0.2 * speech()], axis=1)
     soundfile.write(tmp_path / "stereo.wav", stereo, rate, subtype="FLOAT")
-    vocode(tmp_path / "stereo.wav", tmp_path / "spoken.flac", model)
+    speak(tmp_path / "stereo.wav", tmp_path / "spoken.flac", model)
     found, found_rate = files.read(tmp_path / "spoken.flac")
     expected = speaker.resynthesise(files.read(tmp_path / "stereo.wav")[0], rate)
     assert found_rate == RATE
@@ -202,14 +213,12 @@ def test_any_rate_and_channels_are_spoken(rate: int, model: Path, speaker: Speak
     np.testing.assert_allclose(found, expected, atol=2 * QUANTUM)
 
 
-def test_the_released_vocoder_is_the_default(model: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(release, "PACKAGE", tmp_path / "package")
-    with pytest.raises(ModelFileError, match="speech-24k: not released with this installation"):
-        vocode(CLIPS[0], tmp_path / "spoken.wav")
-    (tmp_path / "pretrained").mkdir()
-    (tmp_path / "pretrained" / "speech-24k.safetensors").write_bytes(model.read_bytes())
-    vocode(CLIPS[0], tmp_path / "spoken.wav")
+def test_the_released_vocoder_is_the_default(tmp_path: Path, monkeypatch) -> None:
+    speak(CLIPS[0], tmp_path / "spoken.wav")
     assert files.length(tmp_path / "spoken.wav") == files.length(CLIPS[0])
+    monkeypatch.setattr(onnx, "PACKAGE", tmp_path / "package")
+    with pytest.raises(ModelFileError, match=r"speech-24k: neither a file nor a vocoder that comes with this package"):
+        speak(CLIPS[0], tmp_path / "again.wav")
 
 
 # Refusals
@@ -225,39 +234,43 @@ def with_value(value: float, frame: int) -> np.ndarray:
     ("mel", "message"),
     [
         (np.zeros((20, 80), np.float32), r"shape \(20, 80\): looks like \(frames, bands\); .* so transpose it"),
-        (np.zeros((100, 20), np.float32), r"shape \(100, 20\): expected \(80, F\), the bands .* paper"),
-        (np.zeros((1, 80, 20), np.float32), r"shape \(1, 80, 20\): expected \(80, F\)"),
+        (np.zeros((100, 20), np.float32), r"shape \(100, 20\): expected \(80, F\) .*, the bands .* paper"),
+        (np.zeros((1, 80, 20), np.float32), r"shape \(1, 80, 20\): expected \(80, F\), one mel a file"),
         (np.zeros(80, np.float32), r"shape \(80,\): expected \(80, F\)"),
         (np.zeros((80, 0), np.float32), r"shape \(80, 0\): holds no frame"),
         (np.zeros((80, 20), np.int16), "holds int16; expected floats"),
         (np.zeros((80, 20), np.complex64), "holds complex64; expected floats"),
         (with_value(np.nan, 13), "frame 13 holds NaN or infinite values"),
         (with_value(-np.inf, 4), "frame 4 holds NaN or infinite values"),
-        (with_value(-11.5, 4), r"values from -11\.5 to .* the vocoder's convention paper has 0 to 1"),
+        (
+            with_value(-11.5, 4),
+            r"values from -11\.5 to .* the vocoder's convention paper has 0 to 1; .* looks like log",
+        ),
         (100 * mel_of(20), r"the vocoder's convention paper has 0 to 1, so make the mel in that convention"),
     ],
 )
 def test_a_mel_that_the_vocoder_cannot_speak(
-    mel: np.ndarray, message: str, model: Path, speaker: Speaker, tmp_path: Path
+    mel: np.ndarray, message: str, model: Path, speaker: Vocoder, tmp_path: Path
 ) -> None:
-    with pytest.raises(MelError, match=message):
-        speaker.speak(mel)
+    if mel.ndim < 3:  # several mels at once are for the interface alone
+        with pytest.raises(MelError, match=message):
+            speaker(mel)
     np.save(tmp_path / "mel.npy", mel)
     with pytest.raises(MelError, match=message):
-        vocode(tmp_path / "mel.npy", tmp_path / "spoken.wav", model)
+        speak(tmp_path / "mel.npy", tmp_path / "spoken.wav", model)
     assert [path.name for path in tmp_path.iterdir()] == ["mel.npy"]
 
 
-def test_a_predicted_mel_may_leave_the_range_a_little(speaker: Speaker) -> None:
-    assert np.isfinite(speaker.speak(1.2 * mel_of(5) - 0.1)).all()
+def test_a_predicted_mel_may_leave_the_range_a_little(speaker: Vocoder) -> None:
+    assert np.isfinite(speaker(1.2 * mel_of(5) - 0.1)).all()
 
 
 def test_levels_in_decibels_are_no_natural_logarithms(tmp_path: Path) -> None:
-    speaker = Speaker(released(tmp_path / "vocoder.safetensors", "hifigan"))
-    mel = speaker.mel(speech())
-    assert speaker.speak(mel).size == mel.shape[1] * HOP
+    speaker = open_vocoder(released(tmp_path / "vocoder.safetensors", "hifigan"))
+    mel = speaker.mel(speech(), RATE)
+    assert speaker(mel).size == mel.shape[1] * HOP
     with pytest.raises(MelError, match=r"the vocoder's convention hifigan has -11\.51 to 10"):
-        speaker.speak(20 / np.log(10) * mel)
+        speaker(20 / np.log(10) * mel)
 
 
 def damaged(path: Path) -> None:
@@ -319,9 +332,9 @@ def test_an_output_that_exists_is_kept_unless_forced(model: Path, tmp_path: Path
     out = tmp_path / "spoken.wav"
     out.write_text("mine", encoding="utf-8")
     with pytest.raises(OutputError, match=r"spoken\.wav: exists already; use --force"):
-        vocode(tmp_path / "gone.npy", out, tmp_path / "no such model")
+        speak(tmp_path / "gone.npy", out, model)
     assert out.read_text(encoding="utf-8") == "mine"
-    vocode(CLIPS[0], out, model, force=True)
+    speak(CLIPS[0], out, model, force=True)
     assert files.length(out) == files.length(CLIPS[0])
 
 
@@ -329,12 +342,12 @@ def test_an_output_that_exists_is_kept_unless_forced(model: Path, tmp_path: Path
 def test_a_source_of_another_kind_is_refused(name: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     with pytest.raises(AudioError, match=r"is neither a mel \(\.npy\) nor a sound file"):
-        vocode(tmp_path / name, tmp_path / "spoken.wav", model)
+        speak(tmp_path / name, tmp_path / "spoken.wav", model)
 
 
 def test_an_output_of_another_kind_is_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"spoken\.mp3: \.mp3 is no format"):
-        vocode(CLIPS[0], tmp_path / "spoken.mp3", model)
+        speak(CLIPS[0], tmp_path / "spoken.mp3", model)
 
 
 def test_a_recording_that_cannot_be_used_is_refused(model: Path, tmp_path: Path) -> None:
@@ -342,11 +355,11 @@ def test_a_recording_that_cannot_be_used_is_refused(model: Path, tmp_path: Path)
     soundfile.write(tmp_path / "broken.wav", np.array([0.0, np.nan, 0.0]), RATE, subtype="FLOAT")
     for name, message in (("empty", "holds no samples"), ("broken", "sample 1 .* is NaN"), ("gone", "no such file")):
         with pytest.raises(AudioError, match=rf"{name}\.wav: {message}"):
-            vocode(tmp_path / f"{name}.wav", tmp_path / "spoken.wav", model)
+            speak(tmp_path / f"{name}.wav", tmp_path / "spoken.wav", model)
     assert {path.name for path in tmp_path.iterdir()} == {"empty.wav", "broken.wav"}
 
 
 def test_a_separator_cannot_speak(tmp_path: Path) -> None:
     release.save(tmp_path / "other.safetensors", "separator", {}, Config(), release.Origin(1, "none"))
     with pytest.raises(ModelFileError, match=r"other\.safetensors: holds a separator; expected a vocoder"):
-        Speaker(tmp_path / "other.safetensors")
+        open_vocoder(tmp_path / "other.safetensors")

@@ -1,0 +1,1 @@
+"""From a trained vocoder to one file that speaks without PyTorch."""

@@ -1,0 +1,139 @@
+"""A trained vocoder as one ONNX file: its graph, what it says of itself, and the gate that it has to pass."""
+
+import dataclasses
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnx
+import torch
+from rich.console import Console
+
+import basis_melgan
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
+from basis_melgan.inference.engine import Array, Info
+from basis_melgan.inference.onnx import FORMAT, OnnxEngine, sealed
+from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.models import release
+from basis_melgan.models.engine import TorchEngine
+from basis_melgan.models.streaming import Streamed
+
+OPSET = 20  # the first with Gelu
+LENGTHS = (1, 250, 3_000)  # mel frames of the gate
+PARITY = 1e-4  # of full scale, by which ONNX Runtime and PyTorch may differ
+
+
+def export(source: Path, out: Path, data: str = "", licence: str = "", force: bool = False) -> None:
+    """Write a trained vocoder as one ONNX file, which `Vocoder.load` takes.
+
+    The file is kept only if ONNX Runtime makes of it, to 1e-4 of full scale, what PyTorch makes of the vocoder, at
+    three lengths of mel.
+
+    Args:
+        source: the vocoder's file.
+        out: file to write.
+        data: what it was trained on.
+        licence: under which it may be used.
+        force: replace `out` if it exists.
+
+    Raises:
+        OutputError: `out` exists and `force` is not given, or it cannot be written.
+        ConfigurationError: `out` has another suffix than .onnx.
+        ModelFileError: the vocoder cannot be used, or its graph says something else than it.
+    """
+    if out.suffix != ".onnx":
+        raise ConfigurationError(f"{out}: a vocoder is exported to a file that ends in .onnx")
+    files.require_new(out, force)
+    engine = TorchEngine(source)
+    engine.info = dataclasses.replace(engine.info, name=out.stem, data=data, licence=licence)
+    console = Console(stderr=True)
+    with console.status("exporting"):
+        model = graph(engine.model)
+    describe(model, engine.info, release.digest(source))
+    aside = out.with_name(f".{out.stem}.part.onnx")
+    try:
+        aside.write_bytes(sealed(model.SerializeToString()))
+        with console.status("comparing with PyTorch"):
+            worst = parity(Vocoder(engine), Vocoder(OnnxEngine(aside)))
+        aside.replace(out)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    size = out.stat().st_size / 1e6
+    console.print(f"{out}: {size:.1f} MB, opset {OPSET}, at most {worst:.1e} from PyTorch at {LENGTHS} frames")
+
+
+def graph(model: Streamed) -> onnx.ModelProto:
+    """The graph of a streamed generator: mel, state, first, frames → wave, next_state; batch and frames of any size."""
+    batch, frames = torch.export.Dim("batch"), torch.export.Dim("frames_of_chunk")
+    # Two tensors, since one that is given twice would be exported as one input.
+    first, whole = torch.tensor(0), torch.tensor(12)
+    example = (torch.zeros(2, model.bands, 12), torch.zeros(2, model.size), first, whole)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch's, of its own deprecations
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which nothing here needs
+        program = torch.onnx.export(
+            model,
+            example,
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=["mel", "state", "first", "frames"],
+            output_names=["wave", "next_state"],
+            dynamic_shapes=({0: batch, 2: frames}, {0: batch}, None, None),
+        )
+    found = cast(torch.onnx.ONNXProgram, program).model_proto
+    for node in found.graph.node:  # traces of the exporting machine
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for value in [*found.graph.value_info, *found.graph.input, *found.graph.output, *found.graph.initializer]:
+        value.ClearField("metadata_props")
+        value.ClearField("doc_string")
+    found.graph.ClearField("metadata_props")
+    return found
+
+
+def describe(model: onnx.ModelProto, info: Info, source_hash: str) -> None:
+    """Write into a model's metadata what its vocoder is."""
+    model.producer_name, model.producer_version = "basis-melgan", basis_melgan.__version__
+    entries = {
+        "format": str(FORMAT),
+        "kind": "vocoder",
+        "config": json.dumps(info.config.to_dict()),
+        "info": json.dumps(info.to_dict()),
+        "source": source_hash,  # SHA-256 of the file it was made from
+    }
+    onnx.helper.set_model_props(model, entries)
+
+
+def parity(reference: Vocoder, exported: Vocoder) -> float:
+    """How far an exported vocoder is from its reference at the gate's lengths: the greatest difference of samples.
+
+    Raises:
+        ModelFileError: further than `PARITY`.
+    """
+    worst = 0.0
+    for frames in LENGTHS:
+        mel = swelling_mel(reference.info, frames)
+        off = float(np.abs(reference(mel) - exported(mel)).max())
+        if not off <= PARITY:
+            raise ModelFileError(
+                f"{reference.info.name}: over {frames} frames its graph says something {off:.1e} away from PyTorch, "
+                f"more than {PARITY}; nothing was written"
+            )
+        worst = max(worst, off)
+    return worst
+
+
+def swelling_mel(info: Info, frames: int) -> Array:
+    """The mel (M, F) of noise that swells from silence to the level of speech twice a second."""
+    rate, samples = info.rate, info.hop * (frames + 8)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(samples)
+    swell = np.sin(2 * np.pi * np.arange(samples) / rate) ** 2
+    return mel_spectrogram((noise * swell).astype(np.float32), info.mel, info.config.frames)[:, :frames]

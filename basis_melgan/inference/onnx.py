@@ -1,0 +1,101 @@
+"""A vocoder in one ONNX file, run by ONNX Runtime."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import basis_melgan
+from basis_melgan.config import from_dict
+from basis_melgan.errors import BasisMelGANError, ModelFileError
+from basis_melgan.inference.engine import Array, Info
+
+FORMAT = 1
+PACKAGE = Path(basis_melgan.__file__).parent
+# The end of a file: a protobuf fragment that adds one entry to the model's metadata, the hash of all before it. Readers
+# of ONNX merge it into the model as protobuf says they must.
+SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of 74 bytes: key of 6 bytes, value of 64
+
+
+def sealed(model: bytes) -> bytes:
+    """A serialised ONNX model with its own hash at its end."""
+    return model + SEAL + hashlib.sha256(model).hexdigest().encode()
+
+
+def unsealed(path: Path) -> bytes:
+    """The bytes of a model file whose hash is right.
+
+    Raises:
+        ModelFileError: the file is missing, no vocoder that was exported, or damaged.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror}); expected a vocoder's file (.onnx)") from error
+    body, seal = content[: -len(SEAL) - 64], content[-len(SEAL) - 64 :]
+    if not seal.startswith(SEAL):
+        raise ModelFileError(f"{path}: cut off, or no file of basis-melgan export; copy or export it again")
+    if seal[len(SEAL) :] != hashlib.sha256(body).hexdigest().encode():
+        raise ModelFileError(f"{path}: damaged, its hash is not the one it says; copy or export it again")
+    return content
+
+
+def bundled(name: str) -> Path:
+    """Path of a vocoder that comes with this package.
+
+    A wheel carries them inside the package, a clone of the repository beside it.
+
+    Raises:
+        ModelFileError: this installation holds no such vocoder.
+    """
+    folders = (PACKAGE / "pretrained", PACKAGE.parent / "pretrained")
+    for folder in folders:
+        if (path := folder / f"{name}.onnx").is_file():
+            return path
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.onnx")})
+    raise ModelFileError(f"{name}: neither a file nor a vocoder that comes with this package ({', '.join(known)})")
+
+
+class OnnxEngine:
+    """Runs a vocoder's file in ONNX Runtime."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        """Load a vocoder's file, to be run on so many threads.
+
+        Raises:
+            ModelFileError: the file is missing, damaged, of another kind, or of a later version.
+        """
+        import onnxruntime  # here, since the verbs that only train do without
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3  # errors
+        content = unsealed(path)
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime has a class of its own for every kind of fault
+            reason = str(error).splitlines()[0]
+            raise ModelFileError(f"{path}: ONNX Runtime cannot run it ({reason}); export it again") from error
+        self.info = _info(path, self._session.get_modelmeta().custom_metadata_map)
+
+    def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
+        """Speak a chunk, as `Engine` says."""
+        given = {"mel": mel, "state": state, "first": np.array(first), "frames": np.array(frames)}
+        wave, state = self._session.run(None, given)
+        return wave, state
+
+
+def _info(path: Path, metadata: dict[str, Any]) -> Info:
+    """What the metadata of a model says of its vocoder."""
+    if metadata.get("kind") != "vocoder" or not {"format", "config", "info"} <= metadata.keys():
+        raise ModelFileError(f"{path}: its metadata says of no vocoder; expected a file of basis-melgan export")
+    if not metadata["format"].isdecimal() or int(metadata["format"]) > FORMAT:
+        raise ModelFileError(
+            f"{path}: has format {metadata['format']}, this version reads {FORMAT}; update basis-melgan"
+        )
+    try:
+        return Info(path.stem, from_dict(json.loads(metadata["config"])), **json.loads(metadata["info"]))
+    except (json.JSONDecodeError, TypeError, BasisMelGANError) as error:
+        raise ModelFileError(f"{path}: its metadata cannot be read ({error}); export it again") from error

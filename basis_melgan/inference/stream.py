@@ -1,0 +1,81 @@
+"""Speaking chunk by chunk: samples come as soon as the mel ahead of them is there."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from basis_melgan.inference.engine import UNENDING, Array, Engine
+from basis_melgan.inference.mels import AnyMel, require
+
+WINDOW = 1_000  # mel frames that are given to the engine at once, about ten seconds
+
+
+class Stream:
+    """A vocoder that is given mels (M, n), or (B, M, n) of B streams at once, in chunks of any size.
+
+    Whatever the chunks, together they say what the vocoder says of the whole mel (house rule: to 1e-5). What is kept
+    between them does not grow.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Begin a stream."""
+        self._engine, self._info = engine, engine.info
+        self._begin()
+
+    def push(self, mel: AnyMel) -> Array:
+        """Speak on.
+
+        Args:
+            mel: the next frames (M, n) or (B, M, n), n from 0 upward, floats in the vocoder's convention.
+
+        Returns:
+            The samples (T,) or (B, T) that are ready: n·hop in all once the lookahead is over.
+
+        Raises:
+            MelError: the mel has another shape, or values that are not finite or not of the convention.
+        """
+        mel = np.asarray(mel)
+        require(mel, self._info)
+        return np.concatenate([self._empty(mel), *self._pushed(mel, UNENDING)], axis=-1)
+
+    def flush(self) -> Array:
+        """End the mel: speak what was waiting for the frames ahead, and begin anew.
+
+        Returns:
+            The last samples (T,) or (B, T), so that there are F·hop in all.
+        """
+        if self._last is None:
+            return np.zeros(0, np.float32)
+        frames, last = self._first, self._last
+        left = frames * self._info.hop - self._said
+        held = max(0, self._info.shortest - frames)
+        waves = [self._empty(last), *self._pushed(np.repeat(last, held, axis=-1), UNENDING)]
+        ahead = np.zeros((*last.shape[:-1], self._info.lookahead_frames), np.float32)
+        waves += self._pushed(ahead, frames + held)
+        self._begin()
+        return np.concatenate(waves, axis=-1)[..., :left]
+
+    def _begin(self) -> None:
+        self._state: Array | None = None
+        self._last: Array | None = None  # frame
+        self._first = self._said = 0
+        self._late = self._info.lookahead_frames * self._info.hop  # samples still to be dropped
+
+    def _empty(self, mel: Array) -> Array:
+        return np.zeros((*mel.shape[:-2], 0), np.float32)
+
+    def _pushed(self, mel: Array, frames: int) -> Iterator[Array]:
+        for start in range(0, mel.shape[-1], WINDOW):
+            chunk = mel[..., start : start + WINDOW]
+            batch = chunk if chunk.ndim == 3 else chunk[None]
+            if self._state is None:
+                self._state = np.zeros((len(batch), self._info.state), np.float32)
+            wave, self._state = self._engine.run(
+                np.ascontiguousarray(batch, np.float32), self._state, self._first, frames
+            )
+            self._first += chunk.shape[-1]
+            self._last = chunk[..., -1:]
+            dropped = min(self._late, wave.shape[-1])
+            self._late -= dropped
+            self._said += wave.shape[-1] - dropped
+            yield (wave if chunk.ndim == 3 else wave[0])[..., dropped:]

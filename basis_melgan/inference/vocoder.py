@@ -1,0 +1,121 @@
+"""The vocoder that users hold: mel to wave, wave to mel, and both ways one after the other."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from basis_melgan.audio import files
+from basis_melgan.audio.files import Wave
+from basis_melgan.audio.mel import convention, mel_spectrogram
+from basis_melgan.errors import MelError
+from basis_melgan.inference.engine import Array, Engine, Info
+from basis_melgan.inference.mels import AnyMel, require
+from basis_melgan.inference.onnx import OnnxEngine, bundled
+from basis_melgan.inference.stream import WINDOW, Stream
+
+RELEASED = "speech-24k"
+
+
+class Vocoder:
+    """Turns mel spectrograms into speech.
+
+    >>> vocoder = Vocoder.load("speech-24k")
+    >>> wave = vocoder(mel)  # (M, F) to (F·hop,), at vocoder.info.rate
+
+    Attributes:
+        info: what the vocoder says of itself: rate, hop, mel convention, lookahead, parameters, cost, data, licence.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Speak with an engine; `Vocoder.load` makes the usual one."""
+        self._engine = engine
+        self.info: Info = engine.info
+
+    @classmethod
+    def load(cls, vocoder: str | Path = RELEASED, threads: int = 1) -> "Vocoder":
+        """Load a vocoder to be run on so many threads: a file of `basis-melgan export`, or one of this package by name.
+
+        Raises:
+            ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
+        """
+        path = Path(vocoder)
+        return cls(OnnxEngine(path if path.suffix else bundled(str(vocoder)), threads))
+
+    @overload
+    def __call__(self, mel: AnyMel) -> Array: ...
+    @overload
+    def __call__(self, mel: Sequence[AnyMel]) -> list[Array]: ...
+
+    def __call__(self, mel: AnyMel | Sequence[AnyMel]) -> Array | list[Array]:
+        """Speak.
+
+        Args:
+            mel: one (M, F), several of a length (B, M, F), or a list of any; floats in the vocoder's convention.
+
+        Returns:
+            The wave (F·hop,), the waves (B, F·hop), or a list of waves.
+
+        Raises:
+            MelError: a mel has another shape, no frame, or values that are not finite or not of the convention.
+        """
+        if isinstance(mel, list | tuple):
+            return [self(each) for each in mel]
+        mel = np.asarray(mel)
+        self.samples(mel)
+        stream = self.stream()
+        return np.concatenate([stream.push(mel), stream.flush()], axis=-1)
+
+    def stream(self) -> Stream:
+        """A new stream: give it the mel chunk by chunk, as it is made."""
+        return Stream(self._engine)
+
+    def mel(self, wave: Wave, rate: int) -> Array:
+        """The mel (M, F) of a wave (T,) of `rate` Hz, resampled where the vocoder's is another; F·hop ≥ T.
+
+        An uncentred convention drops what does not fill a frame, so silence fills it.
+
+        Raises:
+            MelError: the wave is empty or holds NaN or infinite samples.
+        """
+        frames = self.info.config.frames
+        wave = files.resample(wave, rate, frames.sample_rate)
+        if wave.size and not convention(self.info.mel).centred:
+            wave = np.pad(wave, (0, -wave.size % frames.hop))
+        return mel_spectrogram(wave, self.info.mel, frames)
+
+    def resynthesise(self, wave: Wave, rate: int) -> Wave:
+        """Speak a wave (T,) of `rate` Hz again from its mel, as (T',): exactly as long, at the vocoder's rate.
+
+        Raises:
+            MelError: the wave is empty or holds NaN or infinite samples.
+        """
+        wave = files.resample(wave, rate, self.info.rate)
+        return self(self.mel(wave, self.info.rate))[: wave.size]
+
+    def samples(self, mel: AnyMel) -> int:
+        """Samples that the vocoder makes of a mel (M, F) or (B, M, F): F·hop.
+
+        Raises:
+            MelError: as a call.
+        """
+        require(mel, self.info)
+        if mel.shape[-1] == 0:
+            raise MelError(f"mel of shape {mel.shape}: holds no frame; expected at least one")
+        return self.info.config.frames.samples(mel.shape[-1])
+
+    def pieces(self, mel: AnyMel, samples: int) -> Iterator[Wave]:
+        """The first `samples` samples of what the vocoder makes of a mel (M, F), in consecutive pieces.
+
+        Memory beyond the mel is bounded.
+        """
+        stream, left = self.stream(), samples
+        for start in range(0, mel.shape[1] + 1, WINDOW):
+            part = mel[:, start : start + WINDOW]
+            last = start + WINDOW >= mel.shape[1]
+            piece = np.concatenate([stream.push(part), stream.flush()]) if last else stream.push(part)
+            yield piece[:left]
+            left -= min(left, piece.size)
+            if last:
+                return

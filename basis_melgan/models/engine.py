@@ -1,0 +1,51 @@
+"""A vocoder run by PyTorch, as it was trained."""
+
+from pathlib import Path
+
+import torch
+
+from basis_melgan.inference.engine import Array, Info
+from basis_melgan.models import release
+from basis_melgan.models.cost import macs_per_frame, parameters
+from basis_melgan.models.streaming import Streamed, streamed
+
+
+class TorchEngine:
+    """Runs a vocoder of `train-vocoder` in PyTorch."""
+
+    def __init__(self, path: Path) -> None:
+        """Load a vocoder's file.
+
+        Raises:
+            ModelFileError: the file is missing, damaged, of another kind, or of a later version.
+        """
+        self.model, self.info = load(path)
+
+    def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
+        """Speak a chunk, as `basis_melgan.inference.engine.Engine` says."""
+        with torch.inference_mode():
+            given = (torch.from_numpy(each) for each in (mel, state))
+            wave, state_after = self.model(*given, torch.tensor(first), torch.tensor(frames))
+        return wave.numpy(), state_after.numpy()
+
+
+def load(path: Path) -> tuple[Streamed, Info]:
+    """The streamed form of a vocoder, ready to infer, and what it says of itself.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, of another kind, or of a later version.
+    """
+    generator, config = release.load_vocoder(path)
+    model = streamed(generator).eval()
+    per_frame = macs_per_frame(generator, lambda frames: torch.zeros(1, generator.bands, frames))
+    info = Info(
+        name=path.stem,
+        config=config,
+        lookahead_frames=model.lookahead,
+        shortest=model.shortest,
+        state=model.size,
+        parameters=parameters(generator),
+        macs_per_second=per_frame * config.frames.sample_rate / config.frames.hop,
+        steps=int(release.metadata(path)["step"]),
+    )
+    return model, info

@@ -1,0 +1,64 @@
+"""What seems to be a mel of another scale is refused with what would make it one; what may be one is spoken."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.config import Config, Convention, Frames
+from basis_melgan.errors import MelError
+from basis_melgan.inference.engine import Info
+from basis_melgan.inference.mels import require
+
+CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
+LOGARITHMS: list[Convention] = ["vocos", "hifigan", "bigvgan"]
+
+
+def info(mel: Convention) -> Info:
+    return Info("test", Config(mel=mel), 0, 1, 1, 1, 1.0, 1)
+
+
+def mels(convention: Convention) -> list[np.ndarray]:
+    return [mel_spectrogram(files.read(clip)[0], convention, Frames()) for clip in CLIPS]
+
+
+@pytest.mark.parametrize("convention", ["paper", *LOGARITHMS])
+def test_every_recording_is_taken_at_any_level(convention: Convention) -> None:
+    for clip in CLIPS:
+        wave = files.read(clip)[0]
+        for gain in (1.0, 0.1, 0.01):
+            require(mel_spectrogram(wave * np.float32(gain), convention, Frames()), info(convention))
+
+
+@pytest.mark.parametrize("convention", LOGARITHMS)
+def test_neither_silence_nor_noise_nor_a_short_mel_is_refused(convention: Convention) -> None:
+    silence = mel_spectrogram(np.zeros(48_000, np.float32), convention, Frames())
+    noise = 0.1 * np.random.default_rng(0).standard_normal(48_000).astype(np.float32)
+    for mel in (silence, mel_spectrogram(noise, convention, Frames()), mels(convention)[0][:, :20]):
+        require(mel, info(convention))
+
+
+@pytest.mark.parametrize("convention", LOGARITHMS)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda mel: mel / np.log(10), r"looks like log10, so multiply it by 2\.30259"),
+        (lambda mel: 20 * mel / np.log(10), r"looks like decibels, so multiply it by 0\.11513"),
+        (lambda mel: (mel - mel.min()) / np.ptp(mel), "looks normalised, or not logarithmic"),
+        (lambda mel: 8 * (mel - mel.min()) / np.ptp(mel) - 4, "looks normalised to a symmetric range"),
+        (np.exp, "looks normalised, or not logarithmic"),
+        (np.transpose, r"looks like \(frames, bands\); .* so transpose it"),
+    ],
+)
+def test_another_scale_is_recognised(convention: Convention, wrong, message: str) -> None:
+    for mel in mels(convention):
+        with pytest.raises(MelError, match=message):
+            require(wrong(mel), info(convention))
+
+
+def test_logarithms_are_no_levels() -> None:
+    for mel in mels("hifigan"):
+        with pytest.raises(MelError, match=r"convention paper has 0 to 1; this one looks like logarithms"):
+            require(mel, info("paper"))
