@@ -1,0 +1,146 @@
+"""Export: one file that says what PyTorch says, whole and in chunks, knows what it is, and shows when it is damaged."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from basis_melgan.config import Config, Frames, GeneratorConfig, SeparatorConfig
+from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
+from basis_melgan.export import onnx as module
+from basis_melgan.export.onnx import export, swelling_mel
+from basis_melgan.inference.onnx import SEAL, sealed
+from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.models import release
+from basis_melgan.models.opening import open_vocoder
+
+ROOT = Path(__file__).parents[2]
+FRAME_RATE = Config(
+    mel="vocos",
+    frames=Frames(hop=256, basis_length=1024, stride=256),
+    generator=GeneratorConfig(kind="convnext", kernel=5, channels=16, hidden=24, blocks=2, pairs=64),
+)
+PAPER = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(basis_signals=16))
+
+
+def released(path: Path, config: Config) -> Path:
+    torch.manual_seed(0)
+    generator = release.new_generator(config)
+    release.save(path, "vocoder", generator.state_dict(), config, release.Origin(7, "none"))
+    return path
+
+
+@pytest.fixture(scope="module", params=[FRAME_RATE, PAPER], ids=["frame rate", "paper"])
+def pair(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Vocoder, Path]:
+    """A vocoder in PyTorch, and the file that export makes of it."""
+    folder = tmp_path_factory.mktemp("export")
+    source, out = released(folder / "vocoder.safetensors", request.param), folder / "small.onnx"
+    export(source, out, data="nothing", licence="MIT")
+    return open_vocoder(source), out
+
+
+def test_it_says_what_pytorch_says(pair: tuple[Vocoder, Path]) -> None:
+    reference, path = pair
+    exported = Vocoder.load(path)
+    for frames in (1, 2, 7, 60):
+        mel = swelling_mel(reference.info, frames)
+        expected = reference(mel)
+        np.testing.assert_allclose(exported(mel), expected, atol=1e-4)
+        assert exported(mel).shape == (frames * reference.info.hop,)
+    mels = np.stack([swelling_mel(reference.info, 30), swelling_mel(reference.info, 31)[:, 1:]])
+    np.testing.assert_allclose(exported(mels), reference(mels), atol=1e-4)
+
+
+def test_a_stream_says_what_the_whole_says(pair: tuple[Vocoder, Path]) -> None:
+    vocoder = Vocoder.load(pair[1])
+    mel = swelling_mel(vocoder.info, 50)
+    stream, rng, start, waves = vocoder.stream(), np.random.default_rng(0), 0, []
+    while start < 50:
+        count = int(rng.integers(1, 9))
+        waves.append(stream.push(mel[:, start : start + count]))
+        start += count
+    waves.append(stream.flush())
+    np.testing.assert_allclose(np.concatenate(waves), vocoder(mel), atol=1e-5)
+
+
+def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
+    reference, path = pair
+    info = Vocoder.load(path).info
+    assert (info.name, info.data, info.licence, info.steps) == ("small", "nothing", "MIT", 7)
+    for name in ("config", "lookahead_frames", "shortest", "state", "parameters", "macs_per_second"):
+        assert getattr(info, name) == getattr(reference.info, name)
+    model = onnx.load(path)
+    onnx.checker.check_model(model)
+    assert [opset.version for opset in model.opset_import if opset.domain == ""] == [module.OPSET]
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(metadata["config"]) == json.loads(json.dumps(reference.info.config.to_dict()))
+    assert metadata["source"] == release.digest(path.with_name("vocoder.safetensors"))
+    assert len(metadata["sha256"]) == 64
+    assert str(ROOT).encode() not in path.read_bytes()
+
+
+def test_the_gate_keeps_out_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = released(tmp_path / "vocoder.safetensors", FRAME_RATE)
+    graph = module.graph
+
+    def off(model) -> onnx.ModelProto:
+        found = graph(model)
+        for tensor in found.graph.initializer:
+            if tensor.name.endswith("basis.signals"):
+                signals = onnx.numpy_helper.to_array(tensor) * np.float32(1.05)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(signals, tensor.name))
+        return found
+
+    monkeypatch.setattr(module, "graph", off)
+    with pytest.raises(ModelFileError, match=r"over \d+ frames its graph says something .* nothing was written"):
+        export(source, tmp_path / "out.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["vocoder.safetensors"]
+
+
+def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    source = released(tmp_path / "vocoder.safetensors", FRAME_RATE)
+    (tmp_path / "taken.onnx").write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match="exists already; use --force"):
+        export(source, tmp_path / "taken.onnx")
+    with pytest.raises(ConfigurationError, match=r"ends in \.onnx"):
+        export(source, tmp_path / "model.pt")
+
+
+def test_a_damaged_file_is_recognised_whatever_byte_it_is(pair: tuple[Vocoder, Path], tmp_path: Path) -> None:
+    content, rng = pair[1].read_bytes(), np.random.default_rng(0)
+    for place in [0, len(content) - 1, *rng.integers(0, len(content), 40)]:
+        spoilt = bytearray(content)
+        spoilt[place] ^= 1 << int(rng.integers(8))
+        (tmp_path / "spoilt.onnx").write_bytes(spoilt)
+        with pytest.raises(ModelFileError, match=r"spoilt\.onnx: (damaged|cut off)"):
+            Vocoder.load(tmp_path / "spoilt.onnx")
+    for size in (0, 1, len(SEAL), 1_000, len(content) - 1):
+        (tmp_path / "cut.onnx").write_bytes(content[:size])
+        with pytest.raises(ModelFileError, match=r"cut\.onnx: cut off"):
+            Vocoder.load(tmp_path / "cut.onnx")
+
+
+def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_path: Path) -> None:
+    model = onnx.load(pair[1])
+    entries = {entry.key: entry.value for entry in model.metadata_props if entry.key != "sha256"}
+    for changed, message in (
+        ({"format": "99"}, r"has format 99, this version reads 1; update"),
+        ({"kind": "separator"}, "says of no vocoder"),
+        ({"config": "{"}, "metadata cannot be read"),
+        ({"info": "{}"}, "metadata cannot be read"),
+    ):
+        del model.metadata_props[:]
+        onnx.helper.set_model_props(model, entries | changed)
+        (tmp_path / "other.onnx").write_bytes(sealed(model.SerializeToString()))
+        with pytest.raises(ModelFileError, match=message):
+            Vocoder.load(tmp_path / "other.onnx")
+    (tmp_path / "graph.onnx").write_bytes(sealed(b"no graph"))
+    with pytest.raises(ModelFileError, match="ONNX Runtime cannot run it"):
+        Vocoder.load(tmp_path / "graph.onnx")
+    with pytest.raises(ModelFileError, match=r"gone\.onnx: cannot be read"):
+        Vocoder.load(tmp_path / "gone.onnx")
+    with pytest.raises(ModelFileError, match=r"nobody: neither a file nor a vocoder .*speech-24k"):
+        Vocoder.load("nobody")

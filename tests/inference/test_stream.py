@@ -1,0 +1,69 @@
+"""Streams: exact lengths, silence on nothing, a new beginning after the end, and refusals that lose nothing."""
+
+import numpy as np
+import pytest
+
+from basis_melgan.errors import MelError
+from basis_melgan.inference import stream as module
+from basis_melgan.inference.vocoder import Vocoder
+
+
+@pytest.fixture(scope="module")
+def vocoder() -> Vocoder:
+    return Vocoder.load()
+
+
+def mel_of(frames: int) -> np.ndarray:
+    return np.random.default_rng(frames).normal(-5, 2, (100, frames)).astype(np.float32)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 28, 29, 30, 90])
+def test_samples_come_as_soon_as_the_lookahead_is_over(vocoder: Vocoder, frames: int) -> None:
+    stream, mel, said = vocoder.stream(), mel_of(frames), 0
+    for frame in range(frames):
+        piece = stream.push(mel[:, frame : frame + 1])
+        said += piece.size
+        assert said == 256 * max(0, frame + 1 - vocoder.info.lookahead_frames)
+    assert said + stream.flush().size == 256 * frames
+
+
+def test_several_streams_at_once_are_as_one_by_one(vocoder: Vocoder) -> None:
+    mels = np.stack([mel_of(40), mel_of(40) - 1])
+    stream = vocoder.stream()
+    waves = np.concatenate([stream.push(mels[..., :17]), stream.push(mels[..., 17:]), stream.flush()], axis=-1)
+    for wave, mel in zip(waves, mels, strict=True):
+        np.testing.assert_allclose(wave, vocoder(mel), atol=1e-5)
+
+
+def test_a_stream_begins_anew_after_its_end(vocoder: Vocoder) -> None:
+    stream, mel = vocoder.stream(), mel_of(35)
+    first, second = (np.concatenate([stream.push(mel), stream.flush()]) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_nothing_says_nothing(vocoder: Vocoder) -> None:
+    stream = vocoder.stream()
+    assert stream.flush().size == stream.push(mel_of(3)[:, :0]).size == stream.flush().size == 0
+
+
+def test_a_refused_chunk_loses_nothing(vocoder: Vocoder) -> None:
+    stream, mel = vocoder.stream(), mel_of(40)
+    waves = [stream.push(mel[:, :20])]
+    spoilt = mel[:, 20:].copy()
+    spoilt[3, 4] = np.nan
+    for bad, message in ((spoilt, "frame 4 holds NaN"), (mel[:80], r"shape \(80, 40\)"), (mel[0], r"shape \(40,\)")):
+        with pytest.raises(MelError, match=message):
+            stream.push(bad)
+    waves += [stream.push(mel[:, 20:]), stream.flush()]
+    np.testing.assert_allclose(np.concatenate(waves), vocoder(mel), atol=1e-5)
+
+
+def test_windows_bound_what_the_engine_is_given_at_once(vocoder: Vocoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    mel = mel_of(90)
+    whole = vocoder(mel)
+    given = []
+    run = vocoder._engine.run
+    monkeypatch.setattr(module, "WINDOW", 32)
+    monkeypatch.setattr(vocoder._engine, "run", lambda mel, *rest: given.append(mel.shape[2]) or run(mel, *rest))
+    np.testing.assert_allclose(vocoder(mel), whole, atol=1e-5)
+    assert max(given) == 32
