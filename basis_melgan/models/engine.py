@@ -24,7 +24,7 @@ class TorchEngine:
     def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
         """Speak a chunk, as `basis_melgan.inference.engine.Engine` says."""
         with torch.inference_mode():
-            given = (torch.from_numpy(each) for each in (mel, state))
+            given = (torch.tensor(each) for each in (mel, state))
             wave, state_after = self.model(*given, torch.tensor(first), torch.tensor(frames))
         return wave.numpy(), state_after.numpy()
 
