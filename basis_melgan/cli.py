@@ -166,21 +166,33 @@ def fine_tune(
     fine_tune(corpus, out, vocoder or bundled(RELEASED), mels, config, force)
 
 
-def vocode(source: Path, out: Path, vocoder: Path | None = None, threads: int = 1, force: bool = False) -> None:
-    """Turn a mel spectrogram or a recording into speech.
+def vocode(
+    source: str,
+    out: str,
+    vocoder: Path | None = None,
+    threads: int = 1,
+    jobs: int | None = None,
+    stream: bool = False,
+    force: bool = False,
+) -> None:
+    """Turn mel spectrograms or recordings into speech.
 
     Args:
-        source: mel spectrogram (.npy, bands × frames) or sound file.
-        out: sound file to write.
+        source: mel spectrogram (bands × frames; .npy, .npz or .pt) or sound file, a folder of them, a quoted pattern,
+            or - for standard input.
+        out: sound file to write, a folder for several, or - for 16-bit samples on standard output.
         vocoder: exported (.onnx) or trained (.safetensors) vocoder; the one released with this package unless given.
-        threads: of the processor, to speak on.
+        threads: of the processor, for each file.
+        jobs: files of a folder or a pattern that are spoken at once; one per core unless given.
+        stream: speak frames from standard input as they come, each as many float32 as there are bands.
         force: replace OUT if it exists.
     """
-    from basis_melgan.inference.vocode import vocode
+    from basis_melgan.corpus.workers import cores
     from basis_melgan.inference.vocoder import RELEASED
     from basis_melgan.models.opening import open_vocoder
+    from basis_melgan.models.vocode import vocode
 
-    vocode(source, out, open_vocoder(vocoder or RELEASED, threads), force)
+    vocode(source, out, open_vocoder(vocoder or RELEASED, threads), jobs or cores(), stream, force)
 
 
 def export(vocoder: Path, out: Path, data: str = "", licence: str = "", force: bool = False) -> None:

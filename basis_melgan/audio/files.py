@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -43,14 +44,15 @@ def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
     return np.ascontiguousarray(wave.mean(axis=1, dtype=np.float32)), int(rate)
 
 
-def stream(path: Path, to: int) -> Iterator[Wave]:
-    """Read a sound file in consecutive one-channel pieces (T,) at `to` Hz, in bounded memory.
+def stream(path: Path | BinaryIO, to: int) -> Iterator[Wave]:
+    """Read a sound file, or one that came in at standard input, in consecutive one-channel pieces (T,) at `to` Hz.
 
-    Together the pieces are what `resample` makes of the whole file.
+    Together the pieces are what `resample` makes of the whole file. Memory is bounded.
 
     Raises:
         AudioError: the file is missing, cannot be decoded, holds no sample, or holds NaN or infinite ones.
     """
+    name = _name(path)
     with _decoding(path), soundfile.SoundFile(path) as sound:
         rate, done = int(sound.samplerate), 0
         resampler = soxr.ResampleStream(rate, to, 1, dtype="float32", quality=QUALITY)
@@ -59,14 +61,14 @@ def stream(path: Path, to: int) -> Iterator[Wave]:
             if bad.any():
                 first = done + int(bad.argmax())
                 raise AudioError(
-                    f"{path}: sample {first} (at {first / rate:.3f} s) is NaN or infinite; expected numbers, "
+                    f"{name}: sample {first} (at {first / rate:.3f} s) is NaN or infinite; expected numbers, "
                     "so repair the recording"
                 )
             done += len(block)
             wave = np.ascontiguousarray(block.mean(axis=1, dtype=np.float32))
             yield wave if rate == to else resampler.resample_chunk(wave)
         if done == 0:
-            raise AudioError(f"{path}: holds no samples; expected at least one")
+            raise AudioError(f"{name}: holds no samples; expected at least one")
         if rate != to:
             yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
@@ -200,14 +202,20 @@ def _format(path: Path) -> str:
 
 
 @contextmanager
-def _decoding(path: Path) -> Iterator[None]:
+def _decoding(path: Path | BinaryIO) -> Iterator[None]:
     """Tell a failure to read in the user's terms."""
-    if not path.is_file():
+    if isinstance(path, Path) and not path.is_file():
         raise AudioError(f"{path}: no such file; expected a sound file")
     try:
         yield
     except (OSError, soundfile.SoundFileError, ValueError, TypeError) as error:  # TypeError: headerless formats
-        raise AudioError(f"{path}: cannot be read as sound ({error}); expected WAV, FLAC, OGG or the like") from error
+        raise AudioError(
+            f"{_name(path)}: cannot be read as sound ({error}); expected WAV, FLAC, OGG or the like"
+        ) from error
+
+
+def _name(path: Path | BinaryIO) -> str:
+    return str(path) if isinstance(path, Path) else "standard input"
 
 
 @contextmanager

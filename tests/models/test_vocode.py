@@ -1,5 +1,8 @@
 """Speaking mels and recordings of any length: windows equal the whole, lengths are exact, other mels are refused."""
 
+import io
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +15,13 @@ from torch import nn
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import convention, mel_spectrogram
 from basis_melgan.config import Config, Convention, Frames, GeneratorConfig, SeparatorConfig
-from basis_melgan.errors import AudioError, MelError, ModelFileError, OutputError
-from basis_melgan.inference import onnx, stream, vocode, vocoder
-from basis_melgan.inference.vocode import read_mel
+from basis_melgan.errors import AudioError, BasisMelGANError, ConfigurationError, MelError, ModelFileError, OutputError
+from basis_melgan.inference import onnx, stream, vocoder
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models import release
+from basis_melgan.models import release, vocode
 from basis_melgan.models.melgan import Generator
 from basis_melgan.models.opening import open_vocoder
+from basis_melgan.models.sources import read_mel
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 QUANTUM = 1 / 32_768  # of 16-bit sound
@@ -71,7 +74,7 @@ def whole(model: Path, mel: np.ndarray) -> files.Wave:
 
 
 def speak(source: Path, out: Path, model: Path | str = vocoder.RELEASED, force: bool = False) -> None:
-    vocode.vocode(source, out, open_vocoder(model), force)
+    vocode.vocode(str(source), str(out), open_vocoder(model), force=force)
 
 
 def in_windows(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,10 +341,10 @@ def test_an_output_that_exists_is_kept_unless_forced(model: Path, tmp_path: Path
     assert files.length(out) == files.length(CLIPS[0])
 
 
-@pytest.mark.parametrize("name", ["mel.pt", "mel.npz", "speech"])
+@pytest.mark.parametrize("name", ["mel.pth", "mel.txt", "speech"])
 def test_a_source_of_another_kind_is_refused(name: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / name).touch()
-    with pytest.raises(AudioError, match=r"is neither a mel \(\.npy\) nor a sound file"):
+    with pytest.raises(AudioError, match=r"is neither a mel \(\.npy, \.npz, \.pt\) nor a sound file"):
         speak(tmp_path / name, tmp_path / "spoken.wav", model)
 
 
@@ -363,3 +366,91 @@ def test_a_separator_cannot_speak(tmp_path: Path) -> None:
     release.save(tmp_path / "other.safetensors", "separator", {}, Config(), release.Origin(1, "none"))
     with pytest.raises(ModelFileError, match=r"other\.safetensors: holds a separator; expected a vocoder"):
         open_vocoder(tmp_path / "other.safetensors")
+
+
+# Other sources
+
+
+@pytest.mark.parametrize("kind", ["npz", "pt"])
+def test_archives_and_tensors_are_mels_too(kind: str, model: Path, speaker: Vocoder, tmp_path: Path) -> None:
+    mel, path = mel_of(12), tmp_path / f"mel.{kind}"
+    if kind == "npz":
+        np.savez_compressed(path, mel=mel)
+    else:
+        torch.save(torch.from_numpy(mel), path)
+    speak(path, tmp_path / "spoken.wav", model)
+    found, _ = files.read(tmp_path / "spoken.wav")
+    np.testing.assert_allclose(found, np.clip(speaker(mel), -1, 1), atol=2 * QUANTUM)
+
+
+def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / "sprung",)
+
+    torch.save(Trap(), tmp_path / "trap.pt")
+    np.savez(tmp_path / "trap.npz", np.array([Trap()], dtype=object))
+    torch.save([torch.zeros(80, 3)], tmp_path / "list.pt")
+    np.savez(tmp_path / "two.npz", a=mel_of(3), b=mel_of(3))
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04")
+    (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04")
+    for name, message in (
+        ("trap.pt", "damaged or no tensor"),
+        ("trap.npz", "damaged or no archive"),
+        ("list.pt", "holds a list; expected the mel alone"),
+        ("two.npz", r"holds 2 arrays \(a, b\)"),
+        ("broken.npz", "damaged or no archive"),
+        ("broken.pt", "damaged or no tensor"),
+    ):
+        with pytest.raises(MelError, match=rf"{name}: {message}"):
+            speak(tmp_path / name, tmp_path / "spoken.wav", model)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_folder_and_a_pattern_are_spoken_file_by_file(model: Path, speaker: Vocoder, tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name, frames in (("in/a", 5), ("in/b", 8), ("in/deep/c", 3)):
+        np.save(tmp_path / f"{name}.npy", mel_of(frames))
+    (tmp_path / "in" / "notes.txt").write_text("no mel", encoding="utf-8")
+    speak(tmp_path / "in", tmp_path / "out", model)
+    spoken = {path.relative_to(tmp_path / "out").as_posix(): files.length(path)[0] for path in tmp_path.rglob("*.wav")}
+    assert spoken == {"a.wav": 5 * HOP, "b.wav": 8 * HOP, "deep/c.wav": 3 * HOP}
+    with pytest.raises(OutputError, match=r"a\.wav: exists already"):
+        speak(tmp_path / "in", tmp_path / "out", model)
+    speak(tmp_path / "in" / "?.npy", tmp_path / "some", model)
+    assert sorted(path.name for path in (tmp_path / "some").iterdir()) == ["a.wav", "b.wav"]
+    with pytest.raises(AudioError, match="holds neither mels"):
+        speak(tmp_path / "in" / "*.flac", tmp_path / "none", model)
+    np.save(tmp_path / "in" / "deep" / "d.npy", np.zeros((3, 3), np.float32))
+    with pytest.raises(BasisMelGANError, match="1 of 4 files could not be spoken"):
+        speak(tmp_path / "in", tmp_path / "rest", model)
+    assert sorted(path.name for path in (tmp_path / "rest").rglob("*.*")) == ["a.wav", "b.wav", "c.wav"]
+
+
+def piped(words: list[str], content: bytes) -> bytes:
+    command = [sys.executable, "-m", "basis_melgan.cli", "vocode", *words]
+    return subprocess.run(command, input=content, capture_output=True, check=True).stdout
+
+
+def test_pipes_carry_recordings_mels_and_frames_as_they_come(speaker: Vocoder) -> None:
+    vocoder, wave = open_vocoder("speech-24k"), speech()
+    expected = vocoder.resynthesise(wave, RATE)
+    sound, mel_file, mel = io.BytesIO(), io.BytesIO(), vocoder.mel(wave, RATE)
+    soundfile.write(sound, wave, RATE, format="WAV", subtype="FLOAT")
+    np.save(mel_file, mel)
+    for words, content, samples in (
+        (["-", "-"], sound.getvalue(), wave.size),
+        (["-", "-"], mel_file.getvalue(), mel.shape[1] * 256),
+        (["-", "-", "--stream"], mel.T.tobytes(), mel.shape[1] * 256),
+    ):
+        found = np.frombuffer(piped(words, content), "<i2") / 32_767
+        assert found.size == samples
+        np.testing.assert_allclose(found[: wave.size], expected, atol=2 * QUANTUM)
+
+
+def test_what_no_pipe_can_be_is_refused(model: Path, tmp_path: Path) -> None:
+    vocoder = open_vocoder(model)
+    with pytest.raises(ConfigurationError, match="frames come from standard input"):
+        vocode.vocode(str(CLIPS[0]), "-", vocoder, stream=True)
+    with pytest.raises(ConfigurationError, match=r"\d+ files do not go to standard output"):
+        vocode.vocode(str(CLIPS[0].parent), "-", vocoder)

@@ -1,0 +1,113 @@
+"""Speak mels and recordings of any length: a file, many files side by side, or a pipe."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from basis_melgan.audio import files
+from basis_melgan.audio.files import Wave
+from basis_melgan.errors import BasisMelGANError, ConfigurationError
+from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.models import sources
+from basis_melgan.models.sources import STANDARD, Pair
+
+
+def vocode(source: str, out: str, vocoder: Vocoder, jobs: int = 1, stream: bool = False, force: bool = False) -> None:
+    """Speak a mel or a recording, or many, at the vocoder's sample rate.
+
+    A mel of F frames becomes exactly F·hop samples; a recording, mixed down and resampled to the vocoder's rate,
+    exactly as many as it has there. Beyond the mel, and the recording where there is one, memory is bounded.
+
+    Args:
+        source: a mel (M, F) of floats in the vocoder's convention (.npy, .npz, .pt) or a sound file; a folder of them;
+            a pattern such as ``mels/*.npy``; or ``-``, standard input.
+        out: sound file to write, a folder for several, or ``-``, standard output: 16-bit samples without a header.
+        vocoder: what speaks.
+        jobs: files that are spoken at once.
+        stream: read frames from standard input as they come, M float32 each, and speak each as soon as can be.
+        force: replace what exists.
+
+    Raises:
+        ConfigurationError: `stream` without standard input, or several files to standard output.
+        OutputError: an output exists and `force` is not given, or it cannot be written.
+        AudioError: a source is neither kind of file, cannot be decoded, is empty, or holds NaN or infinite samples.
+        MelError: a mel does not fit the vocoder, or is empty or damaged.
+        BasisMelGANError: of several files, some could not be spoken; the others are.
+    """
+    if stream and source != STANDARD:
+        raise ConfigurationError(f"stream: frames come from standard input, not from {source}; give - as the source")
+    if source == STANDARD:
+        pieces = _streamed(vocoder) if stream else vocoder.pieces(*sources.standard_input(vocoder))
+        _put(pieces, out, vocoder, force)
+        return
+    pairs = sources.pairs(source, Path(out))
+    if len(pairs) == 1 and pairs[0].out == Path(out):
+        if out != STANDARD:
+            files.require_free(Path(out), force)
+        mel, samples = sources.mel_and_length(pairs[0].source, vocoder)
+        _put(_shown(vocoder.pieces(mel, samples), samples), out, vocoder, force)
+        return
+    if out == STANDARD:
+        raise ConfigurationError(f"out: {len(pairs)} files do not go to standard output; name a folder")
+    _many(pairs, vocoder, jobs, force)
+
+
+def _many(pairs: list[Pair], vocoder: Vocoder, jobs: int, force: bool) -> None:
+    """Speak files side by side; one that cannot be spoken does not keep the others from it."""
+    for pair in pairs:
+        files.require_free(pair.out, force)
+    console = Console(stderr=True)
+    failed: list[str] = []
+    with ThreadPoolExecutor(jobs) as pool, Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("speaking", total=len(pairs))
+        for done in as_completed([pool.submit(_file, pair, vocoder) for pair in pairs]):
+            progress.advance(task)
+            try:
+                done.result()
+            except BasisMelGANError as error:
+                failed.append(str(error))
+                console.print(str(error), markup=False, highlight=False)
+    if failed:
+        raise BasisMelGANError(f"{len(failed)} of {len(pairs)} files could not be spoken; see above")
+
+
+def _file(pair: Pair, vocoder: Vocoder) -> None:
+    mel, samples = sources.mel_and_length(pair.source, vocoder)
+    with files.writing(pair.out, vocoder.info.rate) as put:
+        for piece in vocoder.pieces(mel, samples):
+            put(piece)
+
+
+def _streamed(vocoder: Vocoder) -> Iterator[Wave]:
+    stream = vocoder.stream()
+    for frames in sources.standard_frames(vocoder.info.bands):
+        yield stream.push(frames)
+    yield stream.flush()
+
+
+def _shown(pieces: Iterable[Wave], samples: int) -> Iterator[Wave]:
+    """The same pieces, with a progress bar on a terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("speaking", total=samples)
+        for piece in pieces:
+            yield piece
+            progress.advance(task, piece.size)
+
+
+def _put(pieces: Iterable[Wave], out: str, vocoder: Vocoder, force: bool) -> None:
+    """Write pieces to a sound file, or as samples without a header to standard output."""
+    if out != STANDARD:
+        files.require_free(Path(out), force)
+        with files.writing(Path(out), vocoder.info.rate) as put:
+            for piece in pieces:
+                put(piece)
+        return
+    for piece in pieces:
+        sys.stdout.buffer.write((np.clip(piece, -1.0, 1.0) * 32_767).astype("<i2").tobytes())
+        sys.stdout.buffer.flush()
