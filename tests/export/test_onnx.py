@@ -1,6 +1,8 @@
 """Export: one file that says what PyTorch says, whole and in chunks, knows what it is, and shows when it is damaged."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +10,12 @@ import onnx
 import pytest
 import torch
 
+from basis_melgan.audio import files
 from basis_melgan.config import Config, Frames, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export import onnx as module
 from basis_melgan.export.onnx import export, swelling_mel
-from basis_melgan.inference.onnx import SEAL, sealed
+from basis_melgan.inference.onnx import SEAL, bundled, sealed
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import release
 from basis_melgan.models.opening import open_vocoder
@@ -144,3 +147,16 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
         Vocoder.load(tmp_path / "gone.onnx")
     with pytest.raises(ModelFileError, match=r"nobody: neither a file nor a vocoder .*speech-24k"):
         Vocoder.load("nobody")
+
+
+def test_it_speaks_in_onnx_runtime_alone(tmp_path: Path) -> None:
+    vocoder = Vocoder.load()
+    mel = swelling_mel(vocoder.info, 60)
+    np.save(tmp_path / "mel.npy", mel)
+    script = ROOT / "examples" / "onnxruntime_alone.py"
+    assert "basis_melgan" not in script.read_text(encoding="utf-8")
+    command = [sys.executable, script, bundled("speech-24k"), tmp_path / "mel.npy", tmp_path / "spoken.wav"]
+    subprocess.run(command, check=True)
+    found, rate = files.read(tmp_path / "spoken.wav")
+    assert rate == vocoder.info.rate
+    np.testing.assert_allclose(found, vocoder(mel).clip(-1, 1), atol=2e-4)
