@@ -182,7 +182,7 @@ def vocode(
             or - for standard input.
         out: sound file to write, a folder for several, or - for 16-bit samples on standard output.
         vocoder: exported (.onnx) or trained (.safetensors) vocoder; the one released with this package unless given.
-        threads: of the processor, for each file.
+        threads: of the processor that the network runs on.
         jobs: files of a folder or a pattern that are spoken at once; one per core unless given.
         stream: speak frames from standard input as they come, each as many float32 as there are bands.
         force: replace OUT if it exists.
@@ -192,7 +192,7 @@ def vocode(
     from basis_melgan.models.opening import open_vocoder
     from basis_melgan.models.vocode import vocode
 
-    vocode(source, out, open_vocoder(vocoder or RELEASED, threads), jobs or cores(), stream, force)
+    vocode(source, out, open_vocoder(vocoder or RELEASED, threads), cores() if jobs is None else jobs, stream, force)
 
 
 def export(vocoder: Path, out: Path, data: str = "", licence: str = "", force: bool = False) -> None:
@@ -335,7 +335,7 @@ def main(words: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == __package__:
             raise
-        hint = 'pip install "basis-melgan[train]"'
+        hint = f'pip install "basis-melgan[{"export" if words[0] == "export" else "train"}]"'
         print(f"basis-melgan: {words[0]} needs {error.name}, which is not installed; run {hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ Vocos: ``pip install --no-deps vocos``. HiFi-GAN: ``pip install transformers``, 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import ModuleType
 
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ def _without_torchaudio() -> Iterator[None]:
         "torchaudio.functional.functional": ["_hz_to_mel", "_mel_to_hz"],
         "encodec": ["EncodecModel"],
     }
-    stubs = {name: ModuleType(name) for name in names if name not in sys.modules}
+    stubs = {name: ModuleType(name) for name in names if find_spec(name.split(".")[0]) is None}
     for name, stub in stubs.items():
         for attribute in names[name]:
             setattr(stub, attribute, None)

@@ -68,6 +68,7 @@ def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = 
     if peer not in PEERS:
         raise ConfigurationError(f"peer: {peer!r}; use one of {', '.join(PEERS)}")
     corpora = manifest.load(corpus)
+    manifest.require_rate(corpora, config.frames.sample_rate)
     run = Run(out, config, SECTIONS, manifest.data_hash(corpora))
     engine = fabric(config.engine, config.vocoder_training.seed)
     if engine.is_global_zero:
@@ -78,12 +79,14 @@ def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = 
     fit(task, engine, config.engine, run)
     if engine.is_global_zero:
         for folder in filter(None, speak.split(",")):
-            _speak(task.average.module.eval(), Path(folder), out / "speech", config)
+            _speak(task.average.module.eval().cpu(), Path(folder), out / "speech", config)
 
 
 @torch.inference_mode()
 def _speak(model: nn.Module, corpus: Path, out: Path, config: Config) -> None:
-    for each in manifest.load(corpus):
+    corpora = manifest.load(corpus)
+    manifest.require_rate(corpora, config.frames.sample_rate)
+    for each in corpora:
         (out / each.name).mkdir(parents=True, exist_ok=True)
         for path, clip in manifest.load_clips([each], "test"):
             wave, rate = files.read(path)

@@ -133,6 +133,16 @@ def extras() -> list[str]:
     return sorted(IMPORTED_AS.get(name, name) for name in wanted - names(project["dependencies"]) - {"basis-melgan"})
 
 
+def test_speaking_does_without_the_extras(tmp_path: Path) -> None:
+    clip = next((ROOT / "examples" / "clips").glob("*.flac"))
+    done = run_without(
+        extras(),
+        f"from basis_melgan.cli import main; sys.exit(main(['vocode', {str(clip)!r}, {str(tmp_path / 'out.wav')!r}]))",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out.wav").is_file()
+
+
 def test_light_modules_import_with_core_dependencies_alone() -> None:
     light = [module_name(file) for file in FILES if module_name(file).split(".")[1:2] in ([name] for name in LIGHT)]
     blocked = extras()

@@ -126,7 +126,7 @@ class SpeechCrops(Dataset[Utterance]):
         self.decomposition = decomposition
         self.mels = mels or Mels(config.mel, config.frames)
         self.length = config.vocoder_training.crop
-        fastest = Change(config.augmentation.rate[1] if config.augmentation.share > 0 else 1.0)
+        fastest = Change(max(1.0, config.augmentation.rate[1]) if config.augmentation.share > 0 else 1.0)
         longest = fastest.before(self.length) + 2 * fastest.before(self.mels.margin)
         self.clips = _ByLength(clips, minimum=self.frames.samples(longest))
 

@@ -1,7 +1,7 @@
 """What runs a vocoder's network: the contract of all engines, and what they say of the vocoder they run."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,26 +23,24 @@ class Info:
         config: what it was trained with; frames and mel are what a mel for it must have.
         lookahead_frames: mel frames that it needs ahead of what it speaks.
         shortest: mel frames that a mel must have; shorter ones are spoken with their last frame held.
-        state: numbers that it keeps from chunk to chunk.
+        state_size: numbers that it keeps from chunk to chunk.
         parameters: how many it has, the basis included.
         macs_per_second: multiply-adds of convolutions and linear layers for a second of audio.
         steps: of its training.
         data: what it was trained on.
         licence: under which it may be used.
-        precision: of its arithmetic.
     """
 
     name: str
     config: Config
     lookahead_frames: int
     shortest: int
-    state: int
+    state_size: int
     parameters: int
     macs_per_second: float
     steps: int
     data: str = ""
     licence: str = ""
-    precision: Literal["fp32", "int8"] = "fp32"
 
     @property
     def rate(self) -> int:

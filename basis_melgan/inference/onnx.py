@@ -9,7 +9,7 @@ import numpy as np
 
 import basis_melgan
 from basis_melgan.config import from_dict
-from basis_melgan.errors import BasisMelGANError, ModelFileError
+from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
 from basis_melgan.inference.engine import Array, Info
 
 FORMAT = 1
@@ -35,6 +35,8 @@ def unsealed(path: Path) -> bytes:
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror}); expected a vocoder's file (.onnx)") from error
     body, seal = content[: -len(SEAL) - 64], content[-len(SEAL) - 64 :]
+    if path.suffix == ".safetensors":
+        raise ModelFileError(f"{path}: a vocoder as training leaves it; make an .onnx of it with basis-melgan export")
     if not seal.startswith(SEAL):
         raise ModelFileError(f"{path}: cut off, or no file of basis-melgan export; copy or export it again")
     if seal[len(SEAL) :] != hashlib.sha256(body).hexdigest().encode():
@@ -65,8 +67,11 @@ class OnnxEngine:
         """Load a vocoder's file, to be run on so many threads.
 
         Raises:
+            ConfigurationError: no thread.
             ModelFileError: the file is missing, damaged, of another kind, or of a later version.
         """
+        if threads < 1:
+            raise ConfigurationError(f"threads: {threads}; use 1 or more")
         import onnxruntime  # here, since the verbs that only train do without
 
         options = onnxruntime.SessionOptions()
@@ -76,7 +81,7 @@ class OnnxEngine:
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has a class of its own for every kind of fault
-            reason = str(error).splitlines()[0]
+            reason = " ".join(str(error).split())
             raise ModelFileError(f"{path}: ONNX Runtime cannot run it ({reason}); export it again") from error
         self.info = _info(path, self._session.get_modelmeta().custom_metadata_map)
 

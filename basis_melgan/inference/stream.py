@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from basis_melgan.errors import MelError
 from basis_melgan.inference.engine import UNENDING, Array, Engine
 from basis_melgan.inference.mels import AnyMel, require
 
@@ -32,10 +33,13 @@ class Stream:
             The samples (T,) or (B, T) that are ready: n·hop in all once the lookahead is over.
 
         Raises:
-            MelError: the mel has another shape, or values that are not finite or not of the convention.
+            MelError: the mel has another shape than the convention or the first chunk has, or values that are not
+                finite or far from the convention's.
         """
         mel = np.asarray(mel)
         require(mel, self._info)
+        if self._last is not None and mel.shape[:-1] != self._last.shape[:-1]:
+            raise MelError(f"mel of shape {mel.shape}: the stream began with {self._last.shape[:-1]} of each frame")
         return np.concatenate([self._empty(mel), *self._pushed(mel, UNENDING)], axis=-1)
 
     def flush(self) -> Array:
@@ -69,12 +73,12 @@ class Stream:
             chunk = mel[..., start : start + WINDOW]
             batch = chunk if chunk.ndim == 3 else chunk[None]
             if self._state is None:
-                self._state = np.zeros((len(batch), self._info.state), np.float32)
+                self._state = np.zeros((len(batch), self._info.state_size), np.float32)
             wave, self._state = self._engine.run(
                 np.ascontiguousarray(batch, np.float32), self._state, self._first, frames
             )
             self._first += chunk.shape[-1]
-            self._last = chunk[..., -1:]
+            self._last = chunk[..., -1:].copy()  # not a view: the caller may use its buffer again
             dropped = min(self._late, wave.shape[-1])
             self._late -= dropped
             self._said += wave.shape[-1] - dropped

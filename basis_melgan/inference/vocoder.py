@@ -11,7 +11,7 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import convention, mel_spectrogram
 from basis_melgan.errors import MelError
 from basis_melgan.inference.engine import Array, Engine, Info
-from basis_melgan.inference.mels import AnyMel, require
+from basis_melgan.inference.mels import AnyMel, require, require_scale
 from basis_melgan.inference.onnx import OnnxEngine, bundled
 from basis_melgan.inference.stream import WINDOW, Stream
 
@@ -41,7 +41,7 @@ class Vocoder:
             ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
         """
         path = Path(vocoder)
-        return cls(OnnxEngine(path if path.suffix else bundled(str(vocoder)), threads))
+        return cls(OnnxEngine(path if path.suffix or path.is_file() else bundled(str(vocoder)), threads))
 
     @overload
     def __call__(self, mel: AnyMel) -> Array: ...
@@ -64,8 +64,7 @@ class Vocoder:
             return [self(each) for each in mel]
         mel = np.asarray(mel)
         self.samples(mel)
-        stream = self.stream()
-        return np.concatenate([stream.push(mel), stream.flush()], axis=-1)
+        return self._speak(mel)
 
     def stream(self) -> Stream:
         """A new stream: give it the mel chunk by chunk, as it is made."""
@@ -77,10 +76,10 @@ class Vocoder:
         An uncentred convention drops what does not fill a frame, so silence fills it.
 
         Raises:
-            MelError: the wave is empty or holds NaN or infinite samples.
+            MelError: the wave is not (T,), not of floats, empty, or holds NaN or infinite samples; or the rate is none.
         """
         frames = self.info.config.frames
-        wave = files.resample(wave, rate, frames.sample_rate)
+        wave = self._resampled(wave, rate)
         if wave.size and not convention(self.info.mel).centred:
             wave = np.pad(wave, (0, -wave.size % frames.hop))
         return mel_spectrogram(wave, self.info.mel, frames)
@@ -89,13 +88,13 @@ class Vocoder:
         """Speak a wave (T,) of `rate` Hz again from its mel, as (T',): exactly as long, at the vocoder's rate.
 
         Raises:
-            MelError: the wave is empty or holds NaN or infinite samples.
+            MelError: as `mel`.
         """
-        wave = files.resample(wave, rate, self.info.rate)
-        return self(self.mel(wave, self.info.rate))[: wave.size]
+        wave = self._resampled(wave, rate)
+        return self._speak(self.mel(wave, self.info.rate))[: wave.size]
 
     def samples(self, mel: AnyMel) -> int:
-        """Samples that the vocoder makes of a mel (M, F) or (B, M, F): F·hop.
+        """Samples that the vocoder makes of a whole mel (M, F) or (B, M, F): F·hop.
 
         Raises:
             MelError: as a call.
@@ -103,6 +102,7 @@ class Vocoder:
         require(mel, self.info)
         if mel.shape[-1] == 0:
             raise MelError(f"mel of shape {mel.shape}: holds no frame; expected at least one")
+        require_scale(mel, self.info)
         return self.info.config.frames.samples(mel.shape[-1])
 
     def pieces(self, mel: AnyMel, samples: int) -> Iterator[Wave]:
@@ -119,3 +119,15 @@ class Vocoder:
             left -= min(left, piece.size)
             if last:
                 return
+
+    def _speak(self, mel: AnyMel) -> Array:
+        stream = self.stream()
+        return np.concatenate([stream.push(mel), stream.flush()], axis=-1)
+
+    def _resampled(self, wave: Wave, rate: int) -> Wave:
+        wave = np.asarray(wave)
+        if wave.ndim != 1 or not np.issubdtype(wave.dtype, np.floating):
+            raise MelError(f"wave of shape {wave.shape} and type {wave.dtype}: expected one channel (T,) of floats")
+        if rate <= 0:
+            raise MelError(f"rate: {rate} Hz; expected a sample rate above 0")
+        return files.resample(wave, rate, self.info.rate)

@@ -43,7 +43,7 @@ def load(path: Path) -> tuple[Streamed, Info]:
         config=config,
         lookahead_frames=model.lookahead,
         shortest=model.shortest,
-        state=model.size,
+        state_size=model.size,
         parameters=parameters(generator),
         macs_per_second=per_frame * config.frames.sample_rate / config.frames.hop,
         steps=int(release.metadata(path)["step"]),

@@ -14,7 +14,7 @@ def open_vocoder(path: Path | str, threads: int = 1) -> Vocoder:
         threads: to run it on.
 
     Raises:
-        ConfigurationError: no thread, or a file of another kind.
+        ConfigurationError: no thread.
         ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
     """
     if threads < 1:

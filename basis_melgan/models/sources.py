@@ -4,11 +4,12 @@ import glob
 import io
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from tokenize import TokenError
 from typing import NamedTuple
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from basis_melgan.inference.vocoder import Vocoder
 STANDARD = "-"  # input or output
 MELS = (".npy", ".npz", ".pt")  # suffixes of their files
 NUMPY = b"\x93NUMPY"  # what a .npy file begins with
+# What NumPy's reader raises on one that is damaged: MemoryError where its header asks for an array without bounds.
+DAMAGES = (OSError, ValueError, OverflowError, SyntaxError, TokenError, EOFError, MemoryError)
 
 
 class Pair(NamedTuple):
@@ -38,10 +41,13 @@ def pairs(source: str, out: Path) -> list[Pair]:
     """
     folder = Path(source)
     if folder.is_dir():
-        found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in (*MELS, *files.SUFFIXES)]
-        made = [Pair(path, (out / path.relative_to(folder)).with_suffix(".wav")) for path in found]
+        if folder.resolve() == out.resolve():
+            raise OutputError(f"{out}: is the folder of the sources; name another for what is made of them")
+        found = [path for path in sorted(folder.rglob("*")) if out not in path.parents]
+        made = [Pair(path, (out / path.relative_to(folder)).with_suffix(".wav")) for path in found if _speakable(path)]
     elif glob.has_magic(source) and not folder.exists():
-        made = [Pair(path, (out / path.name).with_suffix(".wav")) for path in map(Path, sorted(glob.glob(source)))]
+        found = [Path(name) for name in sorted(glob.glob(source))]
+        made = [Pair(path, (out / path.name).with_suffix(".wav")) for path in found if _speakable(path)]
     else:
         return [Pair(folder, out)]
     if not made:
@@ -54,13 +60,19 @@ def pairs(source: str, out: Path) -> list[Pair]:
     return made
 
 
+def _speakable(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in (*MELS, *files.SUFFIXES)
+
+
 def mel_and_length(source: Path, vocoder: Vocoder) -> tuple[AnyMel, int]:
-    """The mel of a file, and how many samples are to be spoken of it: all of a mel's, as many as a recording has.
+    """The mel of a file, or of `-`, and how many samples are to be spoken of it: a mel's, or those a recording has.
 
     Raises:
         AudioError: the file is neither a mel nor a sound file, or a recording that cannot be used.
         MelError: the mel is damaged, empty, or none that the vocoder can speak.
     """
+    if source == Path(STANDARD):
+        return _standard_input(vocoder)
     suffix = source.suffix.lower()
     if suffix in MELS:
         return _whole(read_mel(source), vocoder)
@@ -72,8 +84,8 @@ def mel_and_length(source: Path, vocoder: Vocoder) -> tuple[AnyMel, int]:
     )
 
 
-def standard_input(vocoder: Vocoder) -> tuple[AnyMel, int]:
-    """As `mel_and_length`, of what standard input holds: a .npy file or a sound file."""
+def _standard_input(vocoder: Vocoder) -> tuple[AnyMel, int]:
+    """What standard input holds: a .npy file or a sound file."""
     content = sys.stdin.buffer.read()
     if content.startswith(NUMPY):
         return _whole(_array(io.BytesIO(content), "standard input"), vocoder)
@@ -129,19 +141,21 @@ def _array(source: Path | io.BytesIO, name: str) -> AnyMel:
         if isinstance(source, Path):
             return np.lib.format.open_memmap(source, mode="r")  # which knows neither pickles nor archives
         return np.lib.format.read_array(source, allow_pickle=False)
-    except (OSError, ValueError, OverflowError, SyntaxError, TokenError, EOFError) as error:
+    except DAMAGES as error:
         raise MelError(f"{name}: damaged or no array of numbers ({error}); save the mel with numpy.save") from error
 
 
 def _archived(path: Path) -> AnyMel:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, OverflowError, SyntaxError, TokenError, EOFError, BadZipFile, AttributeError) as error:
+        with ZipFile(path) as archive:
+            names = archive.namelist()
+            arrays = [np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False) for name in names]
+    except (*DAMAGES, BadZipFile, zlib.error, RuntimeError) as error:  # RuntimeError: encrypted, or compressed oddly
         raise MelError(f"{path}: damaged or no archive of arrays ({error}); save the mel with numpy.savez") from error
     if len(arrays) != 1:
-        raise MelError(f"{path}: holds {len(arrays)} arrays ({', '.join(arrays)}); expected the mel alone")
-    return next(iter(arrays.values()))
+        found = ", ".join(name.removesuffix(".npy") for name in names)
+        raise MelError(f"{path}: holds {len(arrays)} arrays ({found}); expected the mel alone")
+    return arrays[0]
 
 
 def _tensor(path: Path) -> AnyMel:
@@ -151,10 +165,10 @@ def _tensor(path: Path) -> AnyMel:
         raise MelError(f"{path}: tensors need PyTorch; pip install torch, or save the mel with numpy.save") from error
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(found, torch.Tensor):
+            mel: AnyMel = found.detach().to(torch.float32 if found.is_floating_point() else found.dtype).numpy()
+            return mel
     except Exception as error:  # PyTorch, zipfile and its unpickler each raise their own kinds on a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise MelError(f"{path}: damaged or no tensor ({reason}); save the mel alone with torch.save") from error
-    if not isinstance(found, torch.Tensor):
-        raise MelError(f"{path}: holds a {type(found).__name__}; expected the mel alone, a tensor")
-    mel: AnyMel = found.detach().to(torch.float32 if found.is_floating_point() else found.dtype).numpy()
-    return mel
+    raise MelError(f"{path}: holds a {type(found).__name__}; expected the mel alone, a tensor")

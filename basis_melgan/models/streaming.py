@@ -100,7 +100,7 @@ class Streamed(nn.Module):
 
 
 class _Counting(Cache):
-    """A state of zeros of any size, of which nothing is kept: it counts what is read."""
+    """A state of zeros of any size that counts what is read."""
 
     def __init__(self) -> None:
         super().__init__(torch.zeros(1, 0))

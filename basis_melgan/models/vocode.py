@@ -1,5 +1,6 @@
 """Speak mels and recordings of any length: a file, many files side by side, or a pipe."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -11,7 +12,7 @@ from rich.progress import Progress
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.errors import BasisMelGANError, ConfigurationError
+from basis_melgan.errors import BasisMelGANError, ConfigurationError, OutputError
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import sources
 from basis_melgan.models.sources import STANDARD, Pair
@@ -21,7 +22,8 @@ def vocode(source: str, out: str, vocoder: Vocoder, jobs: int = 1, stream: bool 
     """Speak a mel or a recording, or many, at the vocoder's sample rate.
 
     A mel of F frames becomes exactly F·hop samples; a recording, mixed down and resampled to the vocoder's rate,
-    exactly as many as it has there. Beyond the mel, and the recording where there is one, memory is bounded.
+    exactly as many as it has there. Beyond a few copies of the mel, and of the recording where there is one, memory is
+    bounded.
 
     Args:
         source: a mel (M, F) of floats in the vocoder's convention (.npy, .npz, .pt) or a sound file; a folder of them;
@@ -33,47 +35,53 @@ def vocode(source: str, out: str, vocoder: Vocoder, jobs: int = 1, stream: bool 
         force: replace what exists.
 
     Raises:
-        ConfigurationError: `stream` without standard input, or several files to standard output.
+        ConfigurationError: `stream` without standard input, no job, or a folder or a pattern to standard output.
         OutputError: an output exists and `force` is not given, or it cannot be written.
         AudioError: a source is neither kind of file, cannot be decoded, is empty, or holds NaN or infinite samples.
         MelError: a mel does not fit the vocoder, or is empty or damaged.
         BasisMelGANError: of several files, some could not be spoken; the others are.
     """
+    if jobs < 1:
+        raise ConfigurationError(f"jobs: {jobs}; use 1 or more")
     if stream and source != STANDARD:
         raise ConfigurationError(f"stream: frames come from standard input, not from {source}; give - as the source")
-    if source == STANDARD:
-        pieces = _streamed(vocoder) if stream else vocoder.pieces(*sources.standard_input(vocoder))
-        _put(pieces, out, vocoder, force)
-        return
-    pairs = sources.pairs(source, Path(out))
-    if len(pairs) == 1 and pairs[0].out == Path(out):
-        if out != STANDARD:
-            files.require_free(Path(out), force)
-        mel, samples = sources.mel_and_length(pairs[0].source, vocoder)
-        _put(_shown(vocoder.pieces(mel, samples), samples), out, vocoder, force)
-        return
-    if out == STANDARD:
-        raise ConfigurationError(f"out: {len(pairs)} files do not go to standard output; name a folder")
-    _many(pairs, vocoder, jobs, force)
-
-
-def _many(pairs: list[Pair], vocoder: Vocoder, jobs: int, force: bool) -> None:
-    """Speak files side by side; one that cannot be spoken does not keep the others from it."""
-    for pair in pairs:
+    pairs = [Pair(Path(source), Path(out))] if source == STANDARD else sources.pairs(source, Path(out))
+    single = pairs[0].out == Path(out)
+    if out == STANDARD and not single:
+        raise ConfigurationError(f"out: what is made of {source} does not go to standard output; name a folder")
+    for pair in pairs if out != STANDARD else []:
         files.require_free(pair.out, force)
+    if not single:
+        _many(pairs, vocoder, jobs)
+        return
+    if stream:
+        _put(_streamed(vocoder), out, vocoder)
+        return
+    mel, samples = sources.mel_and_length(pairs[0].source, vocoder)
+    _put(_shown(vocoder.pieces(mel, samples), samples), out, vocoder)
+
+
+def _many(pairs: list[Pair], vocoder: Vocoder, jobs: int) -> None:
+    """Speak files side by side; one that cannot be spoken does not keep the others from it."""
     console = Console(stderr=True)
-    failed: list[str] = []
-    with ThreadPoolExecutor(jobs) as pool, Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("speaking", total=len(pairs))
-        for done in as_completed([pool.submit(_file, pair, vocoder) for pair in pairs]):
-            progress.advance(task)
-            try:
-                done.result()
-            except BasisMelGANError as error:
-                failed.append(str(error))
-                console.print(str(error), markup=False, highlight=False)
+    failed = 0
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        with Progress(console=console, disable=not console.is_terminal) as progress:
+            task = progress.add_task("speaking", total=len(pairs))
+            waiting = {pool.submit(_file, pair, vocoder): pair for pair in pairs}
+            for done in as_completed(waiting):
+                progress.advance(task)
+                try:
+                    done.result()
+                except BasisMelGANError as error:
+                    failed += 1
+                    text = str(error).removeprefix(f"{waiting[done].source}: ")
+                    console.print(f"{waiting[done].source}: {text}", markup=False, highlight=False, soft_wrap=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
     if failed:
-        raise BasisMelGANError(f"{len(failed)} of {len(pairs)} files could not be spoken; see above")
+        raise BasisMelGANError(f"{failed} of {len(pairs)} files could not be spoken; see above")
 
 
 def _file(pair: Pair, vocoder: Vocoder) -> None:
@@ -100,14 +108,17 @@ def _shown(pieces: Iterable[Wave], samples: int) -> Iterator[Wave]:
             progress.advance(task, piece.size)
 
 
-def _put(pieces: Iterable[Wave], out: str, vocoder: Vocoder, force: bool) -> None:
+def _put(pieces: Iterable[Wave], out: str, vocoder: Vocoder) -> None:
     """Write pieces to a sound file, or as samples without a header to standard output."""
     if out != STANDARD:
-        files.require_free(Path(out), force)
         with files.writing(Path(out), vocoder.info.rate) as put:
             for piece in pieces:
                 put(piece)
         return
-    for piece in pieces:
-        sys.stdout.buffer.write((np.clip(piece, -1.0, 1.0) * 32_767).astype("<i2").tobytes())
-        sys.stdout.buffer.flush()
+    try:
+        for piece in pieces:
+            sys.stdout.buffer.write((np.clip(piece, -1.0, 1.0) * 32_767).astype("<i2").tobytes())
+            sys.stdout.buffer.flush()
+    except OSError as error:  # such as a pipe whose reader has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush fails again
+        raise OutputError(f"standard output: cannot be written ({error})") from error

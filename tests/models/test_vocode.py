@@ -1,10 +1,12 @@
 """Speaking mels and recordings of any length: windows equal the whole, lengths are exact, other mels are refused."""
 
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -392,6 +394,11 @@ def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "trap.npz", np.array([Trap()], dtype=object))
     torch.save([torch.zeros(80, 3)], tmp_path / "list.pt")
     np.savez(tmp_path / "two.npz", a=mel_of(3), b=mel_of(3))
+    np.save(tmp_path / "renamed.npy", mel_of(3))
+    (tmp_path / "renamed.npy").rename(tmp_path / "renamed.npz")
+    with ZipFile(tmp_path / "text.npz", "w") as archive:
+        archive.writestr("note.txt", "no array")
+    torch.save(torch.zeros(80, 3).to_sparse(), tmp_path / "sparse.pt")
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04")
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04")
     for name, message in (
@@ -400,6 +407,9 @@ def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
         ("list.pt", "holds a list; expected the mel alone"),
         ("two.npz", r"holds 2 arrays \(a, b\)"),
         ("broken.npz", "damaged or no archive"),
+        ("renamed.npz", "damaged or no archive"),
+        ("text.npz", "damaged or no archive"),
+        ("sparse.pt", "damaged or no tensor"),
         ("broken.pt", "damaged or no tensor"),
     ):
         with pytest.raises(MelError, match=rf"{name}: {message}"):
@@ -407,7 +417,7 @@ def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_folder_and_a_pattern_are_spoken_file_by_file(model: Path, speaker: Vocoder, tmp_path: Path) -> None:
+def test_a_folder_and_a_pattern_are_spoken_file_by_file(model: Path, tmp_path: Path, capfd) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for name, frames in (("in/a", 5), ("in/b", 8), ("in/deep/c", 3)):
         np.save(tmp_path / f"{name}.npy", mel_of(frames))
@@ -424,6 +434,7 @@ def test_a_folder_and_a_pattern_are_spoken_file_by_file(model: Path, speaker: Vo
     np.save(tmp_path / "in" / "deep" / "d.npy", np.zeros((3, 3), np.float32))
     with pytest.raises(BasisMelGANError, match="1 of 4 files could not be spoken"):
         speak(tmp_path / "in", tmp_path / "rest", model)
+    assert re.search(r"^\S*d\.npy: mel of shape \(3, 3\): expected .*$", capfd.readouterr().err, re.MULTILINE)
     assert sorted(path.name for path in (tmp_path / "rest").rglob("*.*")) == ["a.wav", "b.wav", "c.wav"]
 
 
@@ -432,7 +443,7 @@ def piped(words: list[str], content: bytes) -> bytes:
     return subprocess.run(command, input=content, capture_output=True, check=True).stdout
 
 
-def test_pipes_carry_recordings_mels_and_frames_as_they_come(speaker: Vocoder) -> None:
+def test_pipes_carry_recordings_mels_and_frames() -> None:
     vocoder, wave = open_vocoder("speech-24k"), speech()
     expected = vocoder.resynthesise(wave, RATE)
     sound, mel_file, mel = io.BytesIO(), io.BytesIO(), vocoder.mel(wave, RATE)
@@ -452,5 +463,41 @@ def test_what_no_pipe_can_be_is_refused(model: Path, tmp_path: Path) -> None:
     vocoder = open_vocoder(model)
     with pytest.raises(ConfigurationError, match="frames come from standard input"):
         vocode.vocode(str(CLIPS[0]), "-", vocoder, stream=True)
-    with pytest.raises(ConfigurationError, match=r"\d+ files do not go to standard output"):
+    with pytest.raises(ConfigurationError, match=r"does not go to standard output; name a folder"):
         vocode.vocode(str(CLIPS[0].parent), "-", vocoder)
+    with pytest.raises(ConfigurationError, match="jobs: 0; use 1 or more"):
+        vocode.vocode(str(CLIPS[0]), str(tmp_path / "out.wav"), vocoder, jobs=0)
+    with pytest.raises(OutputError, match="is the folder of the sources"):
+        vocode.vocode(str(CLIPS[0].parent), str(CLIPS[0].parent), vocoder)
+
+
+def test_frames_are_spoken_before_the_pipe_ends(tmp_path: Path) -> None:
+    vocoder = open_vocoder("speech-24k")
+    mel = vocoder.mel(speech(), RATE)
+    command = [sys.executable, "-m", "basis_melgan.cli", "vocode", "-", "-", "--stream"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(mel[:, :40].T.tobytes())
+        process.stdin.flush()
+        early = 2 * 256 * (40 - vocoder.info.lookahead_frames)
+        assert len(process.stdout.read(early)) == early
+        process.stdin.write(b"odd")
+        process.stdin.close()
+        assert process.wait() == 2
+
+
+def test_a_full_output_is_told_in_one_line() -> None:
+    command = [sys.executable, "-m", "basis_melgan.cli", "vocode", str(CLIPS[0]), "-"]
+    with open("/dev/full", "wb") as full:
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 2
+    assert re.fullmatch(r"basis-melgan: standard output: cannot be written \(.*\)\n", run.stderr)
+
+
+def test_waves_that_cannot_be_spoken_again_are_refused(speaker: Vocoder) -> None:
+    for wave, rate, message in (
+        (np.zeros((100, 2), np.float32), RATE, r"wave of shape \(100, 2\) and type float32: expected one channel"),
+        (np.zeros(100, np.int16), RATE, "type int16: expected one channel"),
+        (np.zeros(100, np.float32), 0, "rate: 0 Hz"),
+    ):
+        with pytest.raises(MelError, match=message):
+            speaker.resynthesise(wave, rate)
