@@ -129,7 +129,7 @@ def train_vocoder(
         out: folder for checkpoints, log and the finished vocoder.
         separator: trained separator, whose basis the vocoder uses; generator.kind convnext needs none.
         decomposition: what decompose wrote; the weights are computed as it goes unless given.
-        start: trained vocoder to start from, with its basis; random weights unless given.
+        start: trained vocoder to start from, with its basis and the discriminators beside it; random unless given.
         force: start afresh, replacing what OUT holds.
         config: all settings.
     """

@@ -28,14 +28,12 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
         What `basis_melgan.training.vocoder.train` raises.
     """
     _, theirs = release.read(start, "vocoder")
-    beside = release.discriminators_of(start)
-    discriminators = beside if beside.is_file() else None
     chosen = config.fine_tuning
     training = dataclasses.replace(
         theirs.vocoder_training,
         **dataclasses.asdict(chosen),
         cooldown=chosen.steps,
-        adversarial_from=0 if discriminators else chosen.steps,
+        adversarial_from=0 if release.discriminators_of(start).is_file() else chosen.steps,
         target="recording",
         loss_weights=theirs.vocoder_training.loss_weights | {"weights/l1": 0.0},
     )
@@ -46,5 +44,5 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
         fine_tuning=chosen,
         engine=config.engine,
     )
-    sources = vocoder.Sources(start=start, discriminators=discriminators, mels=mels)
+    sources = vocoder.Sources(start=start, mels=mels)
     vocoder.train(corpus, out, sources, config, force)

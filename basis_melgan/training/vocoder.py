@@ -36,8 +36,7 @@ class Sources:
 
     separator: Path | None = None  # whose basis is used; convnext has pairs of its own without
     decomposition: Path | None = None  # stored weight targets; without them the frozen separator computes them
-    start: Path | None = None  # a vocoder whose weights and basis to start from; without it weights are drawn at random
-    discriminators: Path | None = None  # to start from
+    start: Path | None = None  # a vocoder whose weights and basis, and discriminators if it has them, to start from
     mels: Path | None = None  # folder of predicted ones; without it they are computed from the recordings
 
 
@@ -76,8 +75,8 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     if sources.start is not None:
         generator.load_state_dict(_start(sources.start, config))
     task = VocoderTask(dataset, validation, teacher, generator, run, engine)
-    if sources.discriminators is not None:
-        task.judges.load_state_dict(_discriminators(sources.discriminators, config))
+    if judges := _discriminators(sources.start, config):
+        task.judges.load_state_dict(judges)
     fit(task, engine, config.engine, run)
     engine.print(f"vocoder: {task.path}")
 
@@ -130,8 +129,14 @@ def _start(path: Path, config: Config) -> dict[str, Tensor]:
     return state
 
 
-def _discriminators(path: Path, config: Config) -> dict[str, Tensor]:
-    """Parameters of discriminators that are as `config` says."""
+def _discriminators(start: Path | None, config: Config) -> dict[str, Tensor]:
+    """Parameters of the discriminators beside the vocoder to start from; none where they are not, or will not judge."""
+    training = config.vocoder_training
+    if start is None or training.adversarial_from >= training.steps:
+        return {}
+    path = release.discriminators_of(start)
+    if not path.is_file():
+        return {}
     state, theirs = release.read(path, "discriminators")
     if theirs.discriminators != config.discriminators:
         raise ConfigurationError(
