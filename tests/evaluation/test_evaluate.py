@@ -143,7 +143,8 @@ def test_a_vocoder_is_measured_from_its_file_alone(corpora, vocoder, tmp_path):
     spoken = files.read(tmp_path / "a" / "clip7.wav")[0]
     assert np.abs(spoken).max() > 0.01
     expected = generator(torch.from_numpy(mel)[None]).wave[0, : spoken.size].clamp(-1, 1)
-    np.testing.assert_allclose(spoken, expected, atol=2**-15)
+    # It is spoken as a stream, which may differ from the whole by 1e-5; then a step of 16-bit sound.
+    np.testing.assert_allclose(spoken, expected, atol=2**-15 + 1e-5)
 
 
 def test_a_vocoder_refuses_a_corpus_of_another_rate(corpora, tmp_path):
