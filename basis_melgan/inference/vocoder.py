@@ -110,15 +110,11 @@ class Vocoder:
 
         Memory beyond the mel is bounded.
         """
-        stream, left = self.stream(), samples
-        for start in range(0, mel.shape[1] + 1, WINDOW):
-            part = mel[:, start : start + WINDOW]
-            last = start + WINDOW >= mel.shape[1]
-            piece = np.concatenate([stream.push(part), stream.flush()]) if last else stream.push(part)
+        stream, frames, left = self.stream(), mel.shape[1], samples
+        for start in range(0, frames + WINDOW, WINDOW):  # the last of them at the end or beyond
+            piece = stream.push(mel[:, start : start + WINDOW]) if start < frames else stream.flush()
             yield piece[:left]
             left -= min(left, piece.size)
-            if last:
-                return
 
     def _speak(self, mel: AnyMel) -> Array:
         stream = self.stream()

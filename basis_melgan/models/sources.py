@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from tokenize import TokenError
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -77,8 +77,7 @@ def mel_and_length(source: Path, vocoder: Vocoder) -> tuple[AnyMel, int]:
     if suffix in MELS:
         return _whole(read_mel(source), vocoder)
     if suffix in files.SUFFIXES:
-        wave = np.concatenate(list(files.stream(source, vocoder.info.rate)))
-        return vocoder.mel(wave, vocoder.info.rate), wave.size
+        return _recording(source, vocoder)
     raise AudioError(
         f"{source}: {suffix or 'no suffix'} is neither a mel ({', '.join(MELS)}) nor a sound file (.wav, .flac, …)"
     )
@@ -89,8 +88,7 @@ def _standard_input(vocoder: Vocoder) -> tuple[AnyMel, int]:
     content = sys.stdin.buffer.read()
     if content.startswith(NUMPY):
         return _whole(_array(io.BytesIO(content), "standard input"), vocoder)
-    wave = np.concatenate(list(files.stream(io.BytesIO(content), vocoder.info.rate)))
-    return vocoder.mel(wave, vocoder.info.rate), wave.size
+    return _recording(io.BytesIO(content), vocoder)
 
 
 def standard_frames(bands: int) -> Iterator[AnyMel]:
@@ -127,6 +125,11 @@ def read_mel(path: Path) -> AnyMel:
             return _archived(path)
         case _:
             return _tensor(path)
+
+
+def _recording(source: Path | BinaryIO, vocoder: Vocoder) -> tuple[AnyMel, int]:
+    wave = np.concatenate(list(files.stream(source, vocoder.info.rate)))
+    return vocoder.mel(wave, vocoder.info.rate), wave.size
 
 
 def _whole(mel: AnyMel, vocoder: Vocoder) -> tuple[AnyMel, int]:
