@@ -195,19 +195,35 @@ def vocode(
     vocode(source, out, open_vocoder(vocoder or RELEASED, threads), cores() if jobs is None else jobs, stream, force)
 
 
-def export(vocoder: Path, out: Path, data: str = "", licence: str = "", force: bool = False) -> None:
+def export(
+    vocoder: Path,
+    out: Path,
+    int8: Path | None = None,
+    leave: str = "embed,gains,basis",
+    data: str = "",
+    licence: str = "",
+    force: bool = False,
+) -> None:
     """Write a trained vocoder as one ONNX file, which speaks without PyTorch.
 
     Args:
         vocoder: trained vocoder (.safetensors).
         out: file to write (.onnx).
+        int8: multiply in 8 bits, calibrated on the training clips of this prepared corpus, or folder of several; kept
+            only if its test clips lose at most 0.05 of PESQ-WB and gain 2 % of MR-STFT distance.
+        leave: layers, or parts that hold some, that 8 bits leave out, with commas between.
         data: what it was trained on, to stand in the file.
         licence: under which it may be used, to stand in the file.
         force: replace OUT if it exists.
     """
-    from basis_melgan.export.onnx import export
+    if int8 is None:
+        from basis_melgan.export.onnx import export
 
-    export(vocoder, out, data, licence, force)
+        export(vocoder, out, data, licence, force)
+    else:
+        from basis_melgan.evaluation.int8 import export_int8
+
+        export_int8(vocoder, out, int8, leave.split(","), data, licence, force)
 
 
 def evaluate(

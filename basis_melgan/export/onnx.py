@@ -1,5 +1,6 @@
 """A trained vocoder as one ONNX file: its graph, what it says of itself, and the gate that it has to pass."""
 
+import ast
 import dataclasses
 import json
 import logging
@@ -82,7 +83,7 @@ def graph(model: Streamed) -> onnx.ModelProto:
     # Two tensors, since one that is given twice would be exported as one input.
     first, whole = torch.tensor(0), torch.tensor(12)
     example = (torch.zeros(2, model.bands, 12), torch.zeros(2, model.size), first, whole)
-    with warnings.catch_warnings(), _quiet(logging.getLogger("torch.onnx")):  # it misses torchvision
+    with warnings.catch_warnings(), quiet(logging.getLogger("torch.onnx")):  # it misses torchvision
         warnings.simplefilter("ignore")  # PyTorch's, of its own deprecations
         program = torch.onnx.export(
             model,
@@ -95,8 +96,9 @@ def graph(model: Streamed) -> onnx.ModelProto:
             dynamic_shapes=({0: batch, 2: frames}, {0: batch}, None, None),
         )
     found = cast(torch.onnx.ONNXProgram, program).model_proto
-    for node in found.graph.node:  # traces of the exporting machine
-        node.ClearField("metadata_props")
+    for node in found.graph.node:
+        _name(node)
+        node.ClearField("metadata_props")  # traces of the exporting machine
         node.ClearField("doc_string")
     for value in [*found.graph.value_info, *found.graph.input, *found.graph.output, *found.graph.initializer]:
         value.ClearField("metadata_props")
@@ -105,8 +107,19 @@ def graph(model: Streamed) -> onnx.ModelProto:
     return found
 
 
+def _name(node: onnx.NodeProto) -> None:
+    """Call a node that multiplies by weights after the module that holds them, such as `trunk.0.widen`."""
+    if node.op_type not in ("MatMul", "Conv", "ConvTranspose"):
+        return
+    scopes = next(each.value for each in node.metadata_props if each.key == "pkg.torch.onnx.name_scopes")
+    *_, module, _ = ast.literal_eval(scopes)
+    held = node.input[1] if "." in node.input[1] else module  # what is transposed loses its name
+    node.name = held.removeprefix("generator.").removesuffix(".weight").removesuffix(".signals")
+
+
 @contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
+def quiet(logger: logging.Logger) -> Iterator[None]:
+    """Let a logger say nothing but errors."""
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -29,6 +29,7 @@ class Info:
         steps: of its training.
         data: what it was trained on.
         licence: under which it may be used.
+        precision: of its multiplications, float32 or int8.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Info:
     steps: int
     data: str = ""
     licence: str = ""
+    precision: str = "float32"
 
     @property
     def rate(self) -> int:

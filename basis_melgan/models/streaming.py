@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from basis_melgan.models.basis import overlap_add
+from basis_melgan.models.basis import Mirrored, mirrored, overlap_add
 from basis_melgan.models.convnext import Block, Convolution, FrameRateGenerator
 from basis_melgan.models.melgan import Generator, ResidualStack
 
@@ -62,6 +62,7 @@ class Streamed(nn.Module):
         basis = generator.basis
         self.spare = self.lookahead * self.hop - late * basis.stride - basis.lead  # samples, to be late by whole frames
         self.rings = self.spare + basis.signals.shape[1] - basis.stride  # samples that a chunk leaves unfinished
+        self.basis = Mirrored(basis) if mirrored(basis) else None
 
     @cached_property
     def size(self) -> int:
@@ -88,11 +89,16 @@ class Streamed(nn.Module):
         weights = self._weights(mel, cache, first, frames)
         samples = mel.shape[2] * self.hop
         begun = F.pad(cache.take(self.rings), (0, samples))
-        wave = begun + F.pad(
-            overlap_add(weights, self.generator.basis.signals, self.generator.basis.stride), (self.spare, 0)
-        )
+        wave = begun + F.pad(self._ring(weights), (self.spare, 0))
         cache.keep(wave[:, samples:])
         return wave[:, :samples], cache.next()
+
+    def _ring(self, weights: Tensor) -> Tensor:
+        """The wave of a chunk's weights (B, N, K), to where its last frame ends."""
+        if self.basis is not None:
+            wave: Tensor = self.basis(weights)
+            return wave
+        return overlap_add(weights, self.generator.basis.signals, self.generator.basis.stride)
 
     def _weights(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
         """Weights (B, N, n·weights_per_mel), 0 where they do not belong to the whole mel."""

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basis_melgan.config import Frames
-from basis_melgan.models.basis import Basis
+from basis_melgan.models.basis import Basis, Mirrored, mirrored
+from basis_melgan.models.basis import overlap_add as added_up
+from basis_melgan.models.pairs import quadrature_pairs
 
 
 def overlap_add(weights: np.ndarray, signals: np.ndarray, stride: int) -> np.ndarray:
@@ -67,3 +69,25 @@ def test_synthesis_keeps_full_precision_under_bf16() -> None:
         wave = basis(weights)
     assert wave.dtype == torch.float32
     torch.testing.assert_close(wave, basis(weights), atol=0.0, rtol=0.0)
+
+
+@pytest.mark.parametrize("spacing", ["linear", "mixed"])
+def test_pairs_are_added_up_from_their_halves(spacing: str) -> None:
+    frames = Frames(hop=8, basis_length=32, stride=8)
+    basis = Basis(24, frames)
+    basis.signals.data = torch.from_numpy(quadrature_pairs(12, spacing, frames).signals).float()
+    assert mirrored(basis)
+    weights = torch.randn(2, 24, 9)
+    expected = added_up(weights, basis.signals, 8)
+    torch.testing.assert_close(Mirrored(basis)(weights), expected, atol=1e-5, rtol=0.0)
+
+
+@pytest.mark.parametrize("change", ["cosine", "sine"])
+def test_pairs_that_do_not_mirror_are_told(change: str) -> None:
+    frames = Frames(hop=8, basis_length=32, stride=8)
+    basis = Basis(24, frames)
+    basis.signals.data = torch.from_numpy(quadrature_pairs(12, "linear", frames).signals).float()
+    basis.signals.data[3 if change == "cosine" else 15, 5] += 1e-4
+    assert not mirrored(basis)
+    assert not mirrored(build(8, 30, 15))
+    assert not mirrored(build(7, 30, 15))

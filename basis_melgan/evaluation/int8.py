@@ -1,0 +1,123 @@
+"""A vocoder in 8 bits, kept only if it speaks as well as in floating point."""
+
+import random
+import shutil
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from rich.console import Console
+
+from basis_melgan.audio import files
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.workers import cores
+from basis_melgan.errors import ModelFileError
+from basis_melgan.evaluation.scoring import Job, score
+from basis_melgan.export.onnx import export
+from basis_melgan.export.quantise import layers_of, quantise_vocoder
+from basis_melgan.inference.engine import Array
+from basis_melgan.inference.vocoder import Vocoder
+
+CALIBRATION = 16  # training clips
+TRIED = 4  # of them on which layers are tried one by one
+PESQ, DISTANCE = "PESQ-WB", "MR-STFT"
+PESQ_LOSS = 0.05  # that 8 bits may cost on the test split
+DISTANCE_GAIN = 1.02
+
+
+def export_int8(
+    source: Path,
+    out: Path,
+    corpus: Path,
+    leave: Collection[str],
+    data: str = "",
+    licence: str = "",
+    force: bool = False,
+) -> None:
+    """Write a trained vocoder as one ONNX file whose layers multiply in 8 bits.
+
+    They are calibrated on training clips. The file is kept only if on the test clips PESQ-WB falls by 0.05 at most, and
+    the multi-resolution STFT distance grows by 2 %.
+
+    Args:
+        source: the vocoder's file.
+        out: file to write.
+        corpus: a prepared corpus, or a folder of several.
+        leave: names of layers, or of parts that hold some, that go on computing in floating point.
+        data: what it was trained on.
+        licence: under which it may be used.
+        force: replace `out` if it exists.
+
+    Raises:
+        OutputError: `out` exists and `force` is not given, or it cannot be written.
+        ConfigurationError: `out` has another suffix than .onnx, or `leave` names no layer.
+        CorpusError: no corpus, another sample rate than the vocoder's, or no training or test clip.
+        ModelFileError: the vocoder cannot be used, or speaks worse in 8 bits; says which layer to leave out.
+    """
+    files.require_new(out, force)
+    corpora, console = manifest.load(corpus), Console(stderr=True)
+    with TemporaryDirectory(dir=out.parent if out.parent.is_dir() else None) as folder:
+        whole, made = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        export(source, whole, data, licence)
+        vocoder = Vocoder.load(whole)
+        manifest.require_rate(corpora, vocoder.info.rate)
+        mels = calibration_mels(vocoder, corpora)
+        with console.status(f"calibrating on {len(mels)} clips"):
+            quantise_vocoder(whole, made, mels, leave)
+        before, after = degradation(whole, made, corpora)
+        change = (
+            f"PESQ-WB {before[PESQ]:.3f} to {after[PESQ]:.3f}, MR-STFT {before[DISTANCE]:.4f} to {after[DISTANCE]:.4f}"
+        )
+        if after[PESQ] < before[PESQ] - PESQ_LOSS or after[DISTANCE] > before[DISTANCE] * DISTANCE_GAIN:
+            with console.status("looking for the layer that costs most"):
+                worst = costliest(whole, mels[:TRIED], leave)
+            names = ",".join([*leave, worst])
+            raise ModelFileError(f"{source.name}: 8 bits cost too much ({change}); leave out {worst} too: {names}")
+        aside = out.with_name(f".{out.stem}.part.onnx")
+        shutil.copyfile(made, aside)
+        aside.replace(out)
+    console.print(f"{out}: {out.stat().st_size / 1e6:.2f} MB in 8 bits but for {', '.join(leave)}; {change}")
+
+
+def calibration_mels(vocoder: Vocoder, corpora: Sequence[manifest.Corpus]) -> list[Array]:
+    """Mels (M, F) of training clips, drawn evenly from corpora."""
+    paths = [path for path, _ in manifest.load_clips(corpora, "train")]
+    drawn = random.Random(0).sample(paths, min(CALIBRATION, len(paths)))
+    return [vocoder.mel(*files.read(path)) for path in drawn]
+
+
+def degradation(
+    whole: Path, made: Path, corpora: Sequence[manifest.Corpus]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean PESQ-WB and MR-STFT distance on test clips, of both files."""
+    manifest.load_clips(corpora, "test")  # raises where there are none
+    columns = frozenset((PESQ, DISTANCE))
+    jobs = [
+        Job(str(file), file.name, corpus.name, clip.id, corpus.path(clip), columns, None)
+        for corpus in corpora
+        for clip in corpus.split("test")
+        for file in (whole, made)
+    ]
+    measured = score(jobs, cores())
+    both = []
+    for file in (whole, made):
+        clips = [one.scores for one in measured if one.system == file.name and len(one.scores) == len(columns)]
+        both.append({column: float(np.mean([scores[column] for scores in clips])) for column in columns})
+    return both[0], both[1]
+
+
+def costliest(whole: Path, mels: Sequence[Array], leave: Collection[str]) -> str:
+    """The layer whose 8 bits alone take a vocoder's speech furthest from what it is in floating point."""
+    reference = Vocoder.load(whole)
+    expected = [reference(mel) for mel in mels]
+    distances = {}
+    with TemporaryDirectory() as folder:
+        for name in layers_of(whole, leave):
+            alone = Path(folder) / "alone.onnx"
+            quantise_vocoder(whole, alone, mels, [each for each in layers_of(whole, ()) if each != name])
+            vocoder = Vocoder.load(alone)
+            distances[name] = sum(
+                float(np.square(wave - vocoder(mel)).sum()) for wave, mel in zip(expected, mels, strict=True)
+            )
+    return max(distances, key=distances.__getitem__)

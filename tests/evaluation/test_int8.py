@@ -1,0 +1,91 @@
+"""Export in 8 bits: small, near the whole, the same in chunks, and refused where it costs too much."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from basis_melgan.audio import files
+from basis_melgan.config import Config, Frames, GeneratorConfig
+from basis_melgan.errors import ConfigurationError, ModelFileError
+from basis_melgan.evaluation import int8
+from basis_melgan.evaluation.int8 import export_int8
+from basis_melgan.inference.onnx import bundled
+from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.models import release
+from basis_melgan.models.opening import open_vocoder
+
+SMALL = Config(
+    mel="vocos",
+    frames=Frames(hop=256, basis_length=1024, stride=256),
+    generator=GeneratorConfig(kind="convnext", kernel=5, channels=16, hidden=24, blocks=2, pairs=64),
+)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("small") / "small.safetensors"
+    release.save(path, "vocoder", release.new_generator(SMALL).state_dict(), SMALL, release.Origin(7, "none"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
+    """The released vocoder, exported anew over the bundled clips."""
+    out = tmp_path_factory.mktemp("int8") / "speech.onnx"
+    export_int8(release.bundled("speech-24k"), out, corpus, ("embed", "gains", "basis"), data="clips", licence="MIT")
+    return out
+
+
+def test_it_is_small_and_says_so(exported: Path) -> None:
+    info = Vocoder.load(exported).info
+    assert exported.stat().st_size < 5e6
+    assert (info.precision, info.data, info.licence) == ("int8", "clips", "MIT")
+    assert Vocoder.load(bundled("speech-24k")).info.precision == "int8"
+
+
+def test_it_speaks_as_the_whole_does(exported: Path, corpus: Path) -> None:
+    whole, made = open_vocoder(release.bundled("speech-24k")), Vocoder.load(exported)
+    wave, rate = files.read(sorted(corpus.glob("flac/**/*.flac"))[0])
+    expected, spoken = (each.resynthesise(wave, rate) for each in (whole, made))
+    assert spoken.shape == expected.shape
+    spectra = [np.abs(np.fft.rfft(each.reshape(-1, 500)[:, :500])) for each in (expected[:24_000], spoken[:24_000])]
+    assert np.linalg.norm(spectra[0] - spectra[1]) < 0.2 * np.linalg.norm(spectra[0])
+
+
+def test_a_stream_says_what_the_whole_says(exported: Path, corpus: Path) -> None:
+    vocoder = Vocoder.load(exported)
+    mel = vocoder.mel(*files.read(sorted(corpus.glob("flac/**/*.flac"))[0]))[:, :120]
+    stream = vocoder.stream()
+    waves = [stream.push(mel[:, start : start + 7]) for start in range(0, 120, 7)]
+    whole = vocoder(mel)
+    off = np.abs(np.concatenate([*waves, stream.flush()]) - whole)
+    # What floating point rounds otherwise may fall on the other side of a step of 8 bits.
+    assert off.max() < 0.05 * np.abs(whole).max()
+    assert np.median(off) < 1e-4
+
+
+def test_what_costs_too_much_is_refused_with_the_layer(
+    small: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "DISTANCE_GAIN", 0.5)
+    with pytest.raises(ModelFileError, match=r"8 bits cost too much \(PESQ-WB .*\); leave out (\S+) too: embed,\1$"):
+        export_int8(small, tmp_path / "out.onnx", corpus, ("embed",))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("leave", "message"),
+    [
+        (("embed", "truck.0"), r"leave: truck.0 is neither .* did you mean trunk"),
+        (("embed", "trunk", "say", "gains", "basis"), "leave: names all layers"),
+    ],
+)
+def test_names_that_leave_nothing_are_refused(
+    small: Path, corpus: Path, tmp_path: Path, leave: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        export_int8(small, tmp_path / "out.onnx", corpus, leave)
+    assert not list(tmp_path.iterdir())
