@@ -15,7 +15,11 @@ UNSEEN ?= unseen
 RUNS := speech-24k=docs/runs/speech-24k,paper-24k=docs/runs/paper-24k
 SYSTEMS := pretrained/speech-24k.safetensors pretrained/paper-24k.safetensors griffin-lim world recording
 
-.PHONY: help test lint demo pipeline results
+PEERS := vocos hifigan-v1 hifigan-v2 mb-melgan
+# A document from its .in.md, with the files that it includes.
+included = awk '$$1 == "include" { while ((getline line < $$2) > 0) print line; next } { print }' $(1).in.md > $(1).md
+
+.PHONY: help test lint demo pipeline results bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -62,4 +66,15 @@ results: $(READY) ## measure what pretrained/ holds on the corpora in SEEN and U
 	$(RUN) analyse pretrained/separator-24k.safetensors $(SEEN) results/separator --count 80 --basis --force
 	$(RUN) complexity > results/complexity.md
 	$(RUN) report results/seen docs/report.html --separator pretrained/separator-24k.safetensors --runs $(RUNS) --force
-	awk '$$1 == "include" { while ((getline line < $$2) > 0) print line; next } { print }' docs/results.in.md > docs/results.md
+	$(call included,docs/results)
+
+bench: $(READY) ## measure how fast pretrained/ and peers are in ONNX Runtime; writes docs/benchmarks.md; let nothing else run
+	$(BIN)/pip install --quiet wheel pytest-runner h5py kaldiio
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation vocos parallel_wavegan
+	$(BIN)/python benchmarks/export_peers.py results/peers $(PEERS)
+	for name in speech-24k paper-24k; do \
+		$(RUN) export pretrained/$$name.safetensors results/float32/$$name.onnx --force || exit 1; done
+	$(RUN) bench speech-24k results/float32/speech-24k.onnx results/float32/paper-24k.onnx \
+		$(foreach peer,$(PEERS),results/peers/$(peer).onnx results/peers/$(peer)-int8.onnx) \
+		--json results/bench.json > results/bench.md
+	$(call included,docs/benchmarks)

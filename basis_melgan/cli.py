@@ -321,6 +321,20 @@ def complexity(*, config: Config, json: bool = False) -> None:
     print(complexity(config, json))
 
 
+def bench(systems: list[str], rounds: int = 7, json: Path | None = None) -> None:
+    """Measure how fast vocoders and peers are in ONNX Runtime.
+
+    Args:
+        systems: exported vocoders (.onnx), names of those released with this package, and exported peers; ratios are to
+            the first of the same precision.
+        rounds: how often each speaks ten seconds, all in turn.
+        json: file for all that was measured.
+    """
+    from basis_melgan.evaluation.speeds import bench
+
+    print(bench(systems, rounds, json))
+
+
 # The sections of the configuration that each verb uses, and lets be set in dotted form.
 SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     prepare: ("frames", "corpus"),
@@ -335,6 +349,7 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     evaluate: (),
     compare: (),
     report: (),
+    bench: (),
     complexity: ("frames", "mel", "separator", "generator"),
 }
 VERBS = {function.__name__.replace("_", "-"): function for function in SECTIONS}
@@ -351,7 +366,7 @@ def main(words: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == __package__:
             raise
-        hint = f'pip install "basis-melgan[{"export" if words[0] == "export" else "train"}]"'
+        hint = f'pip install "basis-melgan[{"export" if words[0] in ("export", "bench") else "train"}]"'
         print(f"basis-melgan: {words[0]} needs {error.name}, which is not installed; run {hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

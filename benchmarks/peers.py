@@ -1,6 +1,8 @@
 """Peers as their own packages build them, at our mel: what they speak is measured beside our vocoders.
 
 Vocos: ``pip install --no-deps vocos``. HiFi-GAN: ``pip install transformers``, whose SpeechT5HifiGan is its generator.
+Multi-band MelGAN: ``pip install wheel pytest-runner h5py kaldiio``, then
+``pip install --no-deps --no-build-isolation parallel_wavegan``.
 """
 
 import sys
@@ -9,10 +11,12 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
 
+import torch
 from torch import Tensor, nn
 
 from basis_melgan.audio.mel import convention
 from basis_melgan.config import Frames
+from basis_melgan.models.basis import overlap_add
 
 BANDS = convention("vocos").bands
 HOP = 256  # samples; Vocos's, and HiFi-GAN's four upsamplings together
@@ -59,6 +63,29 @@ class Vocos(nn.Module):
         return wave
 
 
+class RealHead(nn.Module):
+    """Vocos's head with the inverse STFT as a product with a real matrix: complex numbers do not survive export."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.out, self.stride = head.out, head.istft.hop_length
+        impulses = torch.eye(FFT // 2 + 1)
+        parts = torch.complex(impulses, torch.zeros(())), torch.complex(torch.zeros(()), impulses)
+        signals = torch.cat([torch.fft.irfft(part, FFT) for part in parts]) * head.istft.window
+        self.register_buffer("signals", signals)
+        self.register_buffer("energy", head.istft.window.square()[None])
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden (B, F, channels) to wave (B, F·hop)."""
+        magnitude, phase = self.out(hidden).transpose(1, 2).chunk(2, dim=1)
+        magnitude = magnitude.exp().clip(max=1e2)
+        weights = torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=1)
+        side = (FFT - self.stride) // 2
+        envelope = overlap_add(torch.ones_like(weights[:1, :1]), self.energy, self.stride)
+        wave = overlap_add(weights, self.signals, self.stride) / envelope.clamp(min=1e-11)
+        return wave[:, side : side + hidden.shape[1] * self.stride]
+
+
 class HiFiGAN(nn.Module):
     """HiFi-GAN (arXiv 2010.05646): mel (B, M, F) → wave (B, F·hop); V1 has 512 channels, V2 128."""
 
@@ -78,9 +105,30 @@ class HiFiGAN(nn.Module):
         return wave
 
 
+class MultiBandMelGAN(nn.Module):
+    """Multi-band MelGAN (arXiv 2005.05106): mel (B, M, F) → wave (B, F·hop), by four bands and a filterbank."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import scipy.signal
+
+        scipy.signal.kaiser = scipy.signal.windows.kaiser  # where parallel_wavegan looks for it
+        from parallel_wavegan.layers import PQMF
+        from parallel_wavegan.models import MelGANGenerator
+
+        self.generator = MelGANGenerator(BANDS, 4, channels=384, upsample_scales=[8, 4, 2], stacks=4)
+        self.filterbank = PQMF(4)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Speak a mel."""
+        wave: Tensor = self.filterbank.synthesis(self.generator(mel))[:, 0]
+        return wave
+
+
 PEERS: dict[str, Callable[[], nn.Module]] = {
     "vocos": lambda: Vocos(512, 1536),  # as published
     "vocos-cut": lambda: Vocos(256, 768),  # to the cost of speech-24k
     "hifigan-v1": lambda: HiFiGAN(512),
     "hifigan-v2": lambda: HiFiGAN(128),
+    "mb-melgan": MultiBandMelGAN,
 }

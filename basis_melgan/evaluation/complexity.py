@@ -57,7 +57,7 @@ class Cost:
 def generator_cost(config: Config) -> Cost:
     """Cost of the generator of `config`, basis included."""
     bands, generator = convention(config.mel).bands, release.new_generator(config)
-    per_frame = macs_per_frame(generator, lambda frames: torch.zeros(1, bands, frames))
+    per_frame = macs_per_frame(lambda frames: generator(torch.zeros(1, bands, frames)))
     rate = config.frames.sample_rate / config.frames.hop
     name = "Basis-MelGAN" if config.generator.kind == "melgan" else "ConvNeXt over pairs"
     return Cost(name, parameters(generator), per_frame * rate, "on the module of this package")
@@ -106,7 +106,7 @@ def hifigan_cost(sizes: HiFiGAN, sample_rate: int) -> Cost:
     """Cost of a HiFi-GAN generator at `sample_rate` Hz: on transformers' module if it has one, else in closed form."""
     if sizes.paired and importlib.util.find_spec("transformers") is not None:
         module = hifigan_module(sizes)
-        per_frame = macs_per_frame(module, lambda frames: torch.zeros(1, frames, BANDS, device="meta"))
+        per_frame = macs_per_frame(lambda frames: module(torch.zeros(1, frames, BANDS, device="meta")))
         counted = "on transformers' SpeechT5HifiGan"
         return Cost(sizes.name, parameters(module), per_frame * sample_rate / sizes.hop, counted)
     counted = 'closed form; pip install "basis-melgan[bench]" counts the module' if sizes.paired else "closed form"

@@ -96,15 +96,20 @@ def graph(model: Streamed) -> onnx.ModelProto:
             dynamic_shapes=({0: batch, 2: frames}, {0: batch}, None, None),
         )
     found = cast(torch.onnx.ONNXProgram, program).model_proto
+    tidy(found)
+    return found
+
+
+def tidy(found: onnx.ModelProto) -> None:
+    """Name a graph's layers after their modules, and take out traces of the exporting machine."""
     for node in found.graph.node:
         _name(node)
-        node.ClearField("metadata_props")  # traces of the exporting machine
+        node.ClearField("metadata_props")
         node.ClearField("doc_string")
     for value in [*found.graph.value_info, *found.graph.input, *found.graph.output, *found.graph.initializer]:
         value.ClearField("metadata_props")
         value.ClearField("doc_string")
     found.graph.ClearField("metadata_props")
-    return found
 
 
 def _name(node: onnx.NodeProto) -> None:
@@ -128,12 +133,12 @@ def quiet(logger: logging.Logger) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def describe(model: onnx.ModelProto, info: Info, source_hash: str) -> None:
-    """Write into a model's metadata what its vocoder is."""
+def describe(model: onnx.ModelProto, info: Info, source_hash: str, kind: str = "vocoder") -> None:
+    """Write into a model's metadata what it is."""
     model.producer_name, model.producer_version = "basis-melgan", basis_melgan.__version__
     entries = {
         "format": str(FORMAT),
-        "kind": "vocoder",
+        "kind": kind,
         "config": json.dumps(info.config.to_dict()),
         "info": json.dumps(info.to_dict()),
         "source": source_hash,  # SHA-256 of the file it was made from

@@ -60,6 +60,28 @@ def bundled(name: str) -> Path:
     raise ModelFileError(f"{name}: neither a file nor a vocoder that comes with this package ({', '.join(known)})")
 
 
+def open_session(path: Path, threads: int) -> Any:
+    """A session of ONNX Runtime over a model file, to be run on so many threads.
+
+    Raises:
+        ConfigurationError: no thread.
+        ModelFileError: the file is missing, damaged, or cannot be run.
+    """
+    if threads < 1:
+        raise ConfigurationError(f"threads: {threads}; use 1 or more")
+    import onnxruntime  # here, since the verbs that only train do without
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3  # errors
+    content = unsealed(path)
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has a class of its own for every kind of fault
+        reason = " ".join(str(error).split())
+        raise ModelFileError(f"{path}: ONNX Runtime cannot run it ({reason}); export it again") from error
+
+
 class OnnxEngine:
     """Runs a vocoder's file in ONNX Runtime."""
 
@@ -70,20 +92,8 @@ class OnnxEngine:
             ConfigurationError: no thread.
             ModelFileError: the file is missing, damaged, of another kind, or of a later version.
         """
-        if threads < 1:
-            raise ConfigurationError(f"threads: {threads}; use 1 or more")
-        import onnxruntime  # here, since the verbs that only train do without
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3  # errors
-        content = unsealed(path)
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime has a class of its own for every kind of fault
-            reason = " ".join(str(error).split())
-            raise ModelFileError(f"{path}: ONNX Runtime cannot run it ({reason}); export it again") from error
-        self.info = _info(path, self._session.get_modelmeta().custom_metadata_map)
+        self._session = open_session(path, threads)
+        self.info = described(path, self._session, "vocoder")
 
     def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
         """Speak a chunk, as `Engine` says."""
@@ -92,10 +102,15 @@ class OnnxEngine:
         return wave, state
 
 
-def _info(path: Path, metadata: dict[str, Any]) -> Info:
-    """What the metadata of a model says of its vocoder."""
-    if metadata.get("kind") != "vocoder" or not {"format", "config", "info"} <= metadata.keys():
-        raise ModelFileError(f"{path}: its metadata says of no vocoder; expected a file of basis-melgan export")
+def described(path: Path, session: Any, kind: str) -> Info:
+    """What the metadata of a model says of itself.
+
+    Raises:
+        ModelFileError: it is of another kind, of a later version, or says nothing that can be read.
+    """
+    metadata = session.get_modelmeta().custom_metadata_map
+    if metadata.get("kind") != kind or not {"format", "config", "info"} <= metadata.keys():
+        raise ModelFileError(f"{path}: its metadata says of no {kind}; expected a file of basis-melgan export")
     if not metadata["format"].isdecimal() or int(metadata["format"]) > FORMAT:
         raise ModelFileError(
             f"{path}: has format {metadata['format']}, this version reads {FORMAT}; update basis-melgan"

@@ -6,9 +6,11 @@ mel frame costs, so that what happens once per utterance (its edges, the respons
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -17,13 +19,13 @@ def parameters(model: nn.Module) -> int:
     return sum(p.numel() for name, p in model.named_parameters() if not name.endswith(".original0"))
 
 
-def macs(model: nn.Module, inputs: Tensor) -> int:
-    """Multiply–adds of one forward pass over `inputs`, counted on the operators that run."""
+def macs(run: Callable[[], Any]) -> int:
+    """Multiply–adds of a pass, counted on the operators that run."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(inputs)
+        run()
     return int(counter.get_total_flops()) // 2
 
 
-def macs_per_frame(model: nn.Module, mel: Callable[[int], Tensor]) -> float:
-    """Multiply–adds that one more mel frame costs; `mel` makes an input of so many frames."""
-    return (macs(model, mel(40)) - macs(model, mel(20))) / 20
+def macs_per_frame(run: Callable[[int], Any]) -> float:
+    """Multiply–adds that one more mel frame costs a pass over so many frames."""
+    return (macs(partial(run, 40)) - macs(partial(run, 20))) / 20

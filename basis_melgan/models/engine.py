@@ -37,7 +37,8 @@ def load(path: Path) -> tuple[Streamed, Info]:
     """
     generator, config = release.load_vocoder(path)
     model = streamed(generator).eval()
-    per_frame = macs_per_frame(generator, lambda frames: torch.zeros(1, generator.bands, frames))
+    state, nothing = torch.zeros(1, model.size), torch.tensor(0)
+    per_frame = macs_per_frame(lambda frames: model(torch.zeros(1, model.bands, frames), state, nothing, nothing))
     info = Info(
         name=path.stem,
         config=config,
