@@ -171,6 +171,7 @@ def vocode(
     out: str,
     vocoder: Path | None = None,
     threads: int = 1,
+    engine: Literal["onnx", "openvino", "torch"] | None = None,
     jobs: int | None = None,
     stream: bool = False,
     force: bool = False,
@@ -183,6 +184,7 @@ def vocode(
         out: sound file to write, a folder for several, or - for 16-bit samples on standard output.
         vocoder: exported (.onnx) or trained (.safetensors) vocoder; the one released with this package unless given.
         threads: of the processor that the network runs on.
+        engine: what runs it; torch for trained vocoders and onnx for exported ones unless given.
         jobs: files of a folder or a pattern that are spoken at once; one per core unless given.
         stream: speak frames from standard input as they come, each as many float32 as there are bands.
         force: replace OUT if it exists.
@@ -192,7 +194,8 @@ def vocode(
     from basis_melgan.models.opening import open_vocoder
     from basis_melgan.models.vocode import vocode
 
-    vocode(source, out, open_vocoder(vocoder or RELEASED, threads), cores() if jobs is None else jobs, stream, force)
+    speaker = open_vocoder(vocoder or RELEASED, threads, engine)
+    vocode(source, out, speaker, cores() if jobs is None else jobs, stream, force)
 
 
 def export(
@@ -366,7 +369,8 @@ def main(words: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == __package__:
             raise
-        hint = f'pip install "basis-melgan[{"export" if words[0] in ("export", "bench") else "train"}]"'
+        extra = "openvino" if error.name == "openvino" else "export" if words[0] in ("export", "bench") else "train"
+        hint = f'pip install "basis-melgan[{extra}]"'
         print(f"basis-melgan: {words[0]} needs {error.name}, which is not installed; run {hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

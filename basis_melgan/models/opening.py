@@ -1,29 +1,44 @@
 """Which engine runs which vocoder: the one place where all of them are known."""
 
 from pathlib import Path
+from typing import Literal
 
 from basis_melgan.errors import ConfigurationError
+from basis_melgan.inference.onnx import bundled
 from basis_melgan.inference.vocoder import Vocoder
 
+EngineName = Literal["onnx", "openvino", "torch"]
 
-def open_vocoder(path: Path | str, threads: int = 1) -> Vocoder:
-    """A vocoder ready to speak: what training made (.safetensors) in PyTorch, what export made (.onnx) in ONNX Runtime.
+
+def open_vocoder(path: Path | str, threads: int = 1, engine: EngineName | None = None) -> Vocoder:
+    """A vocoder ready to speak.
 
     Args:
         path: its file, or the name of one that comes with this package.
         threads: to run it on.
+        engine: what runs it; PyTorch for what training made (.safetensors) and ONNX Runtime for the rest unless given.
 
     Raises:
-        ConfigurationError: no thread.
+        ConfigurationError: no thread, or an engine that cannot run such a file.
         ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
     """
     if threads < 1:
         raise ConfigurationError(f"threads: {threads}; use 1 or more")
-    if Path(path).suffix == ".safetensors":
+    path = Path(path)
+    trained = path.suffix == ".safetensors" or (engine == "torch" and not path.suffix)
+    if engine is not None and trained != (engine == "torch"):
+        fitting = "torch runs what training made (.safetensors), onnx and openvino what export made (.onnx)"
+        raise ConfigurationError(f"engine: {engine} cannot run {path}; {fitting}")
+    if trained:
         import torch  # here and below, since speaking does without it
 
+        from basis_melgan.models import release
         from basis_melgan.models.engine import TorchEngine
 
         torch.set_num_threads(threads)
-        return Vocoder(TorchEngine(Path(path)))
+        return Vocoder(TorchEngine(path if path.suffix else release.bundled(str(path))))
+    if engine == "openvino":
+        from basis_melgan.inference.openvino import OpenVinoEngine
+
+        return Vocoder(OpenVinoEngine(path if path.suffix or path.is_file() else bundled(str(path)), threads))
     return Vocoder.load(path, threads)

@@ -75,6 +75,15 @@ def test_a_stream_says_what_the_whole_says(pair: tuple[Vocoder, Path]) -> None:
     np.testing.assert_allclose(np.concatenate(waves), vocoder(mel), atol=1e-5)
 
 
+def test_openvino_says_the_same_whole_and_in_chunks(pair: tuple[Vocoder, Path]) -> None:
+    vocoder, mel = open_vocoder(pair[1], engine="openvino"), swelling_mel(pair[0].info, 60)
+    expected = pair[0](mel)
+    np.testing.assert_allclose(vocoder(mel), expected, atol=1e-4)
+    stream = vocoder.stream()
+    waves = [stream.push(mel[:, start : start + 13]) for start in range(0, 60, 13)]
+    np.testing.assert_allclose(np.concatenate([*waves, stream.flush()]), expected, atol=1e-4)
+
+
 def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
     reference, path = pair
     info = Vocoder.load(path).info

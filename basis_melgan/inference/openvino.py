@@ -1,0 +1,43 @@
+"""A vocoder in one ONNX file, run by OpenVINO (extra `openvino`)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from basis_melgan.errors import ModelFileError
+from basis_melgan.inference.engine import Array
+from basis_melgan.inference.onnx import described, open_session, unsealed
+
+# OpenVINO counts in 32 bits. So far from either end of a mel, how far is all the same.
+FAR, FARTHEST = 1 << 20, 1 << 26  # mel frames
+
+
+class OpenVinoEngine:
+    """Runs a vocoder's file in OpenVINO."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        """Load a vocoder's file, to be run on so many threads.
+
+        Raises:
+            ConfigurationError: no thread.
+            ModelFileError: the file is missing, damaged, of another kind, or of a later version.
+        """
+        self.info = described(path, open_session(path, threads), "vocoder")  # OpenVINO reads no metadata
+        import openvino
+
+        core = openvino.Core()
+        try:
+            model = core.read_model(model=unsealed(path))
+            compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1})
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise ModelFileError(f"{path}: OpenVINO cannot run it ({reason}); use --engine onnx") from error
+        self._request = compiled.create_infer_request()
+
+    def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
+        """Speak a chunk, as `Engine` says."""
+        passed = max(0, first - FAR)
+        first, frames = first - passed, min(frames - passed, FARTHEST)
+        given = {"mel": mel, "state": state, "first": np.array(first), "frames": np.array(frames)}
+        made = self._request.infer(given)
+        return made["wave"].copy(), made["next_state"].copy()  # its own buffers, which the next chunk overwrites
