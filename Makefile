@@ -19,7 +19,7 @@ PEERS := vocos hifigan-v1 hifigan-v2 mb-melgan
 # A document from its .in.md, with the files that it includes.
 included = awk '$$1 == "include" { while ((getline line < $$2) > 0) print line; next } { print }' $(1).in.md > $(1).md
 
-.PHONY: help test lint demo pipeline results bench
+.PHONY: help test lint fuzz demo pipeline results bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ lint: $(READY) ## check style and types
 
 test: lint ## check style and types, then run all tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+fuzz: $(READY) ## damage models, mels and recordings in 5 600 ways
+	FUZZ_CASES=700 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/test_fuzz.py
 
 demo: $(READY) ## all stages at tiny size on the bundled clips; under 5 minutes on 2 cores
 	rm -rf demo
@@ -63,7 +66,7 @@ pipeline: $(READY) ## all stages on RECIPE at the size of PRESET (festvox-ru, cp
 results: $(READY) ## measure what pretrained/ holds on the corpora in SEEN and UNSEEN; writes docs/results.md and docs/report.html
 	$(RUN) compare $(SYSTEMS) --corpus $(SEEN) --out results/seen --force
 	$(RUN) compare $(SYSTEMS) --corpus $(UNSEEN) --out results/unseen --force
-	$(RUN) compare pretrained/paper-24k.safetensors griffin-lim:4 --corpus $(SEEN) --out results/bar --quick --force
+	$(RUN) compare pretrained/paper-24k.safetensors griffin-lim:4 griffin-lim world --corpus $(SEEN) --out results/bar --quick --force
 	$(RUN) analyse pretrained/separator-24k.safetensors $(SEEN) results/separator --count 80 --basis --force
 	$(RUN) complexity > results/complexity.md
 	$(RUN) report results/seen docs/report.html --separator pretrained/separator-24k.safetensors --runs $(RUNS) --force
