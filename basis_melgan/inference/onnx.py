@@ -44,6 +44,16 @@ def unsealed(path: Path) -> bytes:
     return content
 
 
+def located(vocoder: str | Path) -> Path:
+    """The path of a vocoder's file that is given as such, or by the name of one that comes with this package.
+
+    Raises:
+        ModelFileError: it is neither.
+    """
+    path = Path(vocoder)
+    return path if path.suffix or path.is_file() else bundled(str(vocoder))
+
+
 def bundled(name: str) -> Path:
     """Path of a vocoder that comes with this package.
 

@@ -12,7 +12,7 @@ from basis_melgan.audio.mel import convention, mel_spectrogram
 from basis_melgan.errors import MelError
 from basis_melgan.inference.engine import Array, Engine, Info
 from basis_melgan.inference.mels import AnyMel, require, require_scale
-from basis_melgan.inference.onnx import OnnxEngine, bundled
+from basis_melgan.inference.onnx import OnnxEngine, located
 from basis_melgan.inference.stream import WINDOW, Stream
 
 RELEASED = "speech-24k"
@@ -40,8 +40,7 @@ class Vocoder:
         Raises:
             ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
         """
-        path = Path(vocoder)
-        return cls(OnnxEngine(path if path.suffix or path.is_file() else bundled(str(vocoder)), threads))
+        return cls(OnnxEngine(located(vocoder), threads))
 
     @overload
     def __call__(self, mel: AnyMel) -> Array: ...

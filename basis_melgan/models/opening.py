@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from basis_melgan.errors import ConfigurationError
-from basis_melgan.inference.onnx import bundled
+from basis_melgan.inference.onnx import located
 from basis_melgan.inference.vocoder import Vocoder
 
 EngineName = Literal["onnx", "openvino", "torch"]
@@ -40,5 +40,5 @@ def open_vocoder(path: Path | str, threads: int = 1, engine: EngineName | None =
     if engine == "openvino":
         from basis_melgan.inference.openvino import OpenVinoEngine
 
-        return Vocoder(OpenVinoEngine(path if path.suffix or path.is_file() else bundled(str(path)), threads))
+        return Vocoder(OpenVinoEngine(located(path), threads))
     return Vocoder.load(path, threads)
