@@ -77,6 +77,11 @@ def compared(speeds: Sequence[Speed], peaks: Mapping[str, Sequence[float]]) -> s
     return "\n".join([*lines, "", note])
 
 
+def called(speed: Speed) -> str:
+    """A system's file and precision."""
+    return f"{speed.name}, {speed.info.precision}"
+
+
 def chunked(speeds: Sequence[Speed]) -> str:
     """The table of streams: what a chunk takes, and what a whole command takes."""
     lines = [
@@ -91,7 +96,7 @@ def chunked(speeds: Sequence[Speed]) -> str:
             for chunks in speed.chunks.values()
         ]
         seconds, resident = speed.command or (0.0, 0)
-        cells = [speed.name, f"{speed.info.lookahead_ms:.0f}", *times, f"{seconds:.2f}", f"{resident / 1e6:.0f}"]
+        cells = [called(speed), f"{speed.info.lookahead_ms:.0f}", *times, f"{seconds:.2f}", f"{resident / 1e6:.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -103,5 +108,5 @@ def lengthened(speeds: Sequence[Speed]) -> str:
         "|---|" + "---:|" * len(LENGTHS),
     ]
     for speed in speeds:
-        lines.append(f"| {speed.name} | " + " | ".join(f"{factor:.4f}" for factor in speed.lengths.values()) + " |")
+        lines.append(f"| {called(speed)} | " + " | ".join(f"{factor:.4f}" for factor in speed.lengths.values()) + " |")
     return "\n".join(lines)
