@@ -7,6 +7,7 @@ leaves vocos.onnx and vocos-int8.onnx and so on.
 
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,8 @@ def main(out: Path, names: list[str]) -> None:
         whole = graph(model, info)
         save(out / f"{name}.onnx", whole, info)
         mel = swelling_mel(info, CALIBRATION)
-        first, *_ = chosen(whole, ())
-        left = [first, *(layer for layer in ("head.signals", "head.energy") if layer in chosen(whole, ()))]
+        first, *others = chosen(whole, ())
+        left = [first, *(layer for layer in ("head.signals", "head.energy") if layer in others)]
         save(out / f"{name}-int8.onnx", quantise(whole, [{"mel": mel[None]}], left), info, "int8")
 
 
@@ -94,9 +95,8 @@ def graph(model: nn.Module, info: Info) -> onnx.ModelProto:
 
 def save(path: Path, model: onnx.ModelProto, info: Info, precision: str = "float32") -> None:
     """Write a peer's file."""
-    named = Info(**{**vars(info), "precision": precision})
     del model.metadata_props[:]
-    describe(model, named, "", kind="peer")
+    describe(model, replace(info, precision=precision), "", kind="peer")
     path.write_bytes(sealed(model.SerializeToString()))
     print(path, f"{path.stat().st_size / 1e6:.1f} MB")
 

@@ -149,7 +149,7 @@ def _timed(work: Callable[[], Any]) -> float:
 
 
 def _lengths(vocoder: Vocoder, rounds: int) -> dict[int, float]:
-    """Real-time factors by seconds of audio; as many seconds are spoken of each."""
+    """Real-time factors by seconds of audio: medians of the rounds, but what is longer than theirs is spoken once."""
     found = {}
     for seconds in LENGTHS:
         mel = swelling_mel(vocoder.info, round(seconds * vocoder.info.rate / vocoder.info.hop))

@@ -1,7 +1,6 @@
 """A vocoder in 8 bits, kept only if it speaks as well as in floating point."""
 
 import random
-import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +11,9 @@ from rich.console import Console
 from basis_melgan.audio import files
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.workers import cores
-from basis_melgan.errors import ModelFileError
+from basis_melgan.errors import ModelFileError, OutputError
 from basis_melgan.evaluation.scoring import Job, score
-from basis_melgan.export.onnx import export
+from basis_melgan.export.onnx import export, prepare_place
 from basis_melgan.export.quantise import layers_of, quantise_vocoder
 from basis_melgan.inference.engine import Array
 from basis_melgan.inference.vocoder import Vocoder
@@ -55,9 +54,9 @@ def export_int8(
         CorpusError: no corpus, another sample rate than the vocoder's, or no training or test clip.
         ModelFileError: the vocoder cannot be used, or speaks worse in 8 bits; says which layer to leave out.
     """
-    files.require_new(out, force)
+    prepare_place(out, force)
     corpora, console = manifest.load(corpus), Console(stderr=True)
-    with TemporaryDirectory(dir=out.parent if out.parent.is_dir() else None) as folder:
+    with _workshop(out) as folder:
         whole, made = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         export(source, whole, data, licence)
         vocoder = Vocoder.load(whole)
@@ -74,10 +73,16 @@ def export_int8(
                 worst = costliest(whole, mels[:TRIED], leave)
             names = ",".join([*leave, worst])
             raise ModelFileError(f"{source.name}: 8 bits cost too much ({change}); leave out {worst} too: {names}")
-        aside = out.with_name(f".{out.stem}.part.onnx")
-        shutil.copyfile(made, aside)
-        aside.replace(out)
+        made.replace(out)
     console.print(f"{out}: {out.stat().st_size / 1e6:.2f} MB in 8 bits but for {', '.join(leave)}; {change}")
+
+
+def _workshop(out: Path) -> TemporaryDirectory[str]:
+    """A folder beside `out`, so that what is made there need only be renamed."""
+    try:
+        return TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}.")
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error
 
 
 def calibration_mels(vocoder: Vocoder, corpora: Sequence[manifest.Corpus]) -> list[Array]:
@@ -111,11 +116,11 @@ def costliest(whole: Path, mels: Sequence[Array], leave: Collection[str]) -> str
     """The layer whose 8 bits alone take a vocoder's speech furthest from what it is in floating point."""
     reference = Vocoder.load(whole)
     expected = [reference(mel) for mel in mels]
-    distances = {}
+    every, distances = layers_of(whole, ()), {}
     with TemporaryDirectory() as folder:
         for name in layers_of(whole, leave):
             alone = Path(folder) / "alone.onnx"
-            quantise_vocoder(whole, alone, mels, [each for each in layers_of(whole, ()) if each != name])
+            quantise_vocoder(whole, alone, mels, [each for each in every if each != name])
             vocoder = Vocoder.load(alone)
             distances[name] = sum(
                 float(np.square(wave - vocoder(mel)).sum()) for wave, mel in zip(expected, mels, strict=True)

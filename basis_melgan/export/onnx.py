@@ -50,13 +50,7 @@ def export(source: Path, out: Path, data: str = "", licence: str = "", force: bo
         ConfigurationError: `out` has another suffix than .onnx.
         ModelFileError: the vocoder cannot be used, or its graph says something else than it.
     """
-    if out.suffix != ".onnx":
-        raise ConfigurationError(f"{out}: a vocoder is exported to a file that ends in .onnx")
-    files.require_new(out, force)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error
+    prepare_place(out, force)
     engine = TorchEngine(source)
     engine.info = dataclasses.replace(engine.info, name=out.stem, data=data, licence=licence)
     console = Console(stderr=True)
@@ -75,6 +69,22 @@ def export(source: Path, out: Path, data: str = "", licence: str = "", force: bo
         aside.unlink(missing_ok=True)
     size = out.stat().st_size / 1e6
     console.print(f"{out}: {size:.1f} MB, opset {OPSET}, at most {worst:.1e} from PyTorch at {LENGTHS} frames")
+
+
+def prepare_place(out: Path, force: bool) -> None:
+    """Refuse a place for an exported file that will not do, and make its folder.
+
+    Raises:
+        OutputError: `out` exists and `force` is not given, or it cannot be written.
+        ConfigurationError: `out` has another suffix than .onnx.
+    """
+    if out.suffix != ".onnx":
+        raise ConfigurationError(f"{out}: a vocoder is exported to a file that ends in .onnx")
+    files.require_new(out, force)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error
 
 
 def graph(model: Streamed) -> onnx.ModelProto:

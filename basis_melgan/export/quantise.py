@@ -23,7 +23,6 @@ from basis_melgan.errors import ConfigurationError
 from basis_melgan.export.onnx import quiet
 from basis_melgan.inference.engine import Array
 from basis_melgan.inference.onnx import sealed
-from basis_melgan.inference.vocoder import Vocoder
 
 Feed = Mapping[str, npt.NDArray[Any]]
 PRODUCTS = ("MatMul", "Conv")
@@ -50,19 +49,20 @@ def quantise_vocoder(whole: Path, made: Path, mels: Sequence[Array], leave: Coll
     Raises:
         ConfigurationError: a name is no layer's, or they are all named.
     """
-    model, size = onnx.load(whole), Vocoder.load(whole).info.state_size
+    model = onnx.load(whole)
     entries = {each.key: each.value for each in model.metadata_props if each.key != "sha256"}
+    info = json.loads(entries["info"])
     feeds = [
         {
             "mel": mel[None],
-            "state": np.zeros((1, size), np.float32),
+            "state": np.zeros((1, info["state_size"]), np.float32),
             "first": np.array(0),
             "frames": np.array(mel.shape[1]),
         }
         for mel in mels
     ]
     quantised = quantise(model, feeds, leave)
-    entries["info"] = json.dumps(json.loads(entries["info"]) | {"precision": "int8"})
+    entries["info"] = json.dumps(info | {"precision": "int8"})
     del quantised.metadata_props[:]
     onnx.helper.set_model_props(quantised, entries)
     made.write_bytes(sealed(quantised.SerializeToString()))

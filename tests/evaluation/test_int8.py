@@ -8,7 +8,7 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.config import Config, Frames, GeneratorConfig
-from basis_melgan.errors import ConfigurationError, ModelFileError
+from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.evaluation import int8
 from basis_melgan.evaluation.int8 import export_int8
 from basis_melgan.inference.onnx import bundled
@@ -34,7 +34,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
     """The released vocoder, exported anew over the bundled clips."""
-    out = tmp_path_factory.mktemp("int8") / "speech.onnx"
+    out = tmp_path_factory.mktemp("int8") / "new" / "speech.onnx"
     export_int8(release.bundled("speech-24k"), out, corpus, ("embed", "gains", "basis"), data="clips", licence="MIT")
     return out
 
@@ -74,6 +74,15 @@ def test_what_costs_too_much_is_refused_with_the_layer(
     with pytest.raises(ModelFileError, match=r"8 bits cost too much \(PESQ-WB .*\); leave out (\S+) too: embed,\1$"):
         export_int8(small, tmp_path / "out.onnx", corpus, ("embed",))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_will_not_do_is_refused_first(small: Path, corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"ends in \.onnx"):
+        export_int8(small, tmp_path / "model.pt", corpus, ("embed",))
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match="cannot be written"):
+        export_int8(small, tmp_path / "file" / "out.onnx", corpus, ("embed",))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(
