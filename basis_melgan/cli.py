@@ -10,6 +10,7 @@ from basis_melgan.config import Config, nearest
 from basis_melgan.errors import BasisMelGANError, ConfigurationError
 
 Split = Literal["train", "validation", "test"]
+EngineName = Literal["onnx", "openvino", "torch"]
 
 
 def prepare(recipe: str, out: Path, *, config: Config, source: Path | None = None, jobs: int | None = None) -> None:
@@ -171,9 +172,10 @@ def vocode(
     out: str,
     vocoder: Path | None = None,
     threads: int = 1,
-    engine: Literal["onnx", "openvino", "torch"] | None = None,
+    engine: EngineName | None = None,
     jobs: int | None = None,
     stream: bool = False,
+    mel_convention: str | None = None,
     force: bool = False,
 ) -> None:
     """Turn mel spectrograms or recordings into speech.
@@ -187,6 +189,8 @@ def vocode(
         engine: what runs it; torch for trained vocoders and onnx for exported ones unless given.
         jobs: files of a folder or a pattern that are spoken at once; one per core unless given.
         stream: speak frames from standard input as they come, each as many float32 as there are bands.
+        mel_convention: what the mels are, where they differ from the vocoder's own in scale: NAME:UNIT, as vocos:log10
+            or vocos:db, or NAME:UNIT,FACTOR,OFFSET where FACTOR * value + OFFSET is in that unit.
         force: replace OUT if it exists.
     """
     from basis_melgan.corpus.workers import cores
@@ -194,8 +198,33 @@ def vocode(
     from basis_melgan.models.opening import open_vocoder
     from basis_melgan.models.vocode import vocode
 
-    speaker = open_vocoder(vocoder or RELEASED, threads, engine)
+    speaker = open_vocoder(vocoder or RELEASED, threads, engine, mel_convention)
     vocode(source, out, speaker, cores() if jobs is None else jobs, stream, force)
+
+
+def play(
+    source: str,
+    vocoder: Path | None = None,
+    threads: int = 1,
+    engine: EngineName | None = None,
+    stream: bool = False,
+    mel_convention: str | None = None,
+) -> None:
+    """Speak a mel spectrogram or a recording through the loudspeaker.
+
+    Args:
+        source: mel spectrogram (bands × frames; .npy, .npz or .pt), sound file, or - for standard input.
+        vocoder: exported (.onnx) or trained (.safetensors) vocoder; the one released with this package unless given.
+        threads: of the processor that the network runs on.
+        engine: what runs it; torch for trained vocoders and onnx for exported ones unless given.
+        stream: speak frames from standard input as they come, each as many float32 as there are bands.
+        mel_convention: what the mels are, where they differ from the vocoder's own in scale, as of vocode.
+    """
+    from basis_melgan.inference.vocoder import RELEASED
+    from basis_melgan.models.opening import open_vocoder
+    from basis_melgan.models.play import play
+
+    play(source, open_vocoder(vocoder or RELEASED, threads, engine, mel_convention), stream)
 
 
 def export(
@@ -348,6 +377,7 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     train_vocoder: ("frames", "mel", "generator", "discriminators", "augmentation", "vocoder_training", "engine"),
     fine_tune: ("fine_tuning", "engine"),
     vocode: (),
+    play: (),
     export: (),
     evaluate: (),
     compare: (),
@@ -355,6 +385,8 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     bench: (),
     complexity: ("frames", "mel", "separator", "generator"),
 }
+# What pip calls the optional parts that hold a module, where a verb's own does not.
+EXTRAS = {"openvino": "openvino", "sounddevice": "play"}
 VERBS = {function.__name__.replace("_", "-"): function for function in SECTIONS}
 
 
@@ -369,7 +401,7 @@ def main(words: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == __package__:
             raise
-        extra = "openvino" if error.name == "openvino" else "export" if words[0] in ("export", "bench") else "train"
+        extra = EXTRAS.get(error.name) or ("export" if words[0] in ("export", "bench") else "train")
         hint = f'pip install "basis-melgan[{extra}]"'
         print(f"basis-melgan: {words[0]} needs {error.name}, which is not installed; run {hint}", file=sys.stderr)
         return 2

@@ -41,9 +41,7 @@ def require(mel: AnyMel, info: Info) -> None:
     Raises:
         MelError: it has another shape, holds no floats, or values that are not finite or far from its convention's.
     """
-    _require_shape(mel, info)
-    if not np.issubdtype(mel.dtype, np.floating):
-        raise MelError(f"mel: holds {mel.dtype}; expected floats in the vocoder's convention {info.mel}")
+    require_shape(mel, info)
     if not mel.size:
         return
     lowest, highest = float(mel.min()), float(mel.max())
@@ -69,7 +67,12 @@ def require_scale(mel: AnyMel, info: Info) -> None:
         raise MelError(_refusal(lowest, highest, info, cause))
 
 
-def _require_shape(mel: AnyMel, info: Info) -> None:
+def require_shape(mel: AnyMel, info: Info) -> None:
+    """Refuse what is no mel (M, n) or (B, M, n) of floats with the vocoder's bands.
+
+    Raises:
+        MelError: it has another shape or type.
+    """
     shape, bands = f"mel of shape {mel.shape}", info.bands
     if mel.ndim == 2 and mel.shape[0] != bands == mel.shape[1]:
         raise MelError(f"{shape}: looks like (frames, bands); expected ({bands}, F), so transpose it")
@@ -77,6 +80,8 @@ def _require_shape(mel: AnyMel, info: Info) -> None:
         raise MelError(
             f"{shape}: expected ({bands}, F) or (B, {bands}, F), the bands of the vocoder's convention {info.mel}"
         )
+    if not np.issubdtype(mel.dtype, np.floating):
+        raise MelError(f"mel: holds {mel.dtype}; expected floats in the vocoder's convention {info.mel}")
 
 
 def _refusal(lowest: float, highest: float, info: Info, cause: str) -> str:

@@ -6,7 +6,8 @@ import numpy as np
 
 from basis_melgan.errors import MelError
 from basis_melgan.inference.engine import UNENDING, Array, Engine
-from basis_melgan.inference.mels import AnyMel, require
+from basis_melgan.inference.mels import AnyMel
+from basis_melgan.inference.scales import MelScale
 
 WINDOW = 1_000  # mel frames that are given to the engine at once, about ten seconds
 
@@ -18,16 +19,16 @@ class Stream:
     between them does not grow.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        """Begin a stream."""
-        self._engine, self._info = engine, engine.info
+    def __init__(self, engine: Engine, scale: MelScale) -> None:
+        """Begin a stream of mels of a scale; `Vocoder.stream` does."""
+        self._engine, self._info, self._scale = engine, engine.info, scale
         self._begin()
 
     def push(self, mel: AnyMel) -> Array:
         """Speak on.
 
         Args:
-            mel: the next frames (M, n) or (B, M, n), n from 0 upward, floats in the vocoder's convention.
+            mel: the next frames (M, n) or (B, M, n), n from 0 upward, floats in the scale of the stream.
 
         Returns:
             The samples (T,) or (B, T) that are ready: n·hop in all once the lookahead is over.
@@ -36,8 +37,7 @@ class Stream:
             MelError: the mel has another shape than the convention or the first chunk has, or values that are not
                 finite or far from the convention's.
         """
-        mel = np.asarray(mel)
-        require(mel, self._info)
+        mel = self._scale.own(np.asarray(mel))
         if self._last is not None and mel.shape[:-1] != self._last.shape[:-1]:
             raise MelError(f"mel of shape {mel.shape}: the stream began with {self._last.shape[:-1]} of each frame")
         return np.concatenate([self._empty(mel), *self._pushed(mel, UNENDING)], axis=-1)

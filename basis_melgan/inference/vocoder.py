@@ -11,8 +11,9 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import convention, mel_spectrogram
 from basis_melgan.errors import MelError
 from basis_melgan.inference.engine import Array, Engine, Info
-from basis_melgan.inference.mels import AnyMel, require, require_scale
+from basis_melgan.inference.mels import AnyMel, require_scale
 from basis_melgan.inference.onnx import OnnxEngine, located
+from basis_melgan.inference.scales import MelScale
 from basis_melgan.inference.stream import WINDOW, Stream
 
 RELEASED = "speech-24k"
@@ -28,19 +29,32 @@ class Vocoder:
         info: what the vocoder says of itself: rate, hop, mel convention, lookahead, parameters, cost, data, licence.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        """Speak with an engine; `Vocoder.load` makes the usual one."""
-        self._engine = engine
-        self.info: Info = engine.info
-
-    @classmethod
-    def load(cls, vocoder: str | Path = RELEASED, threads: int = 1) -> "Vocoder":
-        """Load a vocoder to be run on so many threads: a file of `basis-melgan export`, or one of this package by name.
+    def __init__(self, engine: Engine, mel_convention: str | None = None) -> None:
+        """Speak with an engine; `Vocoder.load` makes the usual one, and says more.
 
         Raises:
+            MelError: of such mels none of the vocoder's own can be made.
+        """
+        self._engine = engine
+        self.info: Info = engine.info
+        self._scale = MelScale(self.info, mel_convention)
+
+    @classmethod
+    def load(cls, vocoder: str | Path = RELEASED, threads: int = 1, mel_convention: str | None = None) -> "Vocoder":
+        """Load a vocoder that runs in ONNX Runtime.
+
+        Args:
+            vocoder: a file of `basis-melgan export`, or the name of one that comes with this package.
+            threads: to run it on.
+            mel_convention: what mels it is given and makes, where these are not its own but differ only in scale:
+                ``vocos:log10``, ``vocos:db``, or ``vocos:ln,2,-5`` where 2 · value − 5 is in that unit.
+
+        Raises:
+            ConfigurationError: no thread.
+            MelError: of such mels none of the vocoder's own can be made.
             ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
         """
-        return cls(OnnxEngine(located(vocoder), threads))
+        return cls(OnnxEngine(located(vocoder), threads), mel_convention)
 
     @overload
     def __call__(self, mel: AnyMel) -> Array: ...
@@ -51,7 +65,7 @@ class Vocoder:
         """Speak.
 
         Args:
-            mel: one (M, F), several of a length (B, M, F), or a list of any; floats in the vocoder's convention.
+            mel: one (M, F), several of a length (B, M, F), or a list of any; floats in the convention.
 
         Returns:
             The wave (F·hop,), the waves (B, F·hop), or a list of waves.
@@ -67,7 +81,7 @@ class Vocoder:
 
     def stream(self) -> Stream:
         """A new stream: give it the mel chunk by chunk, as it is made."""
-        return Stream(self._engine)
+        return Stream(self._engine, self._scale)
 
     def mel(self, wave: Wave, rate: int) -> Array:
         """The mel (M, F) of a wave (T,) of `rate` Hz, resampled where the vocoder's is another; F·hop ≥ T.
@@ -81,7 +95,7 @@ class Vocoder:
         wave = self._resampled(wave, rate)
         if wave.size and not convention(self.info.mel).centred:
             wave = np.pad(wave, (0, -wave.size % frames.hop))
-        return mel_spectrogram(wave, self.info.mel, frames)
+        return np.asarray(self._scale.theirs(mel_spectrogram(wave, self.info.mel, frames)))
 
     def resynthesise(self, wave: Wave, rate: int) -> Wave:
         """Speak a wave (T,) of `rate` Hz again from its mel, as (T',): exactly as long, at the vocoder's rate.
@@ -98,10 +112,10 @@ class Vocoder:
         Raises:
             MelError: as a call.
         """
-        require(mel, self.info)
+        own = self._scale.own(mel)
         if mel.shape[-1] == 0:
             raise MelError(f"mel of shape {mel.shape}: holds no frame; expected at least one")
-        require_scale(mel, self.info)
+        require_scale(own, self.info)
         return self.info.config.frames.samples(mel.shape[-1])
 
     def pieces(self, mel: AnyMel, samples: int) -> Iterator[Wave]:

@@ -10,16 +10,20 @@ from basis_melgan.inference.vocoder import Vocoder
 EngineName = Literal["onnx", "openvino", "torch"]
 
 
-def open_vocoder(path: Path | str, threads: int = 1, engine: EngineName | None = None) -> Vocoder:
+def open_vocoder(
+    path: Path | str, threads: int = 1, engine: EngineName | None = None, mel_convention: str | None = None
+) -> Vocoder:
     """A vocoder ready to speak.
 
     Args:
         path: its file, or the name of one that comes with this package.
         threads: to run it on.
         engine: what runs it; PyTorch for what training made (.safetensors) and ONNX Runtime for the rest unless given.
+        mel_convention: what mels it is given, as `Vocoder.load` says.
 
     Raises:
         ConfigurationError: no thread, or an engine that cannot run such a file.
+        MelError: of such mels none of the vocoder's own can be made.
         ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
     """
     if threads < 1:
@@ -36,9 +40,9 @@ def open_vocoder(path: Path | str, threads: int = 1, engine: EngineName | None =
         from basis_melgan.models.engine import TorchEngine
 
         torch.set_num_threads(threads)
-        return Vocoder(TorchEngine(path if path.suffix else release.bundled(str(path))))
+        return Vocoder(TorchEngine(path if path.suffix else release.bundled(str(path))), mel_convention)
     if engine == "openvino":
         from basis_melgan.inference.openvino import OpenVinoEngine
 
-        return Vocoder(OpenVinoEngine(located(path), threads))
-    return Vocoder.load(path, threads)
+        return Vocoder(OpenVinoEngine(located(path), threads), mel_convention)
+    return Vocoder.load(path, threads, mel_convention)

@@ -43,8 +43,7 @@ def vocode(source: str, out: str, vocoder: Vocoder, jobs: int = 1, stream: bool 
     """
     if jobs < 1:
         raise ConfigurationError(f"jobs: {jobs}; use 1 or more")
-    if stream and source != STANDARD:
-        raise ConfigurationError(f"stream: frames come from standard input, not from {source}; give - as the source")
+    _require_streamable(source, stream)
     pairs = [Pair(Path(source), Path(out))] if source == STANDARD else sources.pairs(source, Path(out))
     single = pairs[0].out == Path(out)
     if out == STANDARD and not single:
@@ -54,11 +53,32 @@ def vocode(source: str, out: str, vocoder: Vocoder, jobs: int = 1, stream: bool 
     if not single:
         _many(pairs, vocoder, jobs)
         return
+    _put(spoken(source, vocoder, stream), out, vocoder)
+
+
+def spoken(source: str, vocoder: Vocoder, stream: bool) -> Iterator[Wave]:
+    """What a vocoder makes of one file or of standard input, in consecutive pieces, with a progress bar.
+
+    Args:
+        source: a mel or a sound file, or ``-``.
+        vocoder: what speaks.
+        stream: read frames from standard input as they come.
+
+    Raises:
+        ConfigurationError: `stream` without standard input.
+        AudioError: the source is neither kind of file, cannot be decoded, is empty, or holds NaN or infinite samples.
+        MelError: the mel does not fit the vocoder, or is empty or damaged.
+    """
+    _require_streamable(source, stream)
     if stream:
-        _put(_streamed(vocoder), out, vocoder)
-        return
-    mel, samples = sources.mel_and_length(pairs[0].source, vocoder)
-    _put(_shown(vocoder.pieces(mel, samples), samples), out, vocoder)
+        return _streamed(vocoder)
+    mel, samples = sources.mel_and_length(Path(source), vocoder)
+    return _shown(vocoder.pieces(mel, samples), samples)
+
+
+def _require_streamable(source: str, stream: bool) -> None:
+    if stream and source != STANDARD:
+        raise ConfigurationError(f"stream: frames come from standard input, not from {source}; give - as the source")
 
 
 def _many(pairs: list[Pair], vocoder: Vocoder, jobs: int) -> None:

@@ -1,0 +1,100 @@
+"""Mels of another scale, brought to a vocoder's own: another base of the logarithm, a factor and an offset."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from basis_melgan.audio.mel import MelConvention, convention
+from basis_melgan.config import nearest
+from basis_melgan.errors import MelError
+from basis_melgan.inference.engine import Info
+from basis_melgan.inference.mels import AnyMel, require, require_shape, value_range
+
+# Natural logarithms of magnitudes that one of a unit is worth.
+UNITS = {"ln": 1.0, "log10": math.log(10.0), "db": math.log(10.0) / 20.0}
+WRITTEN = f"NAME, NAME:UNIT or NAME:UNIT,FACTOR,OFFSET with a unit of {', '.join(UNITS)}, such as vocos:log10"
+
+
+class MelScale:
+    """What values the mels have that a vocoder is given: `factor` · value + `offset` is its own."""
+
+    def __init__(self, info: Info, said: str | None) -> None:
+        """Read a scale such as ``vocos``, ``vocos:log10``, or ``vocos:ln,2,-5`` where 2 · value − 5 is in that unit.
+
+        Args:
+            info: what the vocoder says of itself.
+            said: the scale; the vocoder's own unless given.
+
+        Raises:
+            MelError: it cannot be read, or its mels come from other filters than the vocoder's, so that none of theirs
+                can be made of them.
+        """
+        self._info, self._own = info, convention(info.mel)
+        self.factor, self.offset = 1.0, 0.0
+        if said is not None and said != info.mel:
+            self.factor, self.offset = _read(said, info.mel)
+        self._same = (self.factor, self.offset) == (1.0, 0.0)
+
+    def own(self, mel: AnyMel) -> AnyMel:
+        """The vocoder's own of a mel (M, n) or (B, M, n), n from 0 upward, raised to the least value of its convention.
+
+        Raises:
+            MelError: it has another shape, holds no floats, or values that are not finite or far from the scale's.
+        """
+        if self._same:
+            require(mel, self._info)
+            return mel
+        require_shape(mel, self._info)
+        brought: AnyMel = np.float32(self.factor) * mel + np.float32(self.offset)
+        require(brought, self._info)
+        low, high = value_range(self._own)
+        return np.clip(brought, low, high)
+
+    def theirs(self, mel: AnyMel) -> AnyMel:
+        """A mel of the vocoder's own in this scale."""
+        return mel if self._same else (mel - np.float32(self.offset)) / np.float32(self.factor)
+
+
+def _read(said: str, own: str) -> tuple[float, float]:
+    """Factor and offset from a scale's mels to those of a convention."""
+    name, colon, rest = said.partition(":")
+    _require_same_filters(name, own)
+    if not colon:
+        return 1.0, 0.0
+    unit, *affine = rest.split(",")
+    if unit not in UNITS:
+        raise MelError(f"mel convention {said}: unknown unit {unit!r}{nearest(unit, UNITS)}; use {WRITTEN}")
+    try:
+        scale, shift = (float(number) for number in affine) if affine else (1.0, 0.0)
+    except ValueError as error:
+        raise MelError(f"mel convention {said}: cannot be read; use {WRITTEN}") from error
+    if not (math.isfinite(scale) and math.isfinite(shift)) or scale == 0.0:
+        raise MelError(f"mel convention {said}: {scale:g}, {shift:g} are no factor and offset; use finite numbers")
+    to_own, from_zero = _own_of_logarithms(convention(own))
+    return to_own * UNITS[unit] * scale, to_own * UNITS[unit] * shift + from_zero
+
+
+def _own_of_logarithms(kind: MelConvention) -> tuple[float, float]:
+    """Factor and offset from natural logarithms of magnitudes to a convention's values."""
+    if kind.decibels is None:
+        return 1.0, 0.0
+    reference, floor = kind.decibels
+    return -1.0 / (floor * UNITS["db"]), 1.0 + reference / floor
+
+
+def _require_same_filters(name: str, own: str) -> None:
+    """Refuse a convention whose mels differ in more than the scale of their values."""
+    theirs, ours = convention(name), convention(own)
+    values = {"decibels", "minimum"}
+    fields = [field.name for field in dataclasses.fields(MelConvention) if field.name not in values]
+    differing = [
+        f"{field} {getattr(theirs, field)} for {getattr(ours, field)}"
+        for field in fields
+        if getattr(theirs, field) != getattr(ours, field)
+    ]
+    if differing:
+        raise MelError(
+            f"mel convention {name}: differs from the vocoder's {own} in more than scale ({', '.join(differing)}), so "
+            f"there is no exact conversion; make the mels in {own}"
+        )

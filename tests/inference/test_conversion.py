@@ -1,0 +1,84 @@
+"""Mels of another scale are spoken as the vocoder's own; those of other filters are refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import convention, mel_spectrogram, mel_to_magnitude
+from basis_melgan.config import Config, Convention, Frames
+from basis_melgan.errors import MelError
+from basis_melgan.inference.engine import Info
+from basis_melgan.inference.scales import MelScale
+from basis_melgan.inference.vocoder import Vocoder
+
+CLIP = Path(__file__).parents[2] / "examples" / "clips" / "ru_0683.flac"
+
+
+def info(mel: Convention) -> Info:
+    return Info("test", Config(mel=mel), 0, 1, 1, 1, 1.0, 1)
+
+
+def mel_of(name: Convention) -> np.ndarray:
+    return mel_spectrogram(files.read(CLIP)[0], name, Frames(hop=256, stride=256, basis_length=1024))
+
+
+@pytest.mark.parametrize("name", ["vocos", "bigvgan", "hifigan", "paper"])
+@pytest.mark.parametrize(
+    ("unit", "make"),
+    [
+        ("ln", np.log),
+        ("log10", np.log10),
+        ("db", lambda magnitude: 20 * np.log10(magnitude)),
+        ("log10,4,-1", lambda magnitude: (np.log10(magnitude) + 1) / 4),
+    ],
+)
+def test_a_mel_of_another_unit_becomes_the_own_one(name: Convention, unit: str, make: object) -> None:
+    own = mel_of(name)
+    other = make(mel_to_magnitude(own, name))  # type: ignore[operator]
+    scale = MelScale(info(name), f"{name}:{unit}")
+    np.testing.assert_allclose(scale.own(other), own, atol=1e-4)
+    np.testing.assert_allclose(scale.theirs(own), other, atol=1e-3)
+
+
+def test_values_below_the_conventions_least_are_raised_to_it() -> None:
+    silent = np.full((100, 80), -9.0, np.float32)  # log10; the convention's least is -7
+    assert MelScale(info("vocos"), "vocos:log10").own(silent).min() == np.float32(np.log(convention("vocos").minimum))
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("bigvgan", "scale slaney for htk"),
+        ("hifigan:log10", "bands 80 for 100"),
+        ("mine", "no convention 'mine'; use one of paper, hifigan"),
+        ("vocos:log2", "unknown unit 'log2'; did you mean log10?"),
+        ("vocos:log10,2", "cannot be read; use NAME"),
+        ("vocos:log10,2,x", "cannot be read; use NAME"),
+        ("vocos:ln,0,1", "no factor and offset"),
+        ("vocos:ln,nan,1", "no factor and offset"),
+        ("vocos:", "unknown unit ''; use NAME"),
+    ],
+)
+def test_what_cannot_be_converted_is_refused_with_the_reason(said: str, reason: str) -> None:
+    with pytest.raises(MelError, match=reason):
+        MelScale(info("vocos"), said)
+
+
+def test_a_mel_that_is_not_what_it_is_said_to_be_is_refused() -> None:
+    with pytest.raises(MelError, match="values from"):
+        MelScale(info("vocos"), "vocos:log10").own(20 * np.log10(mel_to_magnitude(mel_of("vocos"), "vocos")))
+
+
+def test_a_vocoder_speaks_and_makes_mels_of_the_scale_that_it_is_told() -> None:
+    wave, rate = files.read(CLIP)
+    own, decimal = Vocoder.load(), Vocoder.load(mel_convention="vocos:log10")
+    mel = decimal.mel(wave, rate)
+    np.testing.assert_allclose(mel * np.log(10.0), own.mel(wave, rate), atol=1e-4)
+    spoken, expected = decimal(mel), own(own.mel(wave, rate))
+    difference = np.abs(spoken - expected)  # in 8 bits a rounding error falls to either side of a step
+    assert np.median(difference) < 1e-4
+    assert difference.max() < 0.1 * np.abs(expected).max()
+    with pytest.raises(MelError, match="looks like log10"):
+        own(mel)
