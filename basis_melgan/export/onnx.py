@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 import onnx
 import torch
+from onnxscript.optimizer import fold_constants
 from rich.console import Console
 
 import basis_melgan
@@ -27,6 +28,7 @@ from basis_melgan.models.engine import TorchEngine
 from basis_melgan.models.streaming import Streamed
 
 OPSET = 20  # the first with Gelu
+LARGEST = 1 << 24  # values of a constant
 LENGTHS = (1, 250, 3_000)  # mel frames of the gate
 QUIET = 1e-3  # of full scale, which a vocoder has to reach for a comparison to say something
 PARITY = 1e-4  # of full scale, by which ONNX Runtime and PyTorch may differ
@@ -105,7 +107,10 @@ def graph(model: Streamed) -> onnx.ModelProto:
             output_names=["wave", "next_state"],
             dynamic_shapes=({0: batch, 2: frames}, {0: batch}, None, None),
         )
-    found = cast(torch.onnx.ONNXProgram, program).model_proto
+    exported = cast(torch.onnx.ONNXProgram, program)
+    # What is computed of weights alone, of any size: a block's scale times its matrix.
+    fold_constants(exported.model, input_size_limit=LARGEST, output_size_limit=LARGEST)
+    found = exported.model_proto
     tidy(found)
     return found
 
@@ -124,7 +129,7 @@ def tidy(found: onnx.ModelProto) -> None:
 
 def _name(node: onnx.NodeProto) -> None:
     """Call a node that multiplies by weights after the module that holds them, such as `trunk.0.widen`."""
-    if node.op_type not in ("MatMul", "Conv", "ConvTranspose"):
+    if node.op_type not in ("MatMul", "Gemm", "Conv", "ConvTranspose"):
         return
     scopes = next(each.value for each in node.metadata_props if each.key == "pkg.torch.onnx.name_scopes")
     *_, module, _ = ast.literal_eval(scopes)

@@ -25,7 +25,7 @@ from basis_melgan.inference.engine import Array
 from basis_melgan.inference.onnx import sealed
 
 Feed = Mapping[str, npt.NDArray[Any]]
-PRODUCTS = ("MatMul", "Conv")
+PRODUCTS = ("MatMul", "Gemm", "Conv")
 LARGE = 1_000  # values from which a constant is worth storing in fewer bits
 
 
@@ -124,7 +124,7 @@ def quantise(model: onnx.ModelProto, feeds: Sequence[Feed], leave: Collection[st
             weight_type=QuantType.QInt8,
             nodes_to_quantize=layers,
             # What a matrix product makes is rounded where the next one takes it in, and nowhere else.
-            extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
+            extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
         )
         quantised = onnx.load(made)
     _shorten(quantised)

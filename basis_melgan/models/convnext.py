@@ -30,16 +30,29 @@ class Convolution(nn.Conv1d):
         return super().forward(F.pad(hidden, self.around))
 
 
+class ScaledLinear(nn.Linear):
+    """A linear layer with a scale per output (ConvNeXt's layer scale) in its matrix, so that exporting folds it."""
+
+    def __init__(self, inputs: int, outputs: int, scale: float) -> None:
+        super().__init__(inputs, outputs)
+        self.scale = nn.Parameter(torch.full((outputs,), scale))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(…, inputs) to (…, outputs)."""
+        return F.linear(values, self.scale[:, None] * self.weight, self.scale * self.bias)
+
+
 class Block(nn.Module):
     """ConvNeXt's block in one dimension (arXiv 2201.03545; sizes as in Vocos, arXiv 2306.00814)."""
 
-    def __init__(self, channels: int, hidden: int, kernel: int, ahead: int, scale: float) -> None:
+    def __init__(self, sizes: GeneratorConfig, ahead: int) -> None:
         super().__init__()
-        self.depthwise = Convolution(channels, channels, kernel, ahead, groups=channels)
+        channels = sizes.channels
+        self.depthwise = Convolution(channels, channels, sizes.kernel, ahead, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
-        self.widen = nn.Linear(channels, hidden)
-        self.narrow = nn.Linear(hidden, channels)
-        self.scale = nn.Parameter(torch.full((channels,), scale))
+        self.widen = nn.Linear(channels, sizes.hidden)
+        self.activate = nn.GELU() if sizes.activation == "gelu" else nn.ReLU()
+        self.narrow = ScaledLinear(sizes.hidden, channels, 1.0 / sizes.blocks)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Keep the shape (B, channels, F)."""
@@ -47,8 +60,13 @@ class Block(nn.Module):
 
     def mix(self, seen: Tensor) -> Tensor:
         """What the channels of each frame (B, channels, F) make of one another, which is added to the input."""
-        found: Tensor = self.scale * self.narrow(F.gelu(self.widen(self.norm(seen.transpose(1, 2)))))
-        return found.transpose(1, 2)
+        found: Tensor = self.narrow(self.activate(self.widen(self.norm(_rows(seen)))))
+        return found.view(seen.shape[0], -1, found.shape[1]).transpose(1, 2)
+
+
+def _rows(hidden: Tensor) -> Tensor:
+    """Frames (B, channels, F) as the rows of one matrix (B·F, channels): products then add their bias as they go."""
+    return hidden.transpose(1, 2).flatten(0, 1)
 
 
 class Gains(nn.Module):
@@ -121,14 +139,12 @@ class FrameRateGenerator(nn.Module):
         _validate(config)
         self.bands, self.hop = convention(config.mel).bands, frames.hop
         self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
-        lead, ahead = _lookahead(sizes, frames)
+        lead, ahead = reach(sizes, frames)
         pairs = pairs if pairs is not None else quadrature_pairs(sizes.pairs, sizes.spacing, frames)
         self.late = sum(ahead)  # mel frames that the network sees ahead
         self.embed = Convolution(self.bands, sizes.channels, sizes.kernel, ahead[0])
         self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
-        self.trunk = nn.Sequential(
-            *(Block(sizes.channels, sizes.hidden, sizes.kernel, each, 1.0 / sizes.blocks) for each in ahead[1:])
-        )
+        self.trunk = nn.Sequential(*(Block(sizes, each) for each in ahead[1:]))
         self.last_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.head = Polar() if sizes.head == "polar" else Signed()
         self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
@@ -166,8 +182,8 @@ class FrameRateGenerator(nn.Module):
 
     def weigh(self, hidden: Tensor, mel: Tensor) -> Tensor:
         """Weights (B, 2P, F·weights_per_mel) of what the trunk made (B, channels, F) of a mel (B, M, F)."""
-        said = self.say(self.last_norm(hidden.transpose(1, 2)))
-        said = said.unflatten(-1, (self.weights_per_mel, -1))  # (B, F, weights per mel, values · P)
+        said = self.say(self.last_norm(_rows(hidden)))
+        said = said.view(hidden.shape[0], hidden.shape[2], self.weights_per_mel, -1)  # (…, values · P)
         gains = self.gains(mel)[:, :, None] if self.gains is not None else said.new_zeros(1).float()
         weights: Tensor = self.head(said, gains).flatten(1, 2).transpose(1, 2)
         return weights
@@ -192,18 +208,18 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def _lookahead(sizes: GeneratorConfig, frames: Frames) -> tuple[int, list[int]]:
+def reach(sizes: GeneratorConfig, frames: Frames) -> tuple[int, list[int]]:
     """Samples that a signal begins before its own frame, and frames that each convolution sees ahead, first to last.
 
     Without a limit a signal reaches as far ahead as back, and so does every convolution. With one, signals use it up
     first, for a window's middle is where its frame's sound is, then the first convolutions.
     """
-    lead, reach, layers = (frames.basis_length - frames.stride) // 2, sizes.kernel // 2, sizes.blocks + 1
+    lead, half, layers = (frames.basis_length - frames.stride) // 2, sizes.kernel // 2, sizes.blocks + 1
     if sizes.lookahead is None:
-        return lead, [reach] * layers
+        return lead, [half] * layers
     lead = min(lead, sizes.lookahead * frames.hop)
     left = sizes.lookahead - -(-lead // frames.hop)
-    return lead, [max(0, min(reach, left - layer * reach)) for layer in range(layers)]
+    return lead, [max(0, min(half, left - layer * half)) for layer in range(layers)]
 
 
 def _validate(config: Config) -> None:

@@ -19,6 +19,7 @@ from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
 from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import pictures, release
+from basis_melgan.models.adapt import adaptable, adapted
 from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.discriminators import Judges
 from basis_melgan.models.melgan import Spoken
@@ -120,13 +121,17 @@ def _of_separator(config: Config, taught: Config) -> Config:
 
 
 def _start(path: Path, config: Config) -> dict[str, Tensor]:
-    """Parameters of a vocoder that has the frame geometry, the mel and the generator of `config`."""
+    """Parameters of a vocoder whose generator is that of `config`, or can be adapted to it."""
     state, theirs = release.read(path, "vocoder")
-    for section in ("frames", "mel", "generator"):
-        was, now = getattr(theirs, section), getattr(config, section)
-        if was != now:
-            raise ConfigurationError(f"{path}: its {section} is {was}, here it is {now}; start from one with the same")
-    return state
+    if adaptable(theirs, config):
+        return adapted(state, theirs, config)
+    sections = ("frames", "mel", "generator")
+    differing = next(name for name in sections if getattr(theirs, name) != getattr(config, name))
+    was, now = getattr(theirs, differing), getattr(config, differing)
+    raise ConfigurationError(
+        f"{path}: its {differing} is {was}, here it is {now}; start from one with the same, or a convnext that differs "
+        "in lookahead, activation and a larger hidden alone"
+    )
 
 
 def _discriminators(start: Path | None, config: Config) -> dict[str, Tensor]:
