@@ -1,12 +1,14 @@
 # Every target sets up .venv itself; Python 3.11 or later and a C compiler are all that must be there.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+NO_PYTHON := Python 3.11 or later is needed; install it, or name it: make PYTHON=/path/to/python
 BIN := .venv/bin
 READY := .venv/ready
 RUN := $(BIN)/basis-melgan
-# What the pipeline is run on: a recipe, its recordings where it does not fetch them (SOURCE=DIR), a preset, a folder.
-RECIPE ?= festvox-ru
-PRESET ?= cpu
+# What the pipeline is run on: a recipe, its recordings where it does not fetch them, a preset, a folder.
+RECIPE ?= folder
+SOURCE ?= $(if $(filter folder,$(RECIPE)),examples/clips)
+PRESET ?= tiny
 OUT ?= runs/$(RECIPE)-$(PRESET)
 # Prepared corpora of the voices that the released models know, and of voices that they do not.
 SEEN ?= data
@@ -25,7 +27,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 $(READY): pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; install it, or name it: make PYTHON=/path/to/python"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable ".[dev]"
@@ -44,19 +46,14 @@ test: lint ## check style and types, then run all tests
 fuzz: $(READY) ## damage models, mels and recordings in 5 600 ways
 	FUZZ_CASES=700 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/test_fuzz.py
 
-demo: $(READY) ## all stages at tiny size on the bundled clips; under 5 minutes on 2 cores
+demo: ## install what speaking needs into demo/venv alone, and speak a recording and a predicted mel; under a minute
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)"; exit 1; }
 	rm -rf demo
-	$(RUN) prepare folder demo/corpus --source examples/clips --config tiny
-	$(RUN) train-separator demo/corpus demo/separator --config tiny
-	$(RUN) analyse demo/separator/separator.safetensors demo/corpus demo/analysis --count 2
-	$(RUN) decompose demo/separator/separator.safetensors demo/corpus demo/decomposition
-	$(RUN) train-vocoder demo/corpus demo/vocoder --separator demo/separator/separator.safetensors \
-		--decomposition demo/decomposition --config tiny
-	$(RUN) vocode examples/clips/ru_0683.flac demo/speech.wav --vocoder demo/vocoder/vocoder.safetensors
-	@echo "Recording: examples/clips/ru_0683.flac. Spoken again by the vocoder of this demo: speech.wav, in"
-	@echo "$(abspath demo)"
+	$(PYTHON) -m venv demo/venv
+	demo/venv/bin/pip install --quiet . pillow
+	demo/venv/bin/python examples/demo.py demo
 
-pipeline: $(READY) ## all stages on RECIPE at the size of PRESET (festvox-ru, cpu: hours); goes on where it stopped
+pipeline: $(READY) ## all stages, on the bundled clips at tiny size in 5 minutes; RECIPE=festvox-ru PRESET=cpu: hours
 	$(RUN) prepare $(RECIPE) $(OUT)/corpus $(if $(SOURCE),--source $(SOURCE)) --config $(PRESET)
 	$(RUN) train-separator $(OUT)/corpus $(OUT)/separator --config $(PRESET)
 	$(RUN) analyse $(OUT)/separator/separator.safetensors $(OUT)/corpus $(OUT)/analysis --force

@@ -172,7 +172,7 @@ class FrameRateGenerator(nn.Module):
         """
         if mel.ndim != 3 or mel.shape[1] != self.bands or mel.shape[2] == 0:
             raise MelError(f"mel of shape {tuple(mel.shape)}: expected (batch, {self.bands} bands, at least 1 frame)")
-        weights = self.weigh(self.trunk(self.begin(self.embed(mel))), mel)
+        weights = self.weigh(self.trunk(self.begin(self.embed(mel))), mel).transpose(1, 2)
         return Spoken(self.basis(weights), weights)
 
     def begin(self, embedded: Tensor) -> Tensor:
@@ -181,11 +181,11 @@ class FrameRateGenerator(nn.Module):
         return begun
 
     def weigh(self, hidden: Tensor, mel: Tensor) -> Tensor:
-        """Weights (B, 2P, F·weights_per_mel) of what the trunk made (B, channels, F) of a mel (B, M, F)."""
+        """Weights (B, F·weights_per_mel, 2P) of what the trunk made (B, channels, F) of a mel (B, M, F)."""
         said = self.say(self.last_norm(_rows(hidden)))
         said = said.view(hidden.shape[0], hidden.shape[2], self.weights_per_mel, -1)  # (…, values · P)
         gains = self.gains(mel)[:, :, None] if self.gains is not None else said.new_zeros(1).float()
-        weights: Tensor = self.head(said, gains).flatten(1, 2).transpose(1, 2)
+        weights: Tensor = self.head(said, gains).flatten(1, 2)
         return weights
 
     def targets(self, wave: Tensor) -> Tensor:

@@ -123,7 +123,12 @@ def _places(first: Tensor, late: int, count: int) -> Tensor:
 
 def _within(hidden: Tensor, places: Tensor, frames: Tensor) -> Tensor:
     """Frames (B, C, n), 0 where their places are not from 0 to `frames`."""
-    return hidden * ((places >= 0) & (places < frames)).to(hidden.dtype)
+    return hidden * _inside(places, frames, hidden.dtype)
+
+
+def _inside(places: Tensor, frames: Tensor, kind: torch.dtype) -> Tensor:
+    """1 where places (n,) are from 0 to `frames`, 0 elsewhere."""
+    return ((places >= 0) & (places < frames)).to(kind)
 
 
 class StreamedFrameRate(Streamed):
@@ -146,7 +151,8 @@ class StreamedFrameRate(Streamed):
             hidden = _within(passed + block.mix(seen), _places(first, late, count), frames)
         weights = net.weigh(hidden, cache.join(mel, late)[..., :count])
         places = _places(first, late, count).repeat_interleave(net.weights_per_mel)
-        return _within(weights, places, frames)
+        # Before they are turned over, which an engine then leaves out, for the basis turns them back.
+        return (weights * _inside(places, frames, weights.dtype)[:, None]).transpose(1, 2)
 
 
 def _convolve(convolution: Convolution, hidden: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:

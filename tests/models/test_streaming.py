@@ -34,6 +34,7 @@ def paper(hop: int = 240, **changed) -> Config:
 
 CONFIGS = {
     "polar": frame_rate(),
+    "ReLU": frame_rate(activation="relu"),
     "signed": frame_rate(head="signed"),
     "without prior": frame_rate(prior=False),
     "causal": frame_rate(lookahead=0),

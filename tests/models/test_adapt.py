@@ -1,0 +1,75 @@
+"""A vocoder's parameters for another generator: nothing is lost that the other can do."""
+
+from dataclasses import replace
+
+import torch
+
+from basis_melgan.config import Config
+from basis_melgan.models import release
+from basis_melgan.models.adapt import adaptable, adapted
+from basis_melgan.models.convnext import FrameRateGenerator
+from basis_melgan.parsing import load
+
+FAST = load("fast")
+SIZES = replace(FAST.generator, channels=8, hidden=12, blocks=2, pairs=16)
+
+
+def changed(**sizes) -> Config:
+    return replace(FAST, generator=replace(SIZES, **sizes))
+
+
+def built(config: Config) -> FrameRateGenerator:
+    torch.manual_seed(0)
+    generator = release.new_generator(config).eval()
+    assert isinstance(generator, FrameRateGenerator)
+    for name, parameter in generator.named_parameters():
+        if not name.startswith("basis"):
+            parameter.data += 0.3 * torch.randn_like(parameter)
+    return generator.requires_grad_(False)
+
+
+def moved(generator: FrameRateGenerator, was: Config, now: Config) -> FrameRateGenerator:
+    assert adaptable(was, now)
+    other = built(now)
+    other.load_state_dict(adapted(generator.state_dict(), was, now))
+    return other
+
+
+def test_the_strongest_hidden_channels_stay() -> None:
+    was, now = changed(hidden=12), changed(hidden=7)
+    generator = built(was)
+    for block in generator.trunk:
+        block.narrow.weight[:, [0, 3, 4, 8, 11]] *= 1e-9
+    mel = torch.randn(1, 100, 9)
+    torch.testing.assert_close(moved(generator, was, now)(mel).wave, generator(mel).wave, atol=1e-5, rtol=1e-4)
+
+
+def test_taps_keep_their_distance_when_less_is_seen_ahead() -> None:
+    was, now = changed(lookahead=None), changed(lookahead=2)  # as far as the basis reaches
+    generator = built(was)
+    for layer in (generator.embed, *(block.depthwise for block in generator.trunk)):
+        layer.weight[..., 4:] = 0.0  # taps after the middle one, which see ahead
+    mel = torch.randn(1, 100, 9)
+    torch.testing.assert_close(moved(generator, was, now)(mel).wave, generator(mel).wave, atol=1e-5, rtol=1e-4)
+
+
+def test_a_tone_keeps_its_phase_when_the_basis_reaches_less_ahead() -> None:
+    sizes = {"pairs": 513, "spacing": "fourier", "prior": False}
+    was, now = changed(lookahead=None, **sizes), changed(lookahead=1, **sizes)
+    generator = built(was)
+    generator.say.weight.zero_()
+    generator.say.bias[:513] = -30.0
+    generator.say.bias[40] = 0.0  # log amplitude of a frequency with a whole number of periods a hop
+    generator.say.bias[513:] = 1.0  # radians
+    mel = torch.zeros(1, 100, 12)
+    before, after = (model(mel).wave[0, 1_280:1_792] for model in (generator, moved(generator, was, now)))
+    assert before.abs().max() > 0.01
+    torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
+
+
+def test_what_has_other_sizes_cannot_be_adapted() -> None:
+    assert adaptable(changed(), changed(activation="gelu"))
+    assert not adaptable(changed(), changed(hidden=13))
+    assert not adaptable(changed(), changed(channels=7))
+    assert not adaptable(changed(head="signed"), changed(head="signed", lookahead=1))
+    assert not adaptable(changed(), replace(changed(), mel="bigvgan"))
