@@ -231,7 +231,7 @@ def export(
     vocoder: Path,
     out: Path,
     int8: Path | None = None,
-    leave: str = "embed,gains,basis",
+    leave: str = "gains,basis",
     data: str = "",
     licence: str = "",
     force: bool = False,

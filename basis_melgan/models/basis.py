@@ -50,9 +50,8 @@ class Mirrored(nn.Module):
         self.register_buffer("odd", odd.clone())
         self.stride = basis.stride
 
-    def forward(self, weights: Tensor) -> Tensor:
-        """What `overlap_add` makes of weights (B, N, K): (B, (K − 1)·stride + L)."""
-        cosines, sines = weights.transpose(1, 2).chunk(2, dim=2)
+    def forward(self, cosines: Tensor, sines: Tensor) -> Tensor:
+        """What `overlap_add` makes of weights of cosines and of sines (B, K, P) each: (B, (K − 1)·stride + L)."""
         one, other = cosines @ self.even, sines @ self.odd
         return _add_frames(torch.cat([one + other, (one - other).flip(2)], dim=2), self.stride)
 

@@ -62,14 +62,13 @@ class Streamed(nn.Module):
         basis = generator.basis
         self.spare = self.lookahead * self.hop - late * basis.stride - basis.lead  # samples, to be late by whole frames
         self.rings = self.spare + basis.signals.shape[1] - basis.stride  # samples that a chunk leaves unfinished
-        self.basis = Mirrored(basis) if mirrored(basis) else None
 
     @cached_property
     def size(self) -> int:
         """Numbers of state that are kept from chunk to chunk, S."""
         counting, nothing = _Counting(), torch.tensor(0)
         with torch.no_grad():
-            self._weights(torch.zeros(1, self.bands, 1), counting, nothing, nothing)
+            self._ring(torch.zeros(1, self.bands, 1), counting, nothing, nothing)
         return counting.read + self.rings
 
     def forward(self, mel: Tensor, state: Tensor, first: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,22 +85,15 @@ class Streamed(nn.Module):
             The wave (B, n·hop), late by lookahead·hop samples, and the state (B, S) for the next chunk.
         """
         cache = Cache(state)
-        weights = self._weights(mel, cache, first, frames)
+        ring = self._ring(mel, cache, first, frames)
         samples = mel.shape[2] * self.hop
         begun = F.pad(cache.take(self.rings), (0, samples))
-        wave = begun + F.pad(self._ring(weights), (self.spare, 0))
+        wave = begun + F.pad(ring, (self.spare, 0))
         cache.keep(wave[:, samples:])
         return wave[:, :samples], cache.next()
 
-    def _ring(self, weights: Tensor) -> Tensor:
-        """The wave of a chunk's weights (B, N, K), to where its last frame ends."""
-        if self.basis is not None:
-            wave: Tensor = self.basis(weights)
-            return wave
-        return overlap_add(weights, self.generator.basis.signals, self.generator.basis.stride)
-
-    def _weights(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
-        """Weights (B, N, n·weights_per_mel), 0 where they do not belong to the whole mel."""
+    def _ring(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
+        """The wave of a chunk's weights, to where its last frame ends; they are 0 where the whole mel is not."""
         raise NotImplementedError
 
 
@@ -138,8 +130,9 @@ class StreamedFrameRate(Streamed):
 
     def __init__(self, generator: FrameRateGenerator) -> None:
         super().__init__(generator, generator.late * generator.weights_per_mel)
+        self.basis = Mirrored(generator.basis) if mirrored(generator.basis) else None
 
-    def _weights(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
+    def _ring(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
         net, count, late = self.generator, mel.shape[2], 0
         mel = _within(mel, _places(first, late, count), frames)
         seen, _ = _convolve(net.embed, mel, cache)
@@ -149,10 +142,14 @@ class StreamedFrameRate(Streamed):
             seen, passed = _convolve(block.depthwise, hidden, cache)
             late += block.depthwise.around[1]
             hidden = _within(passed + block.mix(seen), _places(first, late, count), frames)
-        weights = net.weigh(hidden, cache.join(mel, late)[..., :count])
+        cosines, sines = net.weigh(hidden, cache.join(mel, late)[..., :count])
         places = _places(first, late, count).repeat_interleave(net.weights_per_mel)
-        # Before they are turned over, which an engine then leaves out, for the basis turns them back.
-        return (weights * _inside(places, frames, weights.dtype)[:, None]).transpose(1, 2)
+        inside = _inside(places, frames, cosines.dtype)[:, None]
+        if self.basis is not None:
+            wave: Tensor = self.basis(cosines * inside, sines * inside)
+            return wave
+        weights = (torch.cat([cosines, sines], dim=2) * inside).transpose(1, 2)
+        return overlap_add(weights, net.basis.signals, net.basis.stride)
 
 
 def _convolve(convolution: Convolution, hidden: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:
@@ -179,7 +176,7 @@ class StreamedMelGAN(Streamed):
         padded = [F.pad(rest, (0, 0, 0, self.longest * self.rate - len(rest))) for rest in rests]
         self.register_buffer("at_rest", torch.cat(padded))
 
-    def _weights(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
+    def _ring(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
         hidden, rate, late = mel, 1, 0
         for layer in self.generator.network:
             if isinstance(layer, nn.ReflectionPad1d):
@@ -199,7 +196,9 @@ class StreamedMelGAN(Streamed):
             else:
                 hidden = layer(hidden)
         places = _places(first * rate, late, mel.shape[2] * rate)
-        return _within(hidden - self._rest(places, frames), places, frames * rate)
+        weights = _within(hidden - self._rest(places, frames), places, frames * rate)
+        basis = self.generator.basis
+        return overlap_add(weights, basis.signals, basis.stride)
 
     def _rest(self, places: Tensor, frames: Tensor) -> Tensor:
         """Response (1, N, K) to an all-zero mel of so many frames at places (K,)."""

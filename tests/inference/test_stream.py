@@ -1,6 +1,11 @@
 """Streams: exact lengths, silence on nothing, a new beginning after the end, and refusals that lose nothing."""
 
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
+from threading import Thread
+from typing import IO
 
 import numpy as np
 import pytest
@@ -103,3 +108,34 @@ def test_windows_bound_what_the_engine_is_given_at_once(vocoder: Vocoder, monkey
     monkeypatch.setattr(vocoder._engine, "run", lambda mel, *rest: given.append(mel.shape[2]) or run(mel, *rest))
     np.testing.assert_allclose(vocoder(mel), whole, atol=1e-5)
     assert max(given) == 32
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="what is resident is read from /proc")
+def test_what_is_resident_does_not_grow_with_a_stream() -> None:
+    """Of the command, in MB, after two minutes of mel and after twenty."""
+    program = (
+        "import sys; from basis_melgan.cli import main; status = main(sys.argv[1:]); "
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], file=sys.stderr); sys.exit(status)"
+    )
+    command = [sys.executable, "-c", program, "vocode", "-", "-", "--stream"]
+    resident = []
+    for minutes in (2, 20):
+        with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as running:
+            counted: list[int] = []
+            reader = Thread(target=count, args=(running.stdout, counted))
+            reader.start()
+            second = mel_of(94).T.tobytes()
+            for _ in range(60 * minutes):
+                running.stdin.write(second)
+            running.stdin.close()
+            reader.join()
+            assert sum(counted) == 2 * 256 * 94 * 60 * minutes
+            resident.append(int(running.stderr.read()) / 1024)
+    assert resident[1] < resident[0] + 15
+    assert resident[1] < 200
+
+
+def count(pipe: IO[bytes], counted: list[int]) -> None:
+    """Read a pipe to its end, noting how much came."""
+    while chunk := pipe.read(1 << 16):
+        counted.append(len(chunk))
