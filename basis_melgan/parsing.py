@@ -46,16 +46,25 @@ def arguments(function: Callable[..., None], sections: Sequence[str], words: Seq
         ConfigurationError: an unknown key, a wrong type, a missing argument, or settings that cannot be.
     """
     verb = function.__name__.replace("_", "-")
+    parameters = [*inspect.signature(function).parameters, "help"]
+    words = [_underscored(word, parameters) for word in words]
     try:
         config = load(_chosen_configuration(words)) if sections else Config()
         parser = _parser(verb, function, sections, config)
-        _refuse_unknown_keys(verb, words, [*inspect.signature(function).parameters, "help"], sections)
+        _refuse_unknown_keys(verb, words, parameters, sections)
         values = parser.parse_args(words).as_dict()
     except ArgumentError as error:
         raise ConfigurationError(f"{_one_line(str(error))}; see basis-melgan {verb} --help") from error
     if sections:
         values["config"] = from_dict(config.to_dict() | {section: values.pop(section) for section in sections})
     return values
+
+
+def _underscored(word: str, parameters: Sequence[str]) -> str:
+    """An option as the parameter that it sets is spelled: --mel-convention as --mel_convention."""
+    key, equals, value = word.removeprefix("--").partition("=")
+    spelled = key.replace("-", "_")
+    return f"--{spelled}{equals}{value}" if word.startswith("--") and spelled in parameters else word
 
 
 def _chosen_configuration(words: Sequence[str]) -> str:
@@ -66,8 +75,9 @@ def _chosen_configuration(words: Sequence[str]) -> str:
 
 class _Parser(ArgumentParser):
     def format_help(self, formatter: argparse.HelpFormatter | None = None) -> str:
-        """Name the types as a user would."""
-        return re.sub(r"<class\s+'Path'>|\bPath\b(?= \|)", "path", super().format_help(formatter))
+        """Name the types as a user would, and spell options of several words with dashes."""
+        text = re.sub(r"<class\s+'Path'>|\bPath\b(?= \|)", "path", super().format_help(formatter))
+        return re.sub(r"--[a-z]+(_[a-z]+)+\b(?!\.)", lambda option: option[0].replace("_", "-"), text)
 
 
 def _parser(verb: str, function: Callable[..., None], sections: Sequence[str], config: Config) -> ArgumentParser:
