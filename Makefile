@@ -14,9 +14,11 @@ OUT ?= runs/$(RECIPE)-$(PRESET)
 SEEN ?= data
 UNSEEN ?= unseen
 # Logs of the trainings behind pretrained/, thinned.
-RUNS := speech-24k=docs/runs/speech-24k,paper-24k=docs/runs/paper-24k
+RUNS := $(shell echo $(foreach name,speech-24k speech-24k-small speech-24k-live paper-24k,$(name)=docs/runs/$(name)) | tr ' ' ',')
 SYSTEMS := pretrained/speech-24k.safetensors pretrained/paper-24k.safetensors griffin-lim world recording
 
+# Vocoders that `make bench` measures in floating point too.
+FLOATING := speech-24k speech-24k-small paper-24k
 PEERS := vocos hifigan-v1 hifigan-v2 mb-melgan
 # A document from its .in.md, with the files that it includes.
 included = awk '$$1 == "include" { while ((getline line < $$2) > 0) print line; next } { print }' $(1).in.md > $(1).md
@@ -73,9 +75,9 @@ bench: $(READY) ## measure how fast pretrained/ and peers are in ONNX Runtime; w
 	$(BIN)/pip install --quiet wheel pytest-runner h5py kaldiio
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation vocos parallel_wavegan
 	$(BIN)/python benchmarks/export_peers.py results/peers $(PEERS)
-	for name in speech-24k paper-24k; do \
+	for name in $(FLOATING); do \
 		$(RUN) export pretrained/$$name.safetensors results/float32/$$name.onnx --force || exit 1; done
-	$(RUN) bench speech-24k results/float32/speech-24k.onnx results/float32/paper-24k.onnx \
+	$(RUN) bench speech-24k speech-24k-small speech-24k-live $(FLOATING:%=results/float32/%.onnx) \
 		$(foreach peer,$(PEERS),results/peers/$(peer).onnx results/peers/$(peer)-int8.onnx) \
 		--json results/bench.json > results/bench.md
 	$(call included,docs/benchmarks)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from basis_melgan.audio import files
+from basis_melgan.audio.mel import convention
 from basis_melgan.config import Config, Frames, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export import onnx as module
@@ -100,10 +101,19 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
     assert str(ROOT).encode() not in path.read_bytes()
 
 
-def test_the_released_file_is_of_the_released_vocoder() -> None:
-    model, source = onnx.load(bundled("speech-24k")), release.bundled("speech-24k")
+@pytest.mark.parametrize(("name", "size"), [("speech-24k", 5e6), ("speech-24k-small", 1.5e6), ("speech-24k-live", 5e6)])
+def test_a_released_file_is_of_the_released_vocoder_and_small(name: str, size: float) -> None:
+    model, source = onnx.load(bundled(name)), release.bundled(name)
     assert {entry.key: entry.value for entry in model.metadata_props}["source"] == release.digest(source)
-    assert Vocoder.load("speech-24k").info.licence == "MIT"
+    info = Vocoder.load(name).info
+    assert (info.licence, info.precision) == ("MIT", "int8")
+    assert bundled(name).stat().st_size <= size
+
+
+def test_the_live_vocoder_speaks_within_40_ms_of_a_sound() -> None:
+    info = Vocoder.load("speech-24k-live").info
+    analysis = convention(info.mel).window / 2  # samples by which a centred frame of the mel looks ahead
+    assert info.lookahead_ms + 1e3 * analysis / info.rate <= 40.0
 
 
 def test_a_silent_vocoder_passes_no_gate(tmp_path: Path) -> None:
