@@ -73,7 +73,7 @@ def stream(path: Path | BinaryIO, to: int) -> Iterator[Wave]:
             yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def length(path: Path) -> tuple[int, int]:
+def length(path: Path | BinaryIO) -> tuple[int, int]:
     """Number of samples and sample rate in Hz, from the header alone.
 
     Raises:
@@ -81,6 +81,8 @@ def length(path: Path) -> tuple[int, int]:
     """
     with _decoding(path):
         header = soundfile.info(path)
+    if not isinstance(path, Path):
+        path.seek(0)  # for who reads it next
     return int(header.frames), int(header.samplerate)
 
 

@@ -1,6 +1,6 @@
 """The vocoder that users hold: mel to wave, wave to mel, and both ways one after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import convention, mel_spectrogram
+from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.audio.mel_chunks import covering, mel_chunks
 from basis_melgan.errors import MelError
 from basis_melgan.inference.engine import Array, Engine, Info
 from basis_melgan.inference.mels import AnyMel, require_scale
@@ -92,9 +93,7 @@ class Vocoder:
             MelError: the wave is not (T,), not of floats, empty, or holds NaN or infinite samples; or the rate is none.
         """
         frames = self.info.config.frames
-        wave = self._resampled(wave, rate)
-        if wave.size and not convention(self.info.mel).centred:
-            wave = np.pad(wave, (0, -wave.size % frames.hop))
+        wave = covering(self._resampled(wave, rate), self.info.mel, frames)
         return np.asarray(self._scale.theirs(mel_spectrogram(wave, self.info.mel, frames)))
 
     def resynthesise(self, wave: Wave, rate: int) -> Wave:
@@ -105,6 +104,31 @@ class Vocoder:
         """
         wave = self._resampled(wave, rate)
         return self._speak(self.mel(wave, self.info.rate))[: wave.size]
+
+    def resynthesised(self, pieces: Iterable[Wave]) -> Iterator[Wave]:
+        """Speak a recording again that comes in consecutive pieces (T,) at the vocoder's rate, in as many samples.
+
+        Memory is bounded.
+
+        Raises:
+            MelError: as `mel`.
+        """
+        stream, heard, said = self.stream(), 0, 0
+
+        def listened() -> Iterator[Wave]:
+            nonlocal heard
+            for piece in pieces:
+                heard += piece.size
+                yield piece
+
+        def spoken() -> Iterator[Wave]:
+            for mel in mel_chunks(listened(), self.info.mel, self.info.config.frames):
+                yield stream.push(self._scale.theirs(mel))
+            yield stream.flush()
+
+        for wave in spoken():
+            yield wave[: heard - said]
+            said += min(wave.size, heard - said)
 
     def samples(self, mel: AnyMel) -> int:
         """Samples that the vocoder makes of a whole mel (M, F) or (B, M, F): F·hop.

@@ -14,6 +14,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from basis_melgan.audio import files
+from basis_melgan.audio.files import Wave
 from basis_melgan.errors import AudioError, MelError, OutputError
 from basis_melgan.inference.mels import AnyMel
 from basis_melgan.inference.vocoder import Vocoder
@@ -64,8 +65,10 @@ def _speakable(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in (*MELS, *files.SUFFIXES)
 
 
-def mel_and_length(source: Path, vocoder: Vocoder) -> tuple[AnyMel, int]:
-    """The mel of a file, or of `-`, and how many samples are to be spoken of it: a mel's, or those a recording has.
+def spoken(source: Path, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
+    """What a vocoder makes of a file, or of `-`, in consecutive pieces, and about how many samples there will be.
+
+    Memory beyond the file's mel, where it is one, is bounded; a recording is read as it is spoken.
 
     Raises:
         AudioError: the file is neither a mel nor a sound file, or a recording that cannot be used.
@@ -83,7 +86,7 @@ def mel_and_length(source: Path, vocoder: Vocoder) -> tuple[AnyMel, int]:
     )
 
 
-def _standard_input(vocoder: Vocoder) -> tuple[AnyMel, int]:
+def _standard_input(vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
     """What standard input holds: a .npy file or a sound file."""
     content = sys.stdin.buffer.read()
     if content.startswith(NUMPY):
@@ -127,16 +130,17 @@ def read_mel(path: Path) -> AnyMel:
             return _tensor(path)
 
 
-def _recording(source: Path | BinaryIO, vocoder: Vocoder) -> tuple[AnyMel, int]:
-    wave = np.concatenate(list(files.stream(source, vocoder.info.rate)))
-    return vocoder.mel(wave, vocoder.info.rate), wave.size
+def _recording(source: Path | BinaryIO, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
+    samples, rate = files.length(source)
+    pieces = vocoder.resynthesised(files.stream(source, vocoder.info.rate))
+    return pieces, samples * vocoder.info.rate // rate
 
 
-def _whole(mel: AnyMel, vocoder: Vocoder) -> tuple[AnyMel, int]:
+def _whole(mel: AnyMel, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
     samples = vocoder.samples(mel)
     if mel.ndim != 2:
         raise MelError(f"mel of shape {mel.shape}: expected ({vocoder.info.bands}, F), one mel a file")
-    return mel, samples
+    return vocoder.pieces(mel, samples), samples
 
 
 def _array(source: Path | io.BytesIO, name: str) -> AnyMel:

@@ -22,8 +22,7 @@ def vocode(source: str, out: str, vocoder: Vocoder, jobs: int = 1, stream: bool 
     """Speak a mel or a recording, or many, at the vocoder's sample rate.
 
     A mel of F frames becomes exactly F·hop samples; a recording, mixed down and resampled to the vocoder's rate,
-    exactly as many as it has there. Beyond a few copies of the mel, and of the recording where there is one, memory is
-    bounded.
+    exactly as many as it has there. Beyond a few copies of a mel memory is bounded, however long a recording.
 
     Args:
         source: a mel (M, F) of floats in the vocoder's convention (.npy, .npz, .pt) or a sound file; a folder of them;
@@ -72,8 +71,7 @@ def spoken(source: str, vocoder: Vocoder, stream: bool) -> Iterator[Wave]:
     _require_streamable(source, stream)
     if stream:
         return _streamed(vocoder)
-    mel, samples = sources.mel_and_length(Path(source), vocoder)
-    return _shown(vocoder.pieces(mel, samples), samples)
+    return _shown(*sources.spoken(Path(source), vocoder))
 
 
 def _require_streamable(source: str, stream: bool) -> None:
@@ -105,9 +103,9 @@ def _many(pairs: list[Pair], vocoder: Vocoder, jobs: int) -> None:
 
 
 def _file(pair: Pair, vocoder: Vocoder) -> None:
-    mel, samples = sources.mel_and_length(pair.source, vocoder)
+    pieces, _ = sources.spoken(pair.source, vocoder)
     with files.writing(pair.out, vocoder.info.rate) as put:
-        for piece in vocoder.pieces(mel, samples):
+        for piece in pieces:
             put(piece)
 
 

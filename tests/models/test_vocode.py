@@ -14,7 +14,7 @@ import soundfile
 import torch
 from torch import nn
 
-from basis_melgan.audio import files
+from basis_melgan.audio import files, mel_chunks
 from basis_melgan.audio.mel import convention, mel_spectrogram
 from basis_melgan.config import Config, Convention, Frames, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import AudioError, BasisMelGANError, ConfigurationError, MelError, ModelFileError, OutputError
@@ -196,6 +196,17 @@ def test_a_recording_is_spoken_from_its_mel(model: Path, speaker: Vocoder) -> No
     mel = mel_spectrogram(wave, "paper", Frames())
     expected = whole(model, mel)[: wave.size]
     np.testing.assert_allclose(speaker.resynthesise(wave, RATE), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["paper", "hifigan"])
+def test_a_recording_in_pieces_is_spoken_as_the_whole(name: Convention, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(mel_chunks, "CHUNK", 5)
+    speaker = open_vocoder(released(tmp_path / "vocoder.safetensors", name))
+    wave = files.read(CLIPS[0], 20_000, 30_001)[0]
+    whole = speaker.resynthesise(wave, RATE)
+    pieces = list(speaker.resynthesised(np.split(wave, [1, 9_000, 9_000, 25_000])))
+    assert len(pieces) > 2
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-4)
 
 
 def test_an_uncentred_mel_loses_nothing_at_the_end(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""The mel of a wave that comes in pieces, in bounded memory."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from basis_melgan.audio.mel import Array, convention, mel_spectrogram
+from basis_melgan.config import Frames
+
+CHUNK = 1_000  # mel frames, about ten seconds
+
+
+def covering(wave: Array, name: str, frames: Frames) -> Array:
+    """A wave (T,) with the silence after it without which an uncentred convention would drop its last samples."""
+    if wave.size and not convention(name).centred:
+        return np.pad(wave, (0, -wave.size % frames.hop))
+    return wave
+
+
+def mel_chunks(pieces: Iterable[Array], name: str, frames: Frames) -> Iterator[Array]:
+    """Mel chunks (M, n) of a wave in consecutive pieces (T,): together `mel_spectrogram` of the whole, covered.
+
+    Raises:
+        MelError: as `mel_spectrogram`.
+    """
+    hop = frames.hop
+    around = (
+        convention(name).window // hop + 2
+    )  # frames, farther than which no window reaches; it begins a sample early
+    kept, skipped = np.zeros(0, np.float32), 0  # samples from some frame on, and frames of them that are said already
+    for piece in pieces:
+        kept = np.concatenate([kept, piece])
+        ready = kept.size // hop - around  # frames whose windows end within what there is
+        if ready < skipped + CHUNK:
+            continue
+        yield mel_spectrogram(kept[: (ready + around) * hop], name, frames)[:, skipped:ready]
+        kept, skipped = kept[(ready - around) * hop :], around
+    yield mel_spectrogram(covering(kept, name, frames), name, frames)[:, skipped:]
