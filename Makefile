@@ -15,6 +15,7 @@ SEEN ?= data
 UNSEEN ?= unseen
 # Logs of the trainings behind pretrained/, thinned.
 RUNS := $(shell echo $(foreach name,speech-24k speech-24k-small speech-24k-live paper-24k,$(name)=docs/runs/$(name)) | tr ' ' ',')
+SIZES := $(foreach name,speech-24k speech-24k-small speech-24k-live,pretrained/$(name).safetensors)
 SYSTEMS := pretrained/speech-24k.safetensors pretrained/paper-24k.safetensors griffin-lim world recording
 
 # Vocoders that `make bench` measures in floating point too.
@@ -65,6 +66,8 @@ pipeline: $(READY) ## all stages, on the bundled clips at tiny size in 5 minutes
 results: $(READY) ## measure what pretrained/ holds on the corpora in SEEN and UNSEEN; writes docs/results.md and docs/report.html
 	$(RUN) compare $(SYSTEMS) --corpus $(SEEN) --out results/seen --force
 	$(RUN) compare $(SYSTEMS) --corpus $(UNSEEN) --out results/unseen --force
+	$(RUN) compare $(SIZES) --corpus $(SEEN) --out results/sizes-seen --quick --force
+	$(RUN) compare $(SIZES) --corpus $(UNSEEN) --out results/sizes-unseen --quick --force
 	$(RUN) compare pretrained/paper-24k.safetensors griffin-lim:4 griffin-lim world --corpus $(SEEN) --out results/bar --quick --force
 	$(RUN) analyse pretrained/separator-24k.safetensors $(SEEN) results/separator --count 80 --basis --force
 	$(RUN) complexity > results/complexity.md

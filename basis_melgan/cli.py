@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from basis_melgan import __version__
-from basis_melgan.config import Config, nearest
+from basis_melgan.config import Config, EngineName, nearest
 from basis_melgan.errors import BasisMelGANError, ConfigurationError
 
 Split = Literal["train", "validation", "test"]
-EngineName = Literal["onnx", "openvino", "torch"]
 
 
 def prepare(recipe: str, out: Path, *, config: Config, source: Path | None = None, jobs: int | None = None) -> None:

@@ -23,6 +23,7 @@ Span = tuple[float, float]
 # window shapes and levels are learned, of `taps` every tap of the cosines, whose Hilbert transforms are the sines.
 Form = Literal["free", "pairs", "taps"]
 Spacing = Literal["linear", "mixed", "fourier"]
+EngineName = Literal["onnx", "openvino", "torch"]  # what runs a vocoder
 
 LOSS_WEIGHTS = {
     "weights/l1": 1.0,

@@ -24,9 +24,8 @@ def mel_chunks(pieces: Iterable[Array], name: str, frames: Frames) -> Iterator[A
         MelError: as `mel_spectrogram`.
     """
     hop = frames.hop
-    around = (
-        convention(name).window // hop + 2
-    )  # frames, farther than which no window reaches; it begins a sample early
+    # Frames beyond which no window reaches; pre-emphasis begins a sample before it.
+    around = convention(name).window // hop + 2
     kept, skipped = np.zeros(0, np.float32), 0  # samples from some frame on, and frames of them that are said already
     for piece in pieces:
         kept = np.concatenate([kept, piece])

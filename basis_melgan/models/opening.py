@@ -1,13 +1,11 @@
 """Which engine runs which vocoder: the one place where all of them are known."""
 
 from pathlib import Path
-from typing import Literal
 
+from basis_melgan.config import EngineName
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.inference.onnx import located
 from basis_melgan.inference.vocoder import Vocoder
-
-EngineName = Literal["onnx", "openvino", "torch"]
 
 
 def open_vocoder(
