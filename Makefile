@@ -61,7 +61,7 @@ pipeline: $(READY) ## all stages, on the bundled clips at tiny size in 5 minutes
 	$(RUN) train-separator $(OUT)/corpus $(OUT)/separator --config $(PRESET)
 	$(RUN) analyse $(OUT)/separator/separator.safetensors $(OUT)/corpus $(OUT)/analysis --force
 	$(RUN) train-vocoder $(OUT)/corpus $(OUT)/vocoder --separator $(OUT)/separator/separator.safetensors --config $(PRESET)
-	$(RUN) evaluate $(OUT)/vocoder/vocoder.safetensors $(OUT)/corpus --json $(OUT)/results.json
+	$(RUN) evaluate $(OUT)/vocoder/vocoder.safetensors $(OUT)/corpus --json $(OUT)/results.json --waves $(OUT)/spoken
 
 results: $(READY) ## measure what pretrained/ holds on the corpora in SEEN and UNSEEN; writes docs/results.md and docs/report.html
 	$(RUN) compare $(SYSTEMS) --corpus $(SEEN) --out results/seen --force

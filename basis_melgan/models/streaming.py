@@ -156,7 +156,8 @@ def _convolve(convolution: Convolution, hidden: Tensor, cache: Cache) -> tuple[T
     """What a convolution makes of its last n frames (B, C, n), late by what it sees ahead, and those frames as late."""
     joined = cache.join(hidden, sum(convolution.around))
     made = F.conv1d(joined, convolution.weight, convolution.bias, groups=convolution.groups)
-    return made, joined[..., convolution.around[0] :][..., : hidden.shape[2]]
+    back, ahead = convolution.around
+    return made, joined[..., back : -ahead or None]
 
 
 class StreamedMelGAN(Streamed):
@@ -237,7 +238,7 @@ def _reflect(hidden: Tensor, reach: int, cache: Cache, first: Tensor, frames: Te
     places = (start + torch.arange(count + 2 * reach, device=hidden.device)).abs()
     places = torch.where(places > last, 2 * last - places, places)
     inside = (places - start).clamp(0, count + 2 * reach - 1)  # what no frame of the whole needs may be anything
-    return joined.index_select(2, inside), joined[..., reach:][..., :count]
+    return joined.index_select(2, inside), joined[..., reach:-reach]
 
 
 def streamed(generator: Generator | FrameRateGenerator) -> Streamed:
