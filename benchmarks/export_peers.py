@@ -53,8 +53,8 @@ def main(out: Path, names: list[str]) -> None:
         whole = graph(model, info)
         save(out / f"{name}.onnx", whole, info)
         mel = swelling_mel(info, CALIBRATION)
-        first, *others = chosen(whole, ())
-        left = [first, *(layer for layer in ("head.signals", "head.energy") if layer in others)]
+        layers = chosen(whole, ())
+        left = [layer for layer in ("head.signals", "head.energy") if layer in layers]
         save(out / f"{name}-int8.onnx", quantise(whole, [{"mel": mel[None]}], left), info, "int8")
 
 
