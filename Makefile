@@ -13,9 +13,9 @@ OUT ?= runs/$(RECIPE)-$(PRESET)
 # Prepared corpora of the voices that the released models know, and of voices that they do not.
 SEEN ?= data
 UNSEEN ?= unseen
+SPEECH := speech-24k speech-24k-small speech-24k-live
 # Logs of the trainings behind pretrained/, thinned.
-RUNS := $(shell echo $(foreach name,speech-24k speech-24k-small speech-24k-live paper-24k,$(name)=docs/runs/$(name)) | tr ' ' ',')
-SIZES := $(foreach name,speech-24k speech-24k-small speech-24k-live,pretrained/$(name).safetensors)
+RUNS := $(shell echo $(foreach name,$(SPEECH) paper-24k,$(name)=docs/runs/$(name)) | tr ' ' ',')
 SYSTEMS := pretrained/speech-24k.safetensors pretrained/paper-24k.safetensors griffin-lim world recording
 
 # Vocoders that `make bench` measures in floating point too.
@@ -56,7 +56,7 @@ demo: ## install what speaking needs into demo/venv alone, and speak a recording
 	demo/venv/bin/pip install --quiet . pillow
 	demo/venv/bin/python examples/demo.py demo
 
-pipeline: $(READY) ## all stages, on the bundled clips at tiny size in 5 minutes; RECIPE=festvox-ru PRESET=cpu: hours
+pipeline: $(READY) ## all stages, on the bundled clips at tiny size in 6 minutes; RECIPE=festvox-ru PRESET=cpu: hours
 	$(RUN) prepare $(RECIPE) $(OUT)/corpus $(if $(SOURCE),--source $(SOURCE)) --config $(PRESET)
 	$(RUN) train-separator $(OUT)/corpus $(OUT)/separator --config $(PRESET)
 	$(RUN) analyse $(OUT)/separator/separator.safetensors $(OUT)/corpus $(OUT)/analysis --force
@@ -66,8 +66,8 @@ pipeline: $(READY) ## all stages, on the bundled clips at tiny size in 5 minutes
 results: $(READY) ## measure what pretrained/ holds on the corpora in SEEN and UNSEEN; writes docs/results.md and docs/report.html
 	$(RUN) compare $(SYSTEMS) --corpus $(SEEN) --out results/seen --force
 	$(RUN) compare $(SYSTEMS) --corpus $(UNSEEN) --out results/unseen --force
-	$(RUN) compare $(SIZES) --corpus $(SEEN) --out results/sizes-seen --quick --force
-	$(RUN) compare $(SIZES) --corpus $(UNSEEN) --out results/sizes-unseen --quick --force
+	$(RUN) compare $(SPEECH:%=pretrained/%.safetensors) --corpus $(SEEN) --out results/sizes-seen --quick --force
+	$(RUN) compare $(SPEECH:%=pretrained/%.safetensors) --corpus $(UNSEEN) --out results/sizes-unseen --quick --force
 	$(RUN) compare pretrained/paper-24k.safetensors griffin-lim:4 griffin-lim world --corpus $(SEEN) --out results/bar --quick --force
 	$(RUN) analyse pretrained/separator-24k.safetensors $(SEEN) results/separator --count 80 --basis --force
 	$(RUN) complexity > results/complexity.md
@@ -80,7 +80,7 @@ bench: $(READY) ## measure how fast pretrained/ and peers are in ONNX Runtime; w
 	$(BIN)/python benchmarks/export_peers.py results/peers $(PEERS)
 	for name in $(FLOATING); do \
 		$(RUN) export pretrained/$$name.safetensors results/float32/$$name.onnx --force || exit 1; done
-	$(RUN) bench speech-24k speech-24k-small speech-24k-live $(FLOATING:%=results/float32/%.onnx) \
+	$(RUN) bench $(SPEECH) $(FLOATING:%=results/float32/%.onnx) \
 		$(foreach peer,$(PEERS),results/peers/$(peer).onnx results/peers/$(peer)-int8.onnx) \
 		--json results/bench.json > results/bench.md
 	$(call included,docs/benchmarks)

@@ -102,8 +102,7 @@ class Vocoder:
         Raises:
             MelError: as `mel`.
         """
-        wave = self._resampled(wave, rate)
-        return self._speak(self.mel(wave, self.info.rate))[: wave.size]
+        return np.concatenate(list(self.resynthesised([self._resampled(wave, rate)])))
 
     def resynthesised(self, pieces: Iterable[Wave]) -> Iterator[Wave]:
         """Speak a recording again that comes in consecutive pieces (T,) at the vocoder's rate, in as many samples.

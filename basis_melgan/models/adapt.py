@@ -28,12 +28,12 @@ def adaptable(was: Config, now: Config) -> bool:
 def adapted(state: State, was: Config, now: Config) -> State:
     """Parameters for the generator of `now`, from those of the generator of `was`, which is `adaptable`.
 
-    Only frame-rate generators have what may differ. Of each block's hidden channels the strongest stay: what a channel
-    adds is at most the product of the norms of the weights into it and out of it. Taps keep their distance to the frame
-    that they are for; those beyond what the generator may see ahead go. Where basis signals then begin later, phases
-    turn as far as their frequencies do in between.
+    Only frame-rate generators have what may differ, so those of others stay. Of each block's hidden channels the
+    strongest stay: what a channel adds is at most the product of the norms of the weights into it and out of it. Taps
+    keep their distance to the frame that they are for; those beyond what the generator may see ahead go. Where basis
+    signals then begin later, phases turn as far as their frequencies do in between.
     """
-    if was.generator == now.generator:
+    if was.generator == now.generator or now.generator.kind != "convnext":
         return state
     state = dict(state)
     for block in range(now.generator.blocks):

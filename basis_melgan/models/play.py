@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from basis_melgan.audio.files import Wave
 from basis_melgan.errors import OutputError
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models.vocode import spoken
+from basis_melgan.models.vocode import require_streamable, spoken
 
 
 def play(source: str, vocoder: Vocoder, stream: bool = False) -> None:
@@ -23,6 +23,7 @@ def play(source: str, vocoder: Vocoder, stream: bool = False) -> None:
         AudioError: the source is neither kind of file, cannot be decoded, is empty, or holds NaN or infinite samples.
         MelError: the mel does not fit the vocoder, or is empty or damaged.
     """
+    require_streamable(source, stream)
     pieces = spoken(source, vocoder, stream)
     with _loudspeaker(vocoder.info.rate) as put:
         for piece in pieces:

@@ -142,14 +142,14 @@ class StreamedFrameRate(Streamed):
             seen, passed = _convolve(block.depthwise, hidden, cache)
             late += block.depthwise.around[1]
             hidden = _within(passed + block.mix(seen), _places(first, late, count), frames)
-        cosines, sines = net.weigh(hidden, cache.join(mel, late)[..., :count])
+        said = net.weigh(hidden, cache.join(mel, late)[..., :count])
         places = _places(first, late, count).repeat_interleave(net.weights_per_mel)
-        inside = _inside(places, frames, cosines.dtype)[:, None]
+        inside = _inside(places, frames, said[0].dtype)[:, None]
+        cosines, sines = (weights * inside for weights in said)
         if self.basis is not None:
-            wave: Tensor = self.basis(cosines * inside, sines * inside)
+            wave: Tensor = self.basis(cosines, sines)
             return wave
-        weights = (torch.cat([cosines, sines], dim=2) * inside).transpose(1, 2)
-        return overlap_add(weights, net.basis.signals, net.basis.stride)
+        return overlap_add(torch.cat([cosines, sines], dim=2).transpose(1, 2), net.basis.signals, net.basis.stride)
 
 
 def _convolve(convolution: Convolution, hidden: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:

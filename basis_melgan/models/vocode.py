@@ -42,7 +42,7 @@ def vocode(source: str, out: str, vocoder: Vocoder, jobs: int = 1, stream: bool 
     """
     if jobs < 1:
         raise ConfigurationError(f"jobs: {jobs}; use 1 or more")
-    _require_streamable(source, stream)
+    require_streamable(source, stream)
     pairs = [Pair(Path(source), Path(out))] if source == STANDARD else sources.pairs(source, Path(out))
     single = pairs[0].out == Path(out)
     if out == STANDARD and not single:
@@ -61,20 +61,23 @@ def spoken(source: str, vocoder: Vocoder, stream: bool) -> Iterator[Wave]:
     Args:
         source: a mel or a sound file, or ``-``.
         vocoder: what speaks.
-        stream: read frames from standard input as they come.
+        stream: read frames from standard input as they come; the source is `require_streamable`.
 
     Raises:
-        ConfigurationError: `stream` without standard input.
         AudioError: the source is neither kind of file, cannot be decoded, is empty, or holds NaN or infinite samples.
         MelError: the mel does not fit the vocoder, or is empty or damaged.
     """
-    _require_streamable(source, stream)
     if stream:
         return _streamed(vocoder)
     return _shown(*sources.spoken(Path(source), vocoder))
 
 
-def _require_streamable(source: str, stream: bool) -> None:
+def require_streamable(source: str, stream: bool) -> None:
+    """Refuse to stream from anything but standard input.
+
+    Raises:
+        ConfigurationError: `stream` without standard input.
+    """
     if stream and source != STANDARD:
         raise ConfigurationError(f"stream: frames come from standard input, not from {source}; give - as the source")
 
@@ -104,9 +107,7 @@ def _many(pairs: list[Pair], vocoder: Vocoder, jobs: int) -> None:
 
 def _file(pair: Pair, vocoder: Vocoder) -> None:
     pieces, _ = sources.spoken(pair.source, vocoder)
-    with files.writing(pair.out, vocoder.info.rate) as put:
-        for piece in pieces:
-            put(piece)
+    _put(pieces, str(pair.out), vocoder)
 
 
 def _streamed(vocoder: Vocoder) -> Iterator[Wave]:

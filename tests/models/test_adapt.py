@@ -67,6 +67,14 @@ def test_a_tone_keeps_its_phase_when_the_basis_reaches_less_ahead() -> None:
     torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
 
 
+def test_what_a_generator_does_not_have_changes_nothing() -> None:
+    was = replace(FAST, generator=replace(load("paper").generator, hidden=12))
+    now = replace(was, generator=replace(was.generator, hidden=7, lookahead=1))
+    state = {"network.0.weight": torch.randn(3)}
+    assert adaptable(was, now)
+    assert adapted(state, was, now) == state
+
+
 def test_what_has_other_sizes_cannot_be_adapted() -> None:
     assert adaptable(changed(), changed(activation="gelu"))
     assert not adaptable(changed(), changed(hidden=13))
