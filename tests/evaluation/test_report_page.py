@@ -78,7 +78,7 @@ class Browser:
 
     def until(self, condition: str) -> None:
         """Wait until a condition holds in the page."""
-        for _ in range(1_500):
+        for _ in range(500):
             if self.run(condition):
                 return
             time.sleep(0.02)
