@@ -365,7 +365,8 @@ def _read(kind: Any, value: Any, key: str) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
         kinds, named = get_type_hints(kind), {f"{key}.{name}".lstrip("."): name for name in value}
         for path, name in named.items():
-            _require(name in kinds, f"unknown key {path}{nearest(path, keys())}")
+            if name not in kinds:
+                raise ConfigurationError(f"unknown key {path}{nearest(path, keys())}")
         return kind(**{name: _read(kinds[name], value[name], path) for path, name in named.items()})  # type: ignore[operator]
     if origin is UnionType:  # always `something | None` here
         return None if value is None else _read(inner[0], value, key)

@@ -26,6 +26,8 @@ SECONDS = 10.0  # of audio, of the real-time factors
 THREADS = (1, 2)
 CHUNKS = (10, 20, 100)  # ms of audio, in whole mel frames
 LENGTHS = (1, 10, 60, 600)  # seconds of audio, for which the cost is to be the same
+BEGUN = 50  # mel frames that each speaks before its turn, since the systems before took the caches
+REST = 0.1  # seconds before each turn, in which threads of the system before cease to spin
 SPOKEN = 5.0  # seconds of the recording that a whole command speaks
 # The most that a process has had resident, in KiB; what the parent had before it started does not count.
 HIGH_WATER = "open('/proc/self/status').read().split('VmHWM:')[1].split()[0]"
@@ -116,6 +118,8 @@ def measure(systems: Sequence[str], rounds: int) -> tuple[list[Speed], dict[str,
     for turn in track(range(rounds + 1), "in turns", console=Console(stderr=True)):
         for threads, each in speakers.items():
             for place, (speaker, mel) in enumerate(zip(each, mels, strict=True)):
+                time.sleep(REST)
+                speaker(mel[:, :BEGUN])
                 taken = _timed(partial(speaker, mel)) / SECONDS
                 if turn:  # the first is to warm up
                     factors[place][threads].append(taken)

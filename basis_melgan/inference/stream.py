@@ -9,7 +9,7 @@ from basis_melgan.inference.engine import UNENDING, Array, Engine
 from basis_melgan.inference.mels import AnyMel
 from basis_melgan.inference.scales import MelScale
 
-WINDOW = 1_000  # mel frames that are given to the engine at once, about ten seconds
+WINDOW = 500  # mel frames that are given to the engine at once: fewer are slow to begin, more outgrow the caches
 
 
 class Stream:

@@ -1,5 +1,7 @@
 """The basis: N short signals that weights add up to a wave."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -53,12 +55,19 @@ class Mirrored(nn.Module):
     def forward(self, cosines: Tensor, sines: Tensor) -> Tensor:
         """What `overlap_add` makes of weights of cosines and of sines (B, K, P) each: (B, (K − 1)·stride + L)."""
         one, other = cosines @ self.even, sines @ self.odd
-        return _add_frames(torch.cat([one + other, (one - other).flip(2)], dim=2), self.stride)
+        first = torch.split(one + other, self.stride, dim=2)
+        last = torch.split(one - other, self.stride, dim=2)  # runs from the end of a frame back to its middle
+        halfway = len(first)  # strides
+        late = _staggered(last[::-1]).flip(2)
+        return (F.pad(_staggered(first), (0, 0, 0, halfway)) + F.pad(late, (0, 0, halfway, 0))).flatten(1)
 
 
 def mirrored(basis: Basis) -> bool:
-    """Whether the first half of a basis's signals mirror themselves about their middle, and the others negated."""
-    if len(basis.signals) % 2 or basis.signals.shape[1] % 2:
+    """Whether the first half of a basis's signals mirror themselves about their middle, and the others negated.
+
+    Their halves must be whole strides.
+    """
+    if len(basis.signals) % 2 or basis.signals.shape[1] % (2 * basis.stride):
         return False
     (even, odd), (even_again, odd_again) = (half.chunk(2) for half in _halves(basis))
     return torch.allclose(even, even_again, atol=ALIKE) and torch.allclose(odd, -odd_again, atol=ALIKE)
@@ -90,8 +99,11 @@ def overlap_add(weights: Tensor, signals: Tensor, stride: int) -> Tensor:
 
 def _add_frames(products: Tensor, stride: int) -> Tensor:
     """Wave (B, (K − 1)·stride + L) of frames (B, K, L), each laid `stride` samples after the one before."""
-    pieces = torch.split(products, stride, dim=2)
+    return _staggered(torch.split(products, stride, dim=2)).flatten(1)
+
+
+def _staggered(pieces: Sequence[Tensor]) -> Tensor:
+    """Sum (B, K + n − 1, S) of n pieces (B, K, S), each a row later than the one before."""
     last = len(pieces) - 1
     shifted = [F.pad(piece, (0, 0, place, last - place)) for place, piece in enumerate(pieces)]
-    wave: Tensor = sum(shifted[1:], shifted[0])
-    return wave.flatten(1)
+    return sum(shifted[1:], shifted[0])

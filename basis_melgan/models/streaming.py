@@ -39,6 +39,12 @@ class Cache:
         self.keep(joined[..., hidden.shape[2] :])
         return joined
 
+    def join_rows(self, rows: Tensor, frames: int) -> Tensor:
+        """The same of frames as rows (B, n, C)."""
+        joined = torch.cat([self.take(frames, rows.shape[2]), rows], dim=1)
+        self.keep(joined[:, rows.shape[1] :])
+        return joined
+
     def next(self) -> Tensor:
         """The state (B, S) for the next chunk."""
         return torch.cat(self.written, dim=1)
@@ -133,31 +139,35 @@ class StreamedFrameRate(Streamed):
         self.basis = Mirrored(generator.basis) if mirrored(generator.basis) else None
 
     def _ring(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
-        net, count, late = self.generator, mel.shape[2], 0
-        mel = _within(mel, _places(first, late, count), frames)
-        seen, _ = _convolve(net.embed, mel, cache)
-        late += net.embed.around[1]
-        hidden = _within(net.begin(seen), _places(first, late, count), frames)
+        net, count = self.generator, mel.shape[2]
+        places = _places(first, net.late, net.late + count)  # from those of the last layer to the mel's own
+        inside = _inside(places, frames, mel.dtype)[:, None]
+
+        def within(rows: Tensor, late: int) -> Tensor:
+            return rows * inside[net.late - late : -late or None]
+
+        heard = within(mel.transpose(1, 2), 0)
+        seen, _ = _convolve(net.embed, heard, cache)
+        late = net.embed.around[1]
+        hidden = within(net.first_norm(seen), late)
         for block in cast(Iterable[Block], net.trunk):
             seen, passed = _convolve(block.depthwise, hidden, cache)
             late += block.depthwise.around[1]
-            hidden = _within(passed + block.mix(seen), _places(first, late, count), frames)
-        said = net.weigh(hidden, cache.join(mel, late)[..., :count])
-        places = _places(first, late, count).repeat_interleave(net.weights_per_mel)
-        inside = _inside(places, frames, said[0].dtype)[:, None]
-        cosines, sines = (weights * inside for weights in said)
+            hidden = within(passed + block.mix(seen), late)
+        said = net.weigh(hidden, cache.join_rows(heard, late)[:, :count])
+        spoken = inside[:count].repeat_interleave(net.weights_per_mel, dim=0)
+        cosines, sines = (weights * spoken for weights in said)
         if self.basis is not None:
             wave: Tensor = self.basis(cosines, sines)
             return wave
         return overlap_add(torch.cat([cosines, sines], dim=2).transpose(1, 2), net.basis.signals, net.basis.stride)
 
 
-def _convolve(convolution: Convolution, hidden: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:
-    """What a convolution makes of its last n frames (B, C, n), late by what it sees ahead, and those frames as late."""
-    joined = cache.join(hidden, sum(convolution.around))
-    made = F.conv1d(joined, convolution.weight, convolution.bias, groups=convolution.groups)
+def _convolve(convolution: Convolution, rows: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:
+    """What a convolution makes of its last n frames (B, n, C), late by what it sees ahead, and those frames as late."""
     back, ahead = convolution.around
-    return made, joined[..., back : -ahead or None]
+    joined = cache.join_rows(rows, back + ahead)
+    return convolution(joined), joined[:, back : -ahead or None]
 
 
 class StreamedMelGAN(Streamed):

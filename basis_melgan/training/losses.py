@@ -100,14 +100,28 @@ def stft_magnitude(wave: Tensor, resolution: tuple[int, int, int]) -> Tensor:
     return (power + MAGNITUDE_FLOOR**2).sqrt()
 
 
-def stft_losses(estimate: Tensor, target: Tensor, resolutions: Sequence[tuple[int, int, int]]) -> dict[str, Tensor]:
+class Spectra:
+    """STFT magnitudes of a wave (B, T): what several losses read at one resolution is transformed once."""
+
+    def __init__(self, wave: Tensor) -> None:
+        self.wave = wave.float()
+        self._found: dict[tuple[int, int, int], Tensor] = {}
+
+    def at(self, resolution: tuple[int, int, int]) -> Tensor:
+        """Magnitudes (B, bins, frames), of `stft_magnitude`."""
+        if resolution not in self._found:
+            self._found[resolution] = stft_magnitude(self.wave, resolution)
+        return self._found[resolution]
+
+
+def stft_losses(estimate: Spectra, target: Spectra, resolutions: Sequence[tuple[int, int, int]]) -> dict[str, Tensor]:
     """Multi-resolution STFT loss (arXiv 1910.11480, equations 4 to 6), mean over items and resolutions.
 
     Each item's magnitudes are compared with its own target's, so that a batch divided among processes gives the same.
 
     Args:
-        estimate: (B, T).
-        target: (B, T).
+        estimate: of waves (B, T).
+        target: of waves (B, T).
         resolutions: (FFT, hop, window) in samples.
 
     Returns:
@@ -116,7 +130,7 @@ def stft_losses(estimate: Tensor, target: Tensor, resolutions: Sequence[tuple[in
     """
     convergence, log_magnitude = [], []
     for resolution in resolutions:
-        ours, theirs = stft_magnitude(estimate.float(), resolution), stft_magnitude(target.float(), resolution)
+        ours, theirs = estimate.at(resolution), target.at(resolution)
         distance = (theirs - ours).square().mean(dim=(1, 2)).sqrt()
         convergence.append((distance / theirs.square().mean(dim=(1, 2)).sqrt()).mean())
         log_magnitude.append(F.l1_loss(ours.log(), theirs.log()))
@@ -126,22 +140,21 @@ def stft_losses(estimate: Tensor, target: Tensor, resolutions: Sequence[tuple[in
     }
 
 
-def mel_loss(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
+def mel_loss(estimate: Spectra, target: Spectra, rate: int) -> Tensor:
     """Multi-scale mel distance (arXiv 2306.06546, section 3.4): mean |ln mel − ln mel̂| over items, scales and bands.
 
     Where a spectrum is noise, no estimate meets its bins; a band holds the mean of several, which it can meet. So this
     teaches the envelope sooner than the STFT losses do.
 
     Args:
-        estimate: (B, T).
-        target: (B, T).
+        estimate: of waves (B, T).
+        target: of waves (B, T).
         rate: of both, in Hz.
     """
     distances = []
     for window, bands in MEL_SCALES:
-        filters = torch.from_numpy(mel_triangles(bands, window, rate)).to(estimate.device)
-        resolution = (window, window // 4, window)
-        ours, theirs = (filters @ stft_magnitude(wave.float(), resolution) for wave in (estimate, target))
+        filters = torch.from_numpy(mel_triangles(bands, window, rate)).to(estimate.wave.device)
+        ours, theirs = (filters @ spectra.at((window, window // 4, window)) for spectra in (estimate, target))
         distances.append(F.l1_loss(ours.log(), theirs.log()))
     return torch.stack(distances).mean()
 

@@ -203,9 +203,10 @@ class VocoderTask:
         factor = schedule.trapezoid(step, self.steps, training.warmup, training.cooldown)
         spoken: Spoken = self.generator(batch["mel"])
         target = self._target(batch)
-        found = losses.stft_losses(spoken.wave, target, self.run.config.discriminators.resolutions)
+        ours, theirs = losses.Spectra(spoken.wave), losses.Spectra(target)
+        found = losses.stft_losses(ours, theirs, self.run.config.discriminators.resolutions)
         if training.loss_weights["mel/l1"] > 0:
-            found["mel/l1"] = losses.mel_loss(spoken.wave, target, self.run.config.frames.sample_rate)
+            found["mel/l1"] = losses.mel_loss(ours, theirs, self.run.config.frames.sample_rate)
         if training.aims_at_pairs:
             found |= losses.pair_losses(spoken.weights, self._pair_targets(target))
         if adversarial:
@@ -293,7 +294,8 @@ class VocoderTask:
             recording, mel = self.dataset.mels.excerpt(path, 0, config.frames.mel_frames(samples))
             spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
             target = torch.from_numpy(recording)[None].to(self.engine.device)
-            found.append(losses.stft_losses(spoken.wave, target, config.discriminators.resolutions))
+            ours, theirs = losses.Spectra(spoken.wave), losses.Spectra(target)
+            found.append(losses.stft_losses(ours, theirs, config.discriminators.resolutions))
             if index == 0:
                 board.add_audio("audio/spoken", spoken.wave[0].clamp(-1, 1), step, config.frames.sample_rate)
                 board.add_audio("audio/recording", target[0], step, config.frames.sample_rate)

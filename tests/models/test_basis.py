@@ -71,9 +71,10 @@ def test_synthesis_keeps_full_precision_under_bf16() -> None:
     torch.testing.assert_close(wave, basis(weights), atol=0.0, rtol=0.0)
 
 
+@pytest.mark.parametrize("length", [16, 32, 48])
 @pytest.mark.parametrize("spacing", ["linear", "mixed"])
-def test_pairs_are_added_up_from_their_halves(spacing: str) -> None:
-    frames = Frames(hop=8, basis_length=32, stride=8)
+def test_pairs_are_added_up_from_their_halves(spacing: str, length: int) -> None:
+    frames = Frames(hop=8, basis_length=length, stride=8)
     basis = Basis(24, frames)
     basis.signals.data = torch.from_numpy(quadrature_pairs(12, spacing, frames).signals).float()
     assert mirrored(basis)
@@ -91,3 +92,10 @@ def test_pairs_that_do_not_mirror_are_told(change: str) -> None:
     assert not mirrored(basis)
     assert not mirrored(build(8, 30, 15))
     assert not mirrored(build(7, 30, 15))
+
+
+def test_pairs_whose_halves_are_no_whole_strides_are_told() -> None:
+    frames = Frames(hop=8, basis_length=24, stride=8)
+    basis = Basis(24, frames)
+    basis.signals.data = torch.from_numpy(quadrature_pairs(12, "linear", frames).signals).float()
+    assert not mirrored(basis)

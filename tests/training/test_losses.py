@@ -25,6 +25,14 @@ def speech(clip: int, samples: int = 12_000) -> torch.Tensor:
     return torch.from_numpy(files.read(CLIPS[clip], 12_000, samples)[0])
 
 
+def stft_losses(estimate: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+    return losses.stft_losses(losses.Spectra(estimate), losses.Spectra(target), RESOLUTIONS)
+
+
+def mel_loss(estimate: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return losses.mel_loss(losses.Spectra(estimate), losses.Spectra(target), 24_000)
+
+
 def tones(samples: int = 4_800) -> tuple[torch.Tensor, torch.Tensor]:
     """Two waves without mean, of equal energy and orthogonal to each other: whole periods of a sine and a cosine."""
     phase = 2 * torch.pi * 20 * torch.arange(samples, dtype=torch.float64) / samples
@@ -129,7 +137,7 @@ def test_stft_losses_are_auralosss(name: str, monkeypatch: pytest.MonkeyPatch) -
         w_log_mag=float(name == "stft/log_magnitude"),
         eps=1e-12,
     )
-    found = losses.stft_losses(estimate, target, RESOLUTIONS)[name]
+    found = stft_losses(estimate, target)[name]
     items = zip(estimate, target, strict=True)  # one by one, since auraloss takes a batch for one long item
     expected = np.mean([oracle(ours[None, None], theirs[None, None]).item() for ours, theirs in items])
     assert found.item() == pytest.approx(expected, rel=5e-4)
@@ -149,15 +157,15 @@ def test_magnitudes_are_those_of_numpys_transform() -> None:
 @pytest.mark.parametrize("gain", [0.5, 1.0, 1.7])
 def test_a_wrong_level_costs_what_it_is(gain: float) -> None:
     target = torch.randn(3, 6_000)
-    found = losses.stft_losses(gain * target, target, RESOLUTIONS)
+    found = stft_losses(gain * target, target)
     assert found["stft/convergence"].item() == pytest.approx(abs(gain - 1), abs=1e-4)
     assert found["stft/log_magnitude"].item() == pytest.approx(abs(math.log(gain)), abs=1e-3)
 
 
 def test_every_item_counts_the_same_whatever_its_level_and_company() -> None:
     estimate, target = torch.randn(2, 4, 4_000) * torch.tensor([0.05, 0.2, 1.0, 3.0])[:, None]
-    whole = losses.stft_losses(estimate, target, RESOLUTIONS)
-    parts = [losses.stft_losses(estimate[i : i + 1], target[i : i + 1], RESOLUTIONS) for i in range(4)]
+    whole = stft_losses(estimate, target)
+    parts = [stft_losses(estimate[i : i + 1], target[i : i + 1]) for i in range(4)]
     for name, value in whole.items():
         assert value.item() == pytest.approx(np.mean([part[name].item() for part in parts]), rel=1e-5)
 
@@ -165,17 +173,17 @@ def test_every_item_counts_the_same_whatever_its_level_and_company() -> None:
 def test_a_silent_target_does_not_drown_the_others() -> None:
     noise, silence = 0.01 * torch.randn(1, 4_000), torch.zeros(1, 4_000)
     estimate = noise.clone().requires_grad_(True)
-    found = losses.stft_losses(estimate, silence, RESOLUTIONS)
+    found = stft_losses(estimate, silence)
     sum(found.values()).backward()
     assert found["stft/convergence"].item() < 40.0  # against 20 000 for a ratio to digital silence
     assert bool(estimate.grad.isfinite().all())
-    both_silent = losses.stft_losses(silence, silence, RESOLUTIONS)
+    both_silent = stft_losses(silence, silence)
     assert [value.item() for value in both_silent.values()] == [0.0, 0.0]
 
 
 def test_gradients_of_a_silent_estimate_are_finite() -> None:
     estimate = torch.zeros(1, 4_000, requires_grad=True)
-    sum(losses.stft_losses(estimate, torch.randn(1, 4_000), RESOLUTIONS).values()).backward()
+    sum(stft_losses(estimate, torch.randn(1, 4_000)).values()).backward()
     assert bool(estimate.grad.isfinite().all())
 
 
@@ -185,20 +193,20 @@ def test_gradients_of_a_silent_estimate_are_finite() -> None:
 @pytest.mark.parametrize("gain", [0.5, 1.0, 1.7])
 def test_a_wrong_level_costs_the_mel_what_it_is(gain: float) -> None:
     target = torch.randn(3, 6_000)
-    assert losses.mel_loss(gain * target, target, 24_000).item() == pytest.approx(abs(math.log(gain)), abs=1e-3)
+    assert mel_loss(gain * target, target).item() == pytest.approx(abs(math.log(gain)), abs=1e-3)
 
 
 def test_the_mel_forgives_what_the_bins_of_noise_do_not() -> None:
     one, other = torch.randn(1, 24_000), torch.randn(1, 24_000)
-    bins = losses.stft_losses(one, other, RESOLUTIONS)["stft/log_magnitude"].item()
+    bins = stft_losses(one, other)["stft/log_magnitude"].item()
     # The logarithm of a Rayleigh variable has a mean absolute difference of ln 2 from another's (its square's: 2 ln 2).
     assert bins == pytest.approx(math.log(2), rel=0.05)
-    assert losses.mel_loss(one, other, 24_000).item() < bins / 2
+    assert mel_loss(one, other).item() < bins / 2
 
 
 def test_gradients_of_a_silent_estimates_mel_are_finite() -> None:
     estimate = torch.zeros(1, 4_000, requires_grad=True)
-    losses.mel_loss(estimate, torch.randn(1, 4_000), 24_000).backward()
+    mel_loss(estimate, torch.randn(1, 4_000)).backward()
     assert bool(estimate.grad.isfinite().all())
 
 

@@ -49,7 +49,9 @@ def test_the_generators_adversarial_loss_is_the_judges_verdict(
             "adversarial/wave": losses.generator_adversarial_loss(made["wave"]),
             "adversarial/stft": losses.generator_adversarial_loss(made["stft"]),
             "loss/discriminators": torch.stack(told).mean(),
-            **losses.stft_losses(spoken, batch["wave"], config.discriminators.resolutions),
+            **losses.stft_losses(
+                losses.Spectra(spoken), losses.Spectra(batch["wave"]), config.discriminators.resolutions
+            ),
         }
     logs = task.step(batch, 0)
     assert {name: logs[name] for name in expected} == pytest.approx(
