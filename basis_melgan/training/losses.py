@@ -96,8 +96,7 @@ def stft_magnitude(wave: Tensor, resolution: tuple[int, int, int]) -> Tensor:
     n_fft, hop, length = resolution
     window = torch.hann_window(length, device=wave.device)
     spectrum = torch.stft(wave, n_fft, hop, length, window, pad_mode="constant", return_complex=True)
-    power = spectrum.real.square() + spectrum.imag.square()
-    return (power + MAGNITUDE_FLOOR**2).sqrt()
+    return torch.hypot(spectrum.abs(), torch.tensor(MAGNITUDE_FLOOR, device=wave.device))
 
 
 class Spectra:
