@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from basis_melgan import __version__, cli
-from basis_melgan.cli import SECTIONS, VERBS, main
+from basis_melgan import __version__, verbs
+from basis_melgan.cli import main
 from basis_melgan.config import Config
 from basis_melgan.errors import CorpusError
 from basis_melgan.parsing import arguments, load
+from basis_melgan.verbs import SECTIONS, VERBS
 
 ROOT = Path(__file__).parents[1]
 
@@ -260,8 +261,8 @@ def test_a_mistake_found_by_a_stage_is_one_line(
     def stage() -> None:
         raise CorpusError("c: no such folder;\n  prepare it first")
 
-    monkeypatch.setitem(cli.VERBS, "stage", stage)
-    monkeypatch.setitem(cli.SECTIONS, stage, ())
+    monkeypatch.setitem(verbs.VERBS, "stage", stage)
+    monkeypatch.setitem(verbs.SECTIONS, stage, ())
     assert refusal(capsys, "stage") == "c: no such folder; prepare it first"
 
 
@@ -272,10 +273,10 @@ def test_interruption_and_defects(capsys: pytest.CaptureFixture[str], monkeypatc
     def defective() -> None:
         raise ZeroDivisionError("a defect must show its traceback")
 
-    monkeypatch.setitem(cli.VERBS, "interrupted", interrupted)
-    monkeypatch.setitem(cli.VERBS, "defective", defective)
-    monkeypatch.setitem(cli.SECTIONS, interrupted, ())
-    monkeypatch.setitem(cli.SECTIONS, defective, ())
+    monkeypatch.setitem(verbs.VERBS, "interrupted", interrupted)
+    monkeypatch.setitem(verbs.VERBS, "defective", defective)
+    monkeypatch.setitem(verbs.SECTIONS, interrupted, ())
+    monkeypatch.setitem(verbs.SECTIONS, defective, ())
     assert main(["interrupted"]) == 130
     assert capsys.readouterr().err == "basis-melgan: interrupted\n"
     with pytest.raises(ZeroDivisionError):
