@@ -38,6 +38,11 @@ class Peer(nn.Module):
         self.net = PEERS[name]()
         self.basis = nn.Module()
 
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """Matrices between hidden channels, as our generators name theirs: those of Vocos's backbone."""
+        backbone = getattr(self.net, "backbone", nn.Module())
+        return [layer.weight for layer in backbone.modules() if isinstance(layer, nn.Linear)]
+
     def forward(self, mel: Tensor) -> Spoken:
         """Mel (B, M, F) to wave (B, F·hop), without weights."""
         wave = self.net(mel).float()

@@ -194,6 +194,10 @@ class FrameRateGenerator(nn.Module):
         cosines, sines = self.head(said, gains)
         return cosines.flatten(1, 2), sines.flatten(1, 2)
 
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """Matrices (A, B) between hidden channels: neither what reads the mel nor what says the weights."""
+        return [layer.weight for layer in self.trunk.modules() if isinstance(layer, nn.Linear)]
+
     def targets(self, wave: Tensor) -> Tensor:
         """Weights (B, 2P, K) that a wave (B, T) of whole strides has where the pairs are near a tight frame.
 

@@ -123,6 +123,10 @@ class Generator(nn.Module):
             if parametrize.is_parametrized(module):
                 parametrize.remove_parametrizations(module, "weight")
 
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """None: all that this generator has is convolutions."""
+        return []
+
     def rest(self, mel: Tensor) -> Tensor:
         """Response (1, N, K) to an all-zero mel of the shape of `mel`, with gradients.
 

@@ -10,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
@@ -26,6 +27,7 @@ from basis_melgan.models.melgan import Spoken
 from basis_melgan.models.tasnet import SPEECH, Separated, Separator
 from basis_melgan.training import losses, schedule
 from basis_melgan.training.engine import clip_gradient, fabric, fit, fuse, require_finite
+from basis_melgan.training.muon import Muon
 from basis_melgan.training.run import Run
 
 SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "augmentation", "vocoder_training")
@@ -176,8 +178,7 @@ class VocoderTask:
         self.judges = Judges(config.discriminators)
         if config.engine.compile and self.teacher is not None:
             fuse(self.teacher)
-        optimiser = torch.optim.Adam(_groups(generator, training), betas=(0.8, 0.99))
-        self.generator, self.optimiser = engine.setup(generator, optimiser)
+        self.generator, *self.optimisers = engine.setup(generator, *_optimisers(generator, training))
         judges_optimiser = torch.optim.Adam(self.judges.parameters(), betas=(0.8, 0.99))
         self.judging, self.judges_optimiser = engine.setup(self.judges, judges_optimiser)
 
@@ -192,8 +193,8 @@ class VocoderTask:
             "generator": self.generator,
             "average": self.average,
             "judges": self.judging,
-            "optimiser": self.optimiser,
             "judges_optimiser": self.judges_optimiser,
+            **dict(zip(("optimiser", "muon"), self.optimisers, strict=False)),  # the second where there are matrices
         }
 
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
@@ -215,16 +216,15 @@ class VocoderTask:
         elif training.loss_weights["weights/l1"] > 0:
             found["weights/l1"] = F.l1_loss(spoken.weights, self._weight_targets(batch))
         require_finite(found, step, batch["id"])
-        schedule.set_rate(self.optimiser, factor * training.learning_rate)
         loss = losses.total(found, training.loss_weights)
-        norm = self._descend(loss, self.generator, self.optimiser, step, batch["id"])
+        norm = self._descend(loss, self.generator, self.optimisers, factor * training.learning_rate, step, batch["id"])
         self.average.update_parameters(self.generator.module)
         if adversarial:
             made = self.judging(spoken.wave.detach())
             judged = torch.stack([losses.discriminator_loss(real[kind], made[kind]) for kind in real]).mean()
             require_finite({"loss/discriminators": judged}, step, batch["id"])
-            schedule.set_rate(self.judges_optimiser, factor * training.discriminator_learning_rate)
-            self._descend(judged, self.judging, self.judges_optimiser, step, batch["id"])
+            rate = factor * training.discriminator_learning_rate
+            self._descend(judged, self.judging, [self.judges_optimiser], rate, step, batch["id"])
             found["loss/discriminators"] = judged
         found["loss/total"] = loss
         rates = {"rate/learning": factor * training.learning_rate, "rate/gradient_norm": norm}
@@ -246,14 +246,23 @@ class VocoderTask:
         return found
 
     def _descend(
-        self, loss: Tensor, model: nn.Module, optimiser: torch.optim.Optimizer, step: int, ids: Sequence[str]
+        self,
+        loss: Tensor,
+        model: nn.Module,
+        optimisers: Sequence[Optimizer],
+        rate: float,
+        step: int,
+        ids: Sequence[str],
     ) -> float:
-        """One step down the loss; returns the gradient's norm before clipping."""
-        optimiser.zero_grad()
+        """One step down the loss at a learning rate; returns the gradient's norm before clipping."""
+        for optimiser in optimisers:
+            optimiser.zero_grad()
         self.engine.backward(loss)
-        norm = clip_gradient(self.engine, model, optimiser, self.training.clip)
+        norm = clip_gradient(self.engine, model, optimisers[0], self.training.clip)
         require_finite({"gradient norm": norm}, step, ids)
-        optimiser.step()
+        for optimiser in optimisers:
+            schedule.set_rate(optimiser, rate)
+            optimiser.step()
         return float(norm)
 
     def _target(self, batch: Mapping[str, Any]) -> Tensor:
@@ -313,11 +322,17 @@ class VocoderTask:
             release.save(beside, "discriminators", self.judges.state_dict(), self.run.config, origin)
 
 
-def _groups(generator: release.AnyGenerator, training: VocoderTrainingConfig) -> list[dict[str, Any]]:
-    """Parameters to train; the basis, where it is fine-tuned, at its own share of the learning rate."""
+def _optimisers(generator: release.AnyGenerator, training: VocoderTrainingConfig) -> list[Optimizer]:
+    """Adam, and Muon for the generator's hidden matrices where it has any.
+
+    The basis, where it is fine-tuned, learns at its own share of the learning rate.
+    """
     basis = set(generator.basis.parameters())
-    groups: list[dict[str, Any]] = [{"params": [p for p in generator.parameters() if p not in basis]}]
+    matrices = generator.hidden_matrices()
+    rest = [p for p in generator.parameters() if p not in basis.union(matrices)]
+    groups: list[dict[str, Any]] = [{"params": rest}]
     if training.basis_learning_rate > 0:
         share = training.basis_learning_rate / training.learning_rate
         groups.append({"params": list(basis), "share": share})
-    return groups
+    adam = torch.optim.Adam(groups, betas=(0.8, 0.99))
+    return [adam, Muon(matrices)] if matrices else [adam]

@@ -1,0 +1,66 @@
+"""Muon: what it steps along, and that it is PyTorch's own where that can be had."""
+
+import pytest
+import torch
+from torch import nn
+
+from basis_melgan.training.muon import RMS, Muon, orthogonalised
+
+
+@pytest.mark.parametrize("shape", [(24, 24), (24, 10), (10, 24)])
+def test_singular_values_become_alike(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape) @ torch.diag(torch.logspace(0, 1.5, shape[1]))
+    found = orthogonalised(matrix)
+    assert found.shape == matrix.shape
+    values = torch.linalg.svdvals(found)
+    assert values.max() < 1.3
+    assert values.median() > 0.65
+    # Its directions are the matrix's own: the product with its transpose stays symmetric and positive.
+    product = found @ matrix.T
+    torch.testing.assert_close(product, product.T, atol=1e-3 * product.abs().max().item(), rtol=0.0)
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="PyTorch has one from 2.9 on")
+def test_steps_are_those_of_pytorchs_own() -> None:
+    torch.manual_seed(0)
+    start, gradients = torch.randn(16, 12), torch.randn(4, 16, 12)
+    ours, theirs = (nn.Parameter(start.clone()) for _ in range(2))
+    muon = Muon([ours])
+    oracle = torch.optim.Muon([theirs], lr=0.01, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    for gradient in gradients:
+        muon.param_groups[0]["lr"] = 0.01 * 0.2 / RMS  # theirs has Adam's
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        muon.step()
+        oracle.step()
+    moved = (theirs - start).norm()
+    assert (ours - theirs).norm() < 0.02 * moved  # theirs is rounded to bfloat16
+
+
+def test_a_zero_gradient_moves_nothing() -> None:
+    matrix = nn.Parameter(torch.ones(4, 3))
+    muon = Muon([matrix])
+    muon.param_groups[0]["lr"] = 0.1
+    matrix.grad = torch.zeros(4, 3)
+    muon.step()
+    assert bool((matrix == 1.0).all())
+
+
+def test_it_resumes_where_it_stopped() -> None:
+    torch.manual_seed(0)
+    whole, part = (nn.Parameter(torch.ones(6, 5)) for _ in range(2))
+    gradients = torch.randn(4, 6, 5)
+
+    def go(optimiser: Muon, matrix: nn.Parameter, steps: range) -> Muon:
+        for step in steps:
+            optimiser.param_groups[0]["lr"] = 0.05
+            matrix.grad = gradients[step].clone()
+            optimiser.step()
+        return optimiser
+
+    go(Muon([whole]), whole, range(4))
+    saved = go(Muon([part]), part, range(2)).state_dict()
+    resumed = Muon([part])
+    resumed.load_state_dict(saved)
+    go(resumed, part, range(2, 4))
+    assert torch.equal(whole, part)
