@@ -196,7 +196,8 @@ class FrameRateGenerator(nn.Module):
 
     def hidden_matrices(self) -> list[nn.Parameter]:
         """Matrices (A, B) between hidden channels: neither what reads the mel nor what says the weights."""
-        return [layer.weight for layer in self.trunk.modules() if isinstance(layer, nn.Linear)]
+        matrices = (layer.weight for layer in self.trunk.modules() if isinstance(layer, nn.Linear))
+        return [matrix for matrix in matrices if isinstance(matrix, nn.Parameter)]
 
     def targets(self, wave: Tensor) -> Tensor:
         """Weights (B, 2P, K) that a wave (B, T) of whole strides has where the pairs are near a tight frame.

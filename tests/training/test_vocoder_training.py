@@ -147,20 +147,40 @@ def test_the_vocoder_needs_the_separators_frames(tmp_path: Path, config: Config,
         vocoder.train(corpus, tmp_path, Sources(tmp_path / "missing.safetensors"), config)
 
 
-def test_the_frame_rate_generator_learns_a_batch_by_heart_without_a_separator(
-    tmp_path: Path, config: Config, corpus: Path
-) -> None:
-    config = with_settings(config, "vocoder_training", adversarial_from=1_000, learning_rate=2e-3)
-    config = with_settings(config, "generator", kind="convnext", kernel=7, channels=48, hidden=96, blocks=2, pairs=96)
+@pytest.fixture
+def frame_rate(config: Config) -> Config:
+    """A frame-rate generator that learns by regression alone."""
     weights = config.vocoder_training.loss_weights | {"weights/l1": 0.0}
-    config = with_settings(config, "vocoder_training", loss_weights=weights)
-    config = replace(config, frames=Frames(basis_length=960, stride=240))
+    config = with_settings(config, "vocoder_training", adversarial_from=1_000, loss_weights=weights)
+    config = with_settings(config, "generator", kind="convnext", kernel=7, channels=48, hidden=96, blocks=2, pairs=96)
+    return replace(config, frames=Frames(basis_length=960, stride=240))
+
+
+def test_the_frame_rate_generator_learns_a_batch_by_heart_without_a_separator(
+    tmp_path: Path, frame_rate: Config, corpus: Path
+) -> None:
+    config = with_settings(frame_rate, "vocoder_training", learning_rate=2e-3)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
     task = VocoderTask(dataset, [], None, release.new_generator(config), run, fabric(config.engine, 1))
     logs = on_one_batch(task, 60)
     distances = [entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]
     assert max(distances[-10:]) < 0.75 * distances[0]
+    adam, muon = ([p for group in each.param_groups for p in group["params"]] for each in task.optimisers)
+    learning = [p for p in task.generator.parameters() if p.requires_grad]
+    assert {id(p) for p in adam}.isdisjoint(id(p) for p in muon)
+    assert {id(p) for p in (*adam, *muon)} >= {id(p) for p in learning}
+    assert sorted(tuple(p.shape) for p in muon) == [(48, 96)] * 2 + [(96, 48)] * 2
+
+
+def test_the_frame_rate_generator_resumes_where_it_stopped(tmp_path: Path, frame_rate: Config, corpus: Path) -> None:
+    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
+    whole = with_settings(frame_rate, "vocoder_training", steps=4, cooldown=0)
+    vocoder.train(corpus, straight, Sources(), whole)
+    for steps in (2, 4):
+        vocoder.train(corpus, resumed, Sources(), with_settings(whole, "vocoder_training", steps=steps))
+    one, two = (release.load_vocoder(out / "vocoder.safetensors")[0].state_dict() for out in (straight, resumed))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
 
 
 def test_each_generator_asks_for_the_sources_it_needs(
