@@ -10,6 +10,8 @@ RECIPE ?= folder
 SOURCE ?= $(if $(filter folder,$(RECIPE)),examples/clips)
 PRESET ?= tiny
 OUT ?= runs/$(RECIPE)-$(PRESET)
+# Weights of every frame, which the vocoder then aims at: megabytes for the clips, gigabytes for hours, which compute them as they go.
+STORED := $(if $(filter tiny,$(PRESET)),$(OUT)/decomposition)
 # Prepared corpora of the voices that the released models know, and of voices that they do not.
 SEEN ?= data
 UNSEEN ?= unseen
@@ -60,7 +62,9 @@ pipeline: $(READY) ## all stages, on the bundled clips at tiny size in 6 minutes
 	$(RUN) prepare $(RECIPE) $(OUT)/corpus $(if $(SOURCE),--source $(SOURCE)) --config $(PRESET)
 	$(RUN) train-separator $(OUT)/corpus $(OUT)/separator --config $(PRESET)
 	$(RUN) analyse $(OUT)/separator/separator.safetensors $(OUT)/corpus $(OUT)/analysis --force
-	$(RUN) train-vocoder $(OUT)/corpus $(OUT)/vocoder --separator $(OUT)/separator/separator.safetensors --config $(PRESET)
+	$(if $(STORED),$(RUN) decompose $(OUT)/separator/separator.safetensors $(OUT)/corpus $(STORED) --config $(PRESET))
+	$(RUN) train-vocoder $(OUT)/corpus $(OUT)/vocoder --separator $(OUT)/separator/separator.safetensors \
+		$(if $(STORED),--decomposition $(STORED)) --config $(PRESET)
 	$(RUN) evaluate $(OUT)/vocoder/vocoder.safetensors $(OUT)/corpus --json $(OUT)/results.json --waves $(OUT)/spoken
 
 results: $(READY) ## measure what pretrained/ holds on the corpora in SEEN and UNSEEN; writes docs/results.md and docs/report.html

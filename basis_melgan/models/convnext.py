@@ -31,7 +31,7 @@ class Convolution(nn.Conv1d):
         In two dimensions, of which one is 1: engines are several times as fast at depthwise ones of those.
         """
         image = rows.unsqueeze(1).permute(0, 3, 1, 2)
-        made = F.conv2d(image, self.weight[:, :, None], self.bias, groups=self.groups)
+        made = F.conv2d(image, self.weight.unflatten(2, (1, -1)), self.bias, groups=self.groups)
         return made.permute(0, 2, 3, 1).squeeze(1)
 
     def padded(self, rows: Tensor) -> Tensor:

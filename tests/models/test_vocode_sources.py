@@ -1,0 +1,122 @@
+"""Archives, tensors and pipes as sources."""
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from small_vocoders import CLIPS, QUANTUM, RATE, mel_of, speak, speech
+
+from basis_melgan.audio import files
+from basis_melgan.errors import ConfigurationError, MelError, OutputError
+from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.models import vocode
+from basis_melgan.models.opening import open_vocoder
+
+
+@pytest.mark.parametrize("kind", ["npz", "pt"])
+def test_archives_and_tensors_are_mels_too(kind: str, model: Path, speaker: Vocoder, tmp_path: Path) -> None:
+    mel, path = mel_of(12), tmp_path / f"mel.{kind}"
+    if kind == "npz":
+        np.savez_compressed(path, mel=mel)
+    else:
+        torch.save(torch.from_numpy(mel), path)
+    speak(path, tmp_path / "spoken.wav", model)
+    found, _ = files.read(tmp_path / "spoken.wav")
+    np.testing.assert_allclose(found, np.clip(speaker(mel), -1, 1), atol=2 * QUANTUM)
+
+
+def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / "sprung",)
+
+    torch.save(Trap(), tmp_path / "trap.pt")
+    np.savez(tmp_path / "trap.npz", np.array([Trap()], dtype=object))
+    torch.save([torch.zeros(80, 3)], tmp_path / "list.pt")
+    np.savez(tmp_path / "two.npz", a=mel_of(3), b=mel_of(3))
+    np.save(tmp_path / "renamed.npy", mel_of(3))
+    (tmp_path / "renamed.npy").rename(tmp_path / "renamed.npz")
+    with ZipFile(tmp_path / "text.npz", "w") as archive:
+        archive.writestr("note.txt", "no array")
+    torch.save(torch.zeros(80, 3).to_sparse(), tmp_path / "sparse.pt")
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04")
+    (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04")
+    for name, message in (
+        ("trap.pt", "damaged or no tensor"),
+        ("trap.npz", "damaged or no archive"),
+        ("list.pt", "holds a list; expected the mel alone"),
+        ("two.npz", r"holds 2 arrays \(a, b\)"),
+        ("broken.npz", "damaged or no archive"),
+        ("renamed.npz", "damaged or no archive"),
+        ("text.npz", "damaged or no archive"),
+        ("sparse.pt", "damaged or no tensor"),
+        ("broken.pt", "damaged or no tensor"),
+    ):
+        with pytest.raises(MelError, match=rf"{name}: {message}"):
+            speak(tmp_path / name, tmp_path / "spoken.wav", model)
+    assert not (tmp_path / "sprung").exists()
+
+
+# Pipes
+
+
+def piped(words: list[str], content: bytes) -> bytes:
+    command = [sys.executable, "-m", "basis_melgan.cli", "vocode", *words]
+    return subprocess.run(command, input=content, capture_output=True, check=True).stdout
+
+
+def test_pipes_carry_recordings_mels_and_frames() -> None:
+    vocoder, wave = open_vocoder("speech-24k"), speech()
+    expected = vocoder.resynthesise(wave, RATE)
+    sound, mel_file, mel = io.BytesIO(), io.BytesIO(), vocoder.mel(wave, RATE)
+    soundfile.write(sound, wave, RATE, format="WAV", subtype="FLOAT")
+    np.save(mel_file, mel)
+    for words, content, samples in (
+        (["-", "-"], sound.getvalue(), wave.size),
+        (["-", "-"], mel_file.getvalue(), mel.shape[1] * 256),
+        (["-", "-", "--stream"], mel.T.tobytes(), mel.shape[1] * 256),
+    ):
+        found = np.frombuffer(piped(words, content), "<i2") / 32_767
+        assert found.size == samples
+        np.testing.assert_allclose(found[: wave.size], expected, atol=2 * QUANTUM)
+
+
+def test_what_no_pipe_can_be_is_refused(model: Path, tmp_path: Path) -> None:
+    vocoder = open_vocoder(model)
+    with pytest.raises(ConfigurationError, match="frames come from standard input"):
+        vocode.vocode(str(CLIPS[0]), "-", vocoder, stream=True)
+    with pytest.raises(ConfigurationError, match=r"does not go to standard output; name a folder"):
+        vocode.vocode(str(CLIPS[0].parent), "-", vocoder)
+    with pytest.raises(ConfigurationError, match="jobs: 0; use 1 or more"):
+        vocode.vocode(str(CLIPS[0]), str(tmp_path / "out.wav"), vocoder, jobs=0)
+    with pytest.raises(OutputError, match="is the folder of the sources"):
+        vocode.vocode(str(CLIPS[0].parent), str(CLIPS[0].parent), vocoder)
+
+
+def test_frames_are_spoken_before_the_pipe_ends(tmp_path: Path) -> None:
+    vocoder = open_vocoder("speech-24k")
+    mel = vocoder.mel(speech(), RATE)
+    command = [sys.executable, "-m", "basis_melgan.cli", "vocode", "-", "-", "--stream"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(mel[:, :40].T.tobytes())
+        process.stdin.flush()
+        early = 2 * 256 * (40 - vocoder.info.lookahead_frames)
+        assert len(process.stdout.read(early)) == early
+        process.stdin.write(b"odd")
+        process.stdin.close()
+        assert process.wait() == 2
+
+
+def test_a_full_output_is_told_in_one_line() -> None:
+    command = [sys.executable, "-m", "basis_melgan.cli", "vocode", str(CLIPS[0]), "-"]
+    with open("/dev/full", "wb") as full:
+        run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 2
+    assert re.fullmatch(r"basis-melgan: standard output: cannot be written \(.*\)\n", run.stderr)
