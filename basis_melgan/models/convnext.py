@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from basis_melgan.audio.mel import convention, spectrum_from_mel
 from basis_melgan.config import Config, Frames, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
-from basis_melgan.models.basis import Basis
+from basis_melgan.models.basis import Basis, full_precision
 from basis_melgan.models.melgan import Spoken
 from basis_melgan.models.pairs import Pairs, quadrature_pairs
 
@@ -31,7 +31,7 @@ class Convolution(nn.Conv1d):
         In two dimensions, of which one is 1: engines are several times as fast at depthwise ones of those.
         """
         image = rows.unsqueeze(1).permute(0, 3, 1, 2)
-        made = F.conv2d(image, self.weight.unflatten(2, (1, -1)), self.bias, groups=self.groups)
+        made = F.conv2d(image, torch.unflatten(self.weight, 2, (1, -1)), self.bias, groups=self.groups)
         return made.permute(0, 2, 3, 1).squeeze(1)
 
     def padded(self, rows: Tensor) -> Tensor:
@@ -93,9 +93,9 @@ class Gains(nn.Module):
         self.register_buffer("offset", torch.from_numpy(offset + 0.5 * np.log(power)).float())
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Log gains (B, F, P) of mel frames (B, F, M), in float32: rounding to 16 bits would be steps of a decibel."""
+        """Log gains (B, F, P) of mel frames (B, F, M), in full precision: 16 bits would be steps of a decibel."""
         with torch.autocast(mel.device.type, enabled=False):
-            return mel.float() @ self.matrix.T + self.offset
+            return full_precision(mel) @ self.matrix.T + self.offset
 
 
 class Polar(nn.Module):
@@ -105,7 +105,7 @@ class Polar(nn.Module):
 
     def forward(self, said: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
         """Weights of cosines and of sines (…, P) from what the network says (…, 2P) and the log gains (…, P) before."""
-        amplitude, phase = said.float().chunk(2, dim=-1)
+        amplitude, phase = full_precision(said).chunk(2, dim=-1)
         gain = (amplitude + gains).clamp(max=LOUDEST).exp()
         return gain * phase.cos(), gain * phase.sin()
 
@@ -117,7 +117,7 @@ class Signed(nn.Module):
 
     def forward(self, said: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
         """Weights of cosines and of sines (…, P) from what the network says (…, 3P) and the log gains (…, P) before."""
-        cosine, sine, gain = said.float().chunk(3, dim=-1)
+        cosine, sine, gain = full_precision(said).chunk(3, dim=-1)
         factor = (gain + gains).clamp(max=LOUDEST).exp()
         return factor * cosine, factor * sine
 
@@ -190,7 +190,7 @@ class FrameRateGenerator(nn.Module):
         """
         said = self.say(self.last_norm(hidden.flatten(0, 1)))
         said = said.view(*hidden.shape[:2], self.weights_per_mel, -1)  # (…, values · P)
-        gains = self.gains(mel)[:, :, None] if self.gains is not None else said.new_zeros(1).float()
+        gains = self.gains(mel)[:, :, None] if self.gains is not None else full_precision(said.new_zeros(1))
         cosines, sines = self.head(said, gains)
         return cosines.flatten(1, 2), sines.flatten(1, 2)
 

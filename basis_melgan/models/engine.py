@@ -13,18 +13,20 @@ from basis_melgan.models.streaming import Streamed, streamed
 class TorchEngine:
     """Runs a vocoder of `train-vocoder` in PyTorch."""
 
-    def __init__(self, path: Path) -> None:
-        """Load a vocoder's file.
+    def __init__(self, path: Path, precision: torch.dtype = torch.float32) -> None:
+        """Load a vocoder's file, to be run in a precision.
 
         Raises:
             ModelFileError: the file is missing, damaged, of another kind, or of a later version.
         """
         self.model, self.info = load(path)
+        self.model.to(precision)
+        self._precision = precision
 
     def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
         """Speak a chunk, as `basis_melgan.inference.engine.Engine` says."""
         with torch.inference_mode():
-            given = (torch.tensor(each) for each in (mel, state))
+            given = (torch.tensor(each, dtype=self._precision) for each in (mel, state))
             wave, state_after = self.model(*given, torch.tensor(first), torch.tensor(frames))
         return wave.numpy(), state_after.numpy()
 

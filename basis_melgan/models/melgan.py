@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from basis_melgan.config import Frames, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
-from basis_melgan.models.basis import Basis
+from basis_melgan.models.basis import Basis, full_precision
 
 FIRST_KERNEL = 7
 DILATION = 3  # from one residual stack to the next
@@ -109,7 +109,7 @@ class Generator(nn.Module):
         if frames < self.shortest:
             # Reflection is undefined here. The last frame is held instead, and what it adds is cut off again.
             mel = F.pad(mel, (0, self.shortest - frames), mode="replicate")
-        weights = self.network(mel).float() - self.rest(mel)
+        weights = full_precision(self.network(mel)) - self.rest(mel)
         weights = weights[..., : frames * self.weights_per_mel]
         return Spoken(self.basis(weights), weights)
 
@@ -135,7 +135,7 @@ class Generator(nn.Module):
         """
         frames = mel.shape[-1]
         enough = max(2 * self.edge + 1, self.shortest)
-        rest: Tensor = self.network(mel.new_zeros(1, self.bands, min(frames, enough))).float()
+        rest = full_precision(self.network(mel.new_zeros(1, self.bands, min(frames, enough))))
         if frames <= enough:
             return rest
         ends = self.edge * self.weights_per_mel
