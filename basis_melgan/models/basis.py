@@ -83,7 +83,7 @@ def _halves(basis: Basis) -> tuple[Tensor, Tensor]:
 def overlap_add(weights: Tensor, signals: Tensor, stride: int) -> Tensor:
     """Add up basis signals, as a matrix product and sums: on a CPU several times as fast as a transposed convolution.
 
-    In full precision, since rounding weights to 16 bits would put the noise floor near −50 dB.
+    In the precision of the signals, since rounding weights to 16 bits would put the noise floor near −50 dB.
 
     Args:
         weights: (B, N, K).
@@ -94,7 +94,7 @@ def overlap_add(weights: Tensor, signals: Tensor, stride: int) -> Tensor:
         wave: (B, (K − 1)·stride + L).
     """
     with torch.autocast(weights.device.type, enabled=False):
-        return _add_frames(full_precision(weights).transpose(1, 2) @ signals, stride)
+        return _add_frames(weights.to(signals.dtype).transpose(1, 2) @ signals, stride)
 
 
 def full_precision(values: Tensor) -> Tensor:
