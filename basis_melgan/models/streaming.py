@@ -33,16 +33,11 @@ class Cache:
         """Leave (B, …) for the next chunk."""
         self.written.append(values.flatten(1))
 
-    def join(self, hidden: Tensor, frames: int) -> Tensor:
-        """Frames (B, C, n) with the `frames` before them, of which the last are kept."""
-        joined = torch.cat([self.take(hidden.shape[1], frames), hidden], dim=2)
-        self.keep(joined[..., hidden.shape[2] :])
-        return joined
-
-    def join_rows(self, rows: Tensor, frames: int) -> Tensor:
-        """The same of frames as rows (B, n, C)."""
-        joined = torch.cat([self.take(frames, rows.shape[2]), rows], dim=1)
-        self.keep(joined[:, rows.shape[1] :])
+    def join(self, hidden: Tensor, frames: int, axis: int) -> Tensor:
+        """Frames along an axis of (B, …) with the `frames` before them, of which the last are kept."""
+        shape = [*hidden.shape[1:axis], frames, *hidden.shape[axis + 1 :]]
+        joined = torch.cat([self.take(*shape), hidden], dim=axis)
+        self.keep(joined.narrow(axis, hidden.shape[axis], frames))
         return joined
 
     def next(self) -> Tensor:
@@ -154,7 +149,7 @@ class StreamedFrameRate(Streamed):
             seen, passed = _convolve(block.depthwise, hidden, cache)
             late += block.depthwise.around[1]
             hidden = within(passed + block.mix(seen), late)
-        said = net.weigh(hidden, cache.join_rows(heard, late)[:, :count])
+        said = net.weigh(hidden, cache.join(heard, late, 1)[:, :count])
         spoken = inside[:count].repeat_interleave(net.weights_per_mel, dim=0)
         cosines, sines = (weights * spoken for weights in said)
         if self.basis is not None:
@@ -166,7 +161,7 @@ class StreamedFrameRate(Streamed):
 def _convolve(convolution: Convolution, rows: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:
     """What a convolution makes of its last n frames (B, n, C), late by what it sees ahead, and those frames as late."""
     back, ahead = convolution.around
-    joined = cache.join_rows(rows, back + ahead)
+    joined = cache.join(rows, back + ahead, 1)
     return convolution(joined), joined[:, back : -ahead or None]
 
 
@@ -201,7 +196,7 @@ class StreamedMelGAN(Streamed):
             elif isinstance(layer, nn.ConvTranspose1d):
                 stride, count = layer.stride[0], hidden.shape[2]
                 hidden = _within(hidden, _places(first * rate, late, count), frames * rate)
-                made = F.conv_transpose1d(cache.join(hidden, 1), layer.weight, layer.bias, stride)
+                made = F.conv_transpose1d(cache.join(hidden, 1, 2), layer.weight, layer.bias, stride)
                 hidden = made[..., stride:][..., : count * stride]
                 late, rate = late * stride + int(layer.padding[0]), rate * stride
             else:
@@ -243,7 +238,7 @@ def _reflect(hidden: Tensor, reach: int, cache: Cache, first: Tensor, frames: Te
         Frames (B, C, n + 2·reach), reflected where the whole begins and ends; and the n frames in their middle.
     """
     count = hidden.shape[2]
-    joined = cache.join(hidden, 2 * reach)
+    joined = cache.join(hidden, 2 * reach, 2)
     start, last = first - 2 * reach, frames - 1
     places = (start + torch.arange(count + 2 * reach, device=hidden.device)).abs()
     places = torch.where(places > last, 2 * last - places, places)
