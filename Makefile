@@ -18,7 +18,7 @@ UNSEEN ?= unseen
 SPEECH := speech-24k speech-24k-small speech-24k-live
 # Logs of the trainings behind pretrained/, thinned.
 RUNS := $(shell echo $(foreach name,$(SPEECH) paper-24k,$(name)=docs/runs/$(name)) | tr ' ' ',')
-SYSTEMS := pretrained/speech-24k.safetensors pretrained/paper-24k.safetensors griffin-lim world recording
+SYSTEMS := $(SPEECH:%=pretrained/%.safetensors) pretrained/paper-24k.safetensors griffin-lim world recording
 
 # Vocoders that `make bench` measures in floating point too.
 FLOATING := speech-24k speech-24k-small paper-24k
@@ -67,11 +67,9 @@ pipeline: $(READY) ## all stages, on the bundled clips at tiny size in 6 minutes
 		$(if $(STORED),--decomposition $(STORED)) --config $(PRESET)
 	$(RUN) evaluate $(OUT)/vocoder/vocoder.safetensors $(OUT)/corpus --json $(OUT)/results.json --waves $(OUT)/spoken
 
-results: $(READY) ## measure what pretrained/ holds on the corpora in SEEN and UNSEEN; writes docs/results.md and docs/report.html
+results: $(READY) ## measure what in pretrained/ has changed on the corpora in SEEN and UNSEEN; writes docs/results.md and docs/report.html
 	$(RUN) compare $(SYSTEMS) --corpus $(SEEN) --out results/seen --force
 	$(RUN) compare $(SYSTEMS) --corpus $(UNSEEN) --out results/unseen --force
-	$(RUN) compare $(SPEECH:%=pretrained/%.safetensors) --corpus $(SEEN) --out results/sizes-seen --quick --force
-	$(RUN) compare $(SPEECH:%=pretrained/%.safetensors) --corpus $(UNSEEN) --out results/sizes-unseen --quick --force
 	$(RUN) compare pretrained/paper-24k.safetensors griffin-lim:4 griffin-lim world --corpus $(SEEN) --out results/bar --quick --force
 	$(RUN) analyse pretrained/separator-24k.safetensors $(SEEN) results/separator --count 80 --basis --force
 	$(RUN) complexity > results/complexity.md

@@ -139,6 +139,7 @@ class SeparatorConfig:
     kind: Literal["conv-tasnet", "tasnet"] = "conv-tasnet"
     basis: Form = "free"
     basis_signals: int = 256  # N; of the other forms, how many pairs
+    spacing: Spacing = "mixed"  # of the pairs' frequencies, to begin with
     sources: int = 2  # C; speech is source 0, noise source 1
     mask: Literal["relu", "softmax"] = "relu"
     causal: bool = False
@@ -324,16 +325,20 @@ class Config:
         return dataclasses.asdict(self)
 
 
+def presets() -> dict[str, Path]:
+    """The presets' files, by name."""
+    return {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
+
+
 def preset_path(name: str) -> Path:
     """Path of a preset by its name, or of the user's own YAML file.
 
     Raises:
         ConfigurationError: `name` is neither.
     """
-    presets = {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
-    path = presets.get(name, Path(name))
+    path = presets().get(name, Path(name))
     if not path.is_file():
-        raise ConfigurationError(f"{name}: neither a configuration file nor one of the presets {', '.join(presets)}")
+        raise ConfigurationError(f"{name}: neither a configuration file nor one of the presets {', '.join(presets())}")
     return path
 
 

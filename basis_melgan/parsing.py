@@ -11,7 +11,7 @@ import docstring_parser
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, get_loader
 
-from basis_melgan.config import Config, from_dict, keys, nearest, preset_path
+from basis_melgan.config import Config, from_dict, keys, nearest, preset_path, presets
 from basis_melgan.errors import ConfigurationError
 
 DEFAULT_PRESET = "cpu"
@@ -107,7 +107,7 @@ def _parser(verb: str, function: Callable[..., None], sections: Sequence[str], c
         if parameter.arg_name in lists:
             parser.add_argument(parameter.arg_name, type=str, nargs="+", help=parameter.description)
     if sections:
-        text = "a preset (paper, cpu or tiny) or a YAML file; the options below change single settings of it"
+        text = f"a preset ({', '.join(presets())}) or a YAML file; the options below change single settings of it"
         parser.add_argument("--config", type=str, default=DEFAULT_PRESET, help=text)
     for section in sections:
         _add_section(parser, section, config)

@@ -296,7 +296,8 @@ def compare(
     """Measure several systems on the same clips, and what sets them apart.
 
     The first system is the one that the others are compared with, clip by clip. Leaves results.json, results.csv,
-    table.md and the waves in OUT; goes on where an interrupted run stopped.
+    table.md and the waves in OUT; goes on where an interrupted run stopped. What has been measured in OUT once, a
+    vocoder's file or a folder of waves as it was then, is not measured again.
 
     Args:
         systems: as evaluate takes them, two or more.

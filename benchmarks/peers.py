@@ -128,6 +128,7 @@ class MultiBandMelGAN(nn.Module):
 PEERS: dict[str, Callable[[], nn.Module]] = {
     "vocos": lambda: Vocos(512, 1536),  # as published
     "vocos-cut": lambda: Vocos(256, 768),  # to the cost of speech-24k
+    "vocos-small": lambda: Vocos(128, 384),  # to the cost of speech-24k-small
     "hifigan-v1": lambda: HiFiGAN(512),
     "hifigan-v2": lambda: HiFiGAN(128),
     "mb-melgan": MultiBandMelGAN,

@@ -63,7 +63,7 @@ def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = 
     """Train a peer on a prepared corpus and let it speak test clips.
 
     Args:
-        peer: one of vocos, vocos-cut, hifigan-v1, hifigan-v2.
+        peer: one of vocos, vocos-cut, vocos-small, hifigan-v1, hifigan-v2.
         corpus: prepared corpus, or a folder of several.
         out: run folder.
         config: all settings.

@@ -83,7 +83,7 @@ def test_help_gives_text_type_and_default_of_a_setting(capsys: pytest.CaptureFix
         main(["train-separator", "--help", "--config", "paper"])
     out = " ".join(capsys.readouterr().out.split())
     assert "--separator.blocks BLOCKS X, dilation 2^x (type: int, default: 8)" in out
-    assert "--config CONFIG a preset (paper, cpu or tiny) or a YAML file" in out
+    assert "--config CONFIG a preset (cpu, fast, paper, tiny) or a YAML file" in out
 
 
 def test_help_shows_the_values_of_the_chosen_preset(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Measure systems on a split of prepared corpora: one by itself, or several on the same clips."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ from basis_melgan.evaluation.journal import Journal
 from basis_melgan.evaluation.measures import chosen
 from basis_melgan.evaluation.results import RESULTS, Described, Results
 from basis_melgan.evaluation.scoring import Job, score
-from basis_melgan.evaluation.systems import RECORDING, System, Vocoder, labels, system_named
+from basis_melgan.evaluation.systems import RECORDING, SUFFIXES, System, Vocoder, labels, system_named
 from basis_melgan.evaluation.writing import write_text
+
+SCORES = "scores.jsonl"  # the file in the folder of a comparison that says what is done already
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def evaluate(
         CorpusError: no corpus, no clip in the split, another sample rate than the vocoder's, or no clip to score.
         OutputError: a file cannot be written.
     """
-    journal = _journal(out_json) if out_json else None
+    journal = out_json and out_json.with_name(f".{out_json.name}.done")  # until the results are written
     results = _run([system], scope, {labels([system])[0]: waves}, journal)
     _keep(results, out_json, out_csv)
     print(results.table())
@@ -70,13 +73,14 @@ def compare(systems: Sequence[str], scope: Scope, out: Path, force: bool = False
 
     The recordings themselves come last, whether they are named or not: theirs is every metric's ceiling. Leaves in the
     folder `out`: `results.json`, `results.csv`, `table.md` (printed too), and what every system made as
-    `waves/SYSTEM/CORPUS/CLIP.wav`. A run that was interrupted goes on where it stopped.
+    `waves/SYSTEM/CORPUS/CLIP.wav`, and `scores.jsonl`, a line for each wave. A run that was interrupted goes on where
+    it stopped, and a later comparison in `out` takes from there what the same systems scored on the same clips.
 
     Args:
         systems: what `system_named` takes, at least one besides the recording.
         scope: the clips, and how to measure them.
         out: folder to make.
-        force: replace the results of an earlier comparison in `out`.
+        force: replace the results of an earlier comparison in `out`; systems as they were then are not measured anew.
 
     Raises:
         ConfigurationError: no system besides the recording, two of the same name, or no such system.
@@ -90,38 +94,40 @@ def compare(systems: Sequence[str], scope: Scope, out: Path, force: bool = False
     if (out / RESULTS).exists() and not force:
         raise OutputError(f"{out}: holds a comparison; choose another folder, or --force to replace it")
     waves = {label: out / "waves" / label for label in labels(systems)}
-    journal = _journal(out / RESULTS)
-    results = _run(systems, scope, dict(waves), journal)
+    results = _run(systems, scope, dict(waves), out / SCORES)
     _require_scores(results, scope)
     write_text(out / "table.md", results.table() + "\n")
     _keep(results, out / RESULTS, out / "results.csv")
-    journal.unlink(missing_ok=True)
     print(results.table(), "", out, sep="\n")
     return results
 
 
 def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journal: Path | None) -> Results:
     corpora = manifest.load(scope.corpus)
-    described = []
+    described, digests = [], []
     for name, label in zip(systems, waves, strict=True):
         speaker = system_named(name)
         if speaker.rate is not None:
             manifest.require_rate(corpora, speaker.rate)
         described.append(_described(name, label, speaker))
+        digests.append(_digest(Path(name)))
     manifest.load_clips(corpora, scope.split)  # raises where there are none
     measures, left_out = chosen(scope.quick)
     columns = tuple(column for measure in measures for column in measure.columns)
     names = frozenset(column.name for column in columns)
     jobs = [
-        Job(system, label, each.name, clip.id, each.path(clip), names, folder and folder / each.name / f"{clip.id}.wav")
+        Job(
+            *(system, label, each.name, clip.id, each.path(clip), names),
+            folder and folder / each.name / f"{clip.id}.wav",
+            digest,
+        )
         for each in corpora
         for clip in each.split(scope.split)  # one after the other, so that what is found in its recording is found once
-        for system, (label, folder) in zip(systems, waves.items(), strict=True)
+        for system, digest, (label, folder) in zip(systems, digests, waves.items(), strict=True)
     ]
     data_hash = manifest.data_hash(corpora)
     identity: dict[str, Any] = {
         "basis_melgan": __version__,
-        "systems": [[one.name, one.source, _digest(one.source)] for one in described],
         "split": scope.split,
         "data": data_hash,
         "columns": sorted(names),
@@ -141,18 +147,16 @@ def _described(source: str, label: str, speaker: System) -> Described:
     return Described(label, source, cost.parameters, round(cost.macs_per_second / 1e9, 3))
 
 
-def _digest(source: str) -> str:
-    """Of a file's content; a baseline has none, and a folder's waves are compared as they lie there."""
-    if not Path(source).is_file():
+def _digest(source: Path) -> str:
+    """SHA-256 of a vocoder's file, or of the sound files in a folder; a baseline has none."""
+    if not source.exists():
         return ""
-    from basis_melgan.models import release
-
-    return release.digest(Path(source))
-
-
-def _journal(results: Path) -> Path:
-    """Where what is done is kept until the results are written."""
-    return results.with_name(f".{results.name}.done")
+    content = hashlib.sha256()
+    for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+        if path == source or path.suffix in SUFFIXES:
+            content.update(f"{path.relative_to(source)}\n{path.stat().st_size}\n".encode())
+            content.update(path.read_bytes())
+    return content.hexdigest()
 
 
 def _keep(results: Results, out_json: Path | None, out_csv: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""What an interrupted run had done already: a file of JSON lines beside its result, gone once the result is there."""
+"""What an interrupted run had done already: a file of JSON lines beside its result."""
 
 import json
 from collections.abc import Iterator

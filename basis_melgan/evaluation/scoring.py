@@ -35,11 +35,12 @@ class Job:
     path: Path
     columns: frozenset[str]  # to fill
     wave: Path | None  # where to leave what the system made of it
+    digest: str = ""  # of the files that the system is made of, by which it is known again
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """What tells it from the other jobs of a run."""
-        return self.label, self.corpus, self.clip
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells it from the other jobs of a run, and from those of another system of that name."""
+        return self.label, self.corpus, self.clip, self.digest
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,16 @@ class Measured:
     system: str
     corpus: str
     clip: str
+    digest: str
     seconds: float  # of audio; 0 where the clip cannot be read
     compute: float | None  # seconds that the system took; None where it computes nothing
     scores: dict[str, float]
     failures: dict[str, str]
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> tuple[str, str, str, str]:
         """That of its job."""
-        return self.system, self.corpus, self.clip
+        return self.system, self.corpus, self.clip, self.digest
 
 
 def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -> tuple[Measured, ...]:
@@ -66,14 +68,14 @@ def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -
     Args:
         jobs: what to do.
         processes: how many at once, of one thread each.
-        journal: where earlier results of this same run are found, and later ones kept.
+        journal: where earlier results of the same jobs are found, and later ones kept.
 
     Raises:
         CorpusError: a worker was killed.
         OutputError: a wave or the journal cannot be written.
     """
     done = {one.key: one for one in (Measured(**entry) for entry in journal.entries())} if journal else {}
-    todo = [job for job in jobs if job.key not in done]
+    todo = [job for job in jobs if job.key not in done or not (job.wave is None or job.wave.exists())]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console, began = Console(stderr=True), time.monotonic()
     with (

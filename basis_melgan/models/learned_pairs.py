@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from basis_melgan.config import Frames
+from basis_melgan.config import Frames, Spacing
 from basis_melgan.models.basis import overlap_add
 from basis_melgan.models.pairs import layout, quarter_turn, windowed_tones
 
@@ -16,16 +16,16 @@ SHORTEST = 2.0  # strides that a window spans at least, below which its copies w
 class LearnedPairs(nn.Module):
     """P quadrature pairs that analyse and synthesise (cf. analytic filterbanks, arXiv 1910.10400).
 
-    They begin as `quadrature_pairs` with mixed spacing. Of the form `pairs` four numbers each are learned, as a LEAF
+    They begin as `quadrature_pairs`. Of the form `pairs` four numbers each are learned, as a LEAF
     (arXiv 2101.08596) learns its Gabor filters: the centre frequency, in widths that the pair covers; the logarithm of
     its window's length; of its window's power; and of its level. Of the form `taps` every tap of the cosines is learned
     and their Hilbert transforms are the sines.
     """
 
-    def __init__(self, count: int, form: Literal["pairs", "taps"], frames: Frames) -> None:
+    def __init__(self, count: int, form: Literal["pairs", "taps"], spacing: Spacing, frames: Frames) -> None:
         super().__init__()
         self.frames, self.form = frames, form
-        where = layout(count, "mixed", frames)
+        where = layout(count, spacing, frames)
         for name, values in where._asdict().items():
             self.register_buffer(name, torch.from_numpy(values).float(), persistent=False)
         if form == "pairs":

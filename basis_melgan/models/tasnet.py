@@ -49,7 +49,7 @@ class Separator(nn.Module):
             if parameter.dim() > 1:
                 nn.init.xavier_normal_(parameter)
         if config.basis != "free":
-            self.basis = LearnedPairs(config.basis_signals, config.basis, frames)
+            self.basis = LearnedPairs(config.basis_signals, config.basis, config.spacing, frames)
 
     def encode(self, mixture: Tensor) -> Tensor:
         """Weights (B, N, K) of a mixture (B, T), in float32; every sample lies under L / stride frames."""

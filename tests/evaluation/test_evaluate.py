@@ -175,7 +175,6 @@ def test_systems_are_compared_clip_by_clip(corpora, vocoder, tmp_path, capsys):
     assert (out / "table.md").read_text("utf-8") in capsys.readouterr().out
     for system in ("griffin-lim:4", "tiny", "recording"):
         assert len(list((out / "waves" / system).rglob("*.wav"))) == 4
-    assert not (out / ".results.json.done").exists()
     with pytest.raises(OutputError, match="holds a comparison; choose another folder, or --force"):
         compare(["world"], Scope(corpora, quick=True, jobs=1), out)
 
@@ -216,6 +215,31 @@ def test_an_interrupted_run_goes_on_where_it_stopped_and_gives_the_same_bytes(co
     one.pop("timing"), other.pop("timing")
     assert json.dumps(one) == json.dumps(other)
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["parts.json", "whole.json"]
+
+
+def test_a_later_comparison_measures_only_what_has_changed(corpora, tmp_path, monkeypatch):
+    scope, theirs, out = Scope(corpora, quick=True, jobs=1), tmp_path / "theirs", tmp_path / "out"
+    evaluate("griffin-lim:4", scope, waves=theirs)
+    first = compare([str(theirs)], scope, out)
+    asked: list[tuple[str, str]] = []
+
+    def counted(job: Job, system: object) -> scoring.Measured:
+        asked.append((job.label, job.clip))
+        return measure(job, system)
+
+    monkeypatch.setattr(scoring, "measure", counted)
+    again = compare([str(theirs)], scope, out, force=True)
+    assert (asked, again.clips) == ([], first.clips)
+    compare([str(theirs), "griffin-lim:2"], scope, out, force=True)
+    assert {label for label, _ in asked} == {"griffin-lim:2"}
+    asked[:] = []
+    (out / "waves" / "griffin-lim:2" / "a" / "clip7.wav").unlink()
+    compare([str(theirs), "griffin-lim:2"], scope, out, force=True)
+    assert asked == [("griffin-lim:2", "clip7")]
+    asked[:] = []
+    (theirs / "a" / "clip8.wav").write_bytes((theirs / "a" / "clip7.wav").read_bytes())
+    compare([str(theirs)], scope, out, force=True)
+    assert asked == [("theirs", clip) for clip in ("clip7", "clip8") * 2]
 
 
 def test_a_clip_that_cannot_be_read_or_spoken_is_kept_with_its_reason(tmp_path):

@@ -19,7 +19,7 @@ def results(*clips: Measured, left_out: dict[str, str] | None = None) -> Results
 
 def clip(system: str, corpus: str, name: str, mcd: float | None, compute: float | None = None) -> Measured:
     scores = {} if mcd is None else {"MCD": mcd}
-    return Measured(system, corpus, name, 2.0, compute, scores, {} if scores else {"MCD": "no reason"})
+    return Measured(system, corpus, name, "", 2.0, compute, scores, {} if scores else {"MCD": "no reason"})
 
 
 def test_the_row_over_all_corpora_weighs_every_clip_alike():

@@ -25,10 +25,11 @@ def small(form: str, pairs: int = 96) -> Config:
     return replace(FAST, separator=separator, generator=generator)
 
 
+@pytest.mark.parametrize("spacing", ["linear", "mixed"])
 @pytest.mark.parametrize("form", FORMS)
-def test_they_begin_as_quadrature_pairs(form: str) -> None:
-    signals = LearnedPairs(128, form, FAST.frames).signals.detach().numpy()
-    np.testing.assert_allclose(signals[3:125], quadrature_pairs(128, "mixed", FAST.frames).signals[3:125], atol=1e-3)
+def test_they_begin_as_quadrature_pairs(form: str, spacing: str) -> None:
+    signals = LearnedPairs(128, form, spacing, FAST.frames).signals.detach().numpy()
+    np.testing.assert_allclose(signals[3:125], quadrature_pairs(128, spacing, FAST.frames).signals[3:125], atol=1e-3)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -49,9 +50,6 @@ def test_masks_of_one_give_back_the_wave_where_pairs_are_a_tight_frame() -> None
     """512 pairs on a linear scale are one: what they analyse they synthesise, but for a factor."""
     config = small("pairs", 512)
     separator = Separator(config.separator, config.frames)
-    separator.basis.frequencies.copy_(torch.arange(512) * 23.4375 + 11.71875)
-    separator.basis.lengths.fill_(1024.0)
-    separator.basis.powers.fill_(2.0)
     spectrum = torch.fft.rfft(torch.randn(1, 8_192))
     spectrum[:, :100] = spectrum[:, -100:] = 0.0  # at the ends of the spectrum pairs are no quarter turn apart
     wave = torch.fft.irfft(spectrum)

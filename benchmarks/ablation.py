@@ -1,0 +1,148 @@
+"""Train a small vocoder over one basis after another, equally long, and compare what they say of validation clips.
+
+    python benchmarks/ablation.py data runs/ablation results/ablation
+    python benchmarks/ablation.py data runs/ablation results/ablation-adversarial gabor learned stft
+
+The second trains the rows named, with discriminators over the last steps, and measures pitch too.
+
+Two rows are trained at a time, by one process of one thread each; a row that was interrupted goes on. Leaves the
+comparison in results/ablation, and what it says of every row in results/ablation/rows.md.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from basis_melgan.evaluation import markdown
+from basis_melgan.evaluation.results import RESULTS
+
+SEPARATOR = "--config fast --frames.basis_length 512 --separator.basis_signals 256 --separator_training.steps 1500"
+VOCODER = (
+    "--config fast --generator.channels 192 --generator.blocks 4 --generator.hidden 256 --generator.pairs 256 "
+    "--frames.basis_length 512 --vocoder_training.steps 2000 --vocoder_training.cooldown 1200 "
+    "--vocoder_training.warmup 100 --vocoder_training.ema 0.995 --vocoder_training.learning_rate 1.5e-3"
+)
+REGRESSION = "--vocoder_training.adversarial_from 2000"
+ADVERSARIAL = "--vocoder_training.adversarial_from 1200"
+TUNED = "--vocoder_training.basis_learning_rate 1e-4"
+SHOWN = ("PESQ-WB", "ESTOI", "MCD", "MR-STFT", "V/UV F1", "periodicity RMSE", "whistle")
+
+# How stage 1 learns a basis.
+BASES = {
+    "pairs": "",
+    "mixed": "--separator.spacing mixed",
+    "taps": "--separator.basis taps",
+    "free": "--separator.basis free",
+    "narrow": "--separator.basis free --separator_training.spread 10",
+    "random": "--separator.basis free --separator_training.steps 1 --separator_training.warmup 1",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A training: what it is called, what is different in it, and whose basis it has."""
+
+    name: str
+    text: str
+    options: str = ""
+    basis: str = ""
+
+
+def _sizes(pairs: int, length: int) -> str:
+    return f"--generator.pairs {pairs} --frames.basis_length {length}"
+
+
+GABOR, LEARNED = "256 Gabor pairs of 512", "the pairs that stage 1 learned"
+TARGETS = "--vocoder_training.loss_weights.pairs/phase 1 --vocoder_training.loss_weights.pairs/log_amplitude 0.5"
+ROWS = (
+    Row("gabor", GABOR),
+    Row("gabor-tuned", f"{GABOR}, fine-tuned with the vocoder", TUNED),
+    Row("stft", "inverse STFT of 512, 257 bins", "--generator.spacing fourier --generator.pairs 257"),
+    Row("learned", f"{LEARNED} from those", basis="pairs"),
+    Row("learned-tuned", f"{LEARNED} from those, fine-tuned with the vocoder", TUNED, "pairs"),
+    Row("learned-mixed", f"{LEARNED} from a mixed spacing", basis="mixed"),
+    Row("taps", "every tap of the pairs, learned by stage 1", basis="taps"),
+    Row("free", "256 signals that stage 1 learned freely, and their Hilbert transforms", basis="free"),
+    Row("narrow", "the same, held narrow and near a tight frame by a penalty", basis="narrow"),
+    Row("random", "256 random signals and their Hilbert transforms", basis="random"),
+    Row("signed", f"{GABOR}, weights signed, times a gain", "--generator.head signed"),
+    Row("no-prior", f"{GABOR}, no prior", "--generator.prior false"),
+    Row("targets", f"{GABOR}, and weight targets", TARGETS),
+    Row("short", "128 Gabor pairs of 256 at twice the rate", _sizes(128, 256) + " --frames.stride 128"),
+    Row(
+        "few", "192 Gabor pairs of up to 1024, half linear, half mel", _sizes(192, 1024) + " --generator.spacing mixed"
+    ),
+    Row("long", "512 Gabor pairs of 1024", _sizes(512, 1024)),
+    Row("long-stft", "inverse STFT of 1024, 513 bins", _sizes(513, 1024) + " --generator.spacing fourier"),
+)
+
+
+def ablate(corpus: Path, runs: Path, out: Path, adversarial: list[str]) -> None:
+    """Train every row, or with discriminators the rows named, and compare them.
+
+    Args:
+        corpus: prepared corpus, or a folder of several.
+        runs: folder for the run folders.
+        out: folder for the comparison.
+        adversarial: rows to train with discriminators over the last steps, in place of all by regression.
+    """
+    rows = [row for row in ROWS if row.name in adversarial] if adversarial else list(ROWS)
+    phase, suffix = (ADVERSARIAL, "-adversarial") if adversarial else (REGRESSION, "")
+    with ThreadPoolExecutor(2) as pool:
+        wanted = [name for name in BASES if any(row.basis == name for row in rows)]
+        list(pool.map(lambda name: learn(name, corpus, runs), wanted))
+        list(pool.map(lambda row: train(row, corpus, runs / f"{row.name}{suffix}", runs, phase), rows))
+    folders = {row: runs / f"{row.name}{suffix}" for row in rows}
+    systems = [str(runs / f"{folder.name}.safetensors") for folder in folders.values()]
+    for folder, system in zip(folders.values(), systems, strict=True):  # systems are called as their files are
+        shutil.copy(folder / "vocoder.safetensors", system)
+    quick = [] if adversarial else ["--quick"]
+    tool("compare", *systems, "--corpus", str(corpus), "--out", str(out), "--split", "validation", *quick, "--force")
+    (out / "rows.md").write_text(table(out, folders), encoding="utf-8")
+
+
+def learn(name: str, corpus: Path, runs: Path) -> None:
+    """Let stage 1 learn a basis."""
+    out = runs / f"basis-{name}"
+    if not (out / "separator.safetensors").exists():
+        tool("train-separator", str(corpus), str(out), *SEPARATOR.split(), *BASES[name].split())
+
+
+def train(row: Row, corpus: Path, out: Path, runs: Path, phase: str) -> None:
+    """Train the vocoder of a row, and keep how long that took."""
+    if (out / "minutes").exists():
+        return
+    basis = ["--separator", str(runs / f"basis-{row.basis}" / "separator.safetensors")] if row.basis else []
+    began = time.monotonic()
+    tool("train-vocoder", str(corpus), str(out), *basis, *VOCODER.split(), *phase.split(), *row.options.split())
+    (out / "minutes").write_text(f"{(time.monotonic() - began) / 60:.1f}")
+
+
+def tool(*words: str) -> None:
+    """Run a verb on one thread a process."""
+    command = [sys.executable, "-m", "basis_melgan.cli", *words]
+    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def table(comparison: Path, folders: dict[Row, Path]) -> str:
+    """A line per row: cost, minutes, and means over all corpora."""
+    results = json.loads((comparison / RESULTS).read_text(encoding="utf-8"))
+    columns = [column["name"] for column in results["columns"] if column["name"] in SHOWN]
+    systems = {system["name"]: system for system in results["systems"]}
+    lines = []
+    for row, folder in folders.items():
+        means = list(results["summary"][folder.name].values())[-1]
+        cost = systems[folder.name]["gmac_per_second"]
+        scores = [f"{means[name]['mean']:.3f}" for name in columns]
+        lines.append([row.text, (folder / "minutes").read_text(), cost, *scores])
+    return "\n".join(markdown.table(["", "minutes", "GMAC/s", *columns], lines)) + "\n"
+
+
+if __name__ == "__main__":
+    ablate(*map(Path, sys.argv[1:4]), sys.argv[4:])
