@@ -220,6 +220,7 @@ class AugmentationConfig:
     share: float = 0.0  # of crops that are changed
     rate: Span = (1.0, 1.0)  # how many times faster they are played; pitch and formants go along
     level: Span = (0.0, 0.0)  # dB they are made louder by, as far as full scale allows
+    blur: Span = (0.0, 0.0)  # standard deviation, bands and frames, of what smooths their mels as predicted ones are
 
     def __post_init__(self) -> None:
         _require(0 <= self.share <= 1, f"augmentation.share: {self.share} is no share; use 0 to 1")
@@ -228,6 +229,10 @@ class AugmentationConfig:
             f"augmentation.rate: {self.rate} is no span; give two factors above 0, the smaller first",
         )
         _require(self.level[0] <= self.level[1], f"augmentation.level: {self.level}; give the smaller level first")
+        _require(
+            0 <= self.blur[0] <= self.blur[1],
+            f"augmentation.blur: {self.blur} is no span; give two deviations from 0 on, the smaller first",
+        )
 
 
 @dataclass(frozen=True)

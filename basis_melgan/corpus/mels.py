@@ -52,7 +52,8 @@ class Mels:
         wave = around[self.frames.samples(lead) :][:samples]
         if self.predicted is not None:
             return wave.copy(), self._read(path)[:, first : first + count].astype(np.float32)
-        return wave.copy(), mel_spectrogram(around, self.name, self.frames)[:, lead : lead + count].copy()
+        mel = change.smoothed(mel_spectrogram(around, self.name, self.frames))
+        return wave.copy(), mel[:, lead : lead + count].copy()
 
     def require(self, clips: Sequence[tuple[Path, Clip]]) -> None:
         """Raise CorpusError unless every clip has a mel of its length."""

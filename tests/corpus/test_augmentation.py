@@ -18,7 +18,7 @@ from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import ConfigurationError
 
 FRAMES = Frames()
-WIDE = AugmentationConfig(share=0.5, rate=(0.8, 1.25), level=(-12.0, 6.0))
+WIDE = AugmentationConfig(share=0.5, rate=(0.8, 1.25), level=(-12.0, 6.0), blur=(0.2, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,7 @@ def test_draws_stay_within_the_spans(seed: int) -> None:
     change = draw(rng, replace(WIDE, share=1.0))
     assert 0.8 <= change.rate <= 1.25
     assert -12 <= change.level <= 6
+    assert 0.2 <= change.blur <= 1
     assert draw(rng, replace(WIDE, share=0.0)) is UNCHANGED
 
 
@@ -67,6 +68,18 @@ def test_a_changed_excerpt_is_as_in_the_changed_clip(clips, rate: float) -> None
     start = round(first / rate)
     np.testing.assert_allclose(wave, whole[start * 240 : (start + 20) * 240], atol=1e-3)
     np.testing.assert_allclose(mel, mel_spectrogram(whole, "paper", FRAMES)[:, start : start + 20], atol=0.02)
+
+
+def test_a_blur_smooths_the_mel_alone_over_bands_and_frames(clips) -> None:
+    path, _ = clips[0]
+    wave, mel = Mels("paper", FRAMES).excerpt(path, 40, 20)
+    again, smooth = Mels("paper", FRAMES).excerpt(path, 40, 20, Change(blur=1.0))
+    np.testing.assert_array_equal(again, wave)
+    kernel = np.exp(-0.5 * np.arange(-4, 5) ** 2)
+    kernel /= kernel.sum()
+    over_frames = [np.convolve(band, kernel, mode="same") for band in mel]
+    expected = np.array([np.convolve(frame, kernel, mode="same") for frame in np.transpose(over_frames)]).T
+    np.testing.assert_allclose(smooth[4:-4, 4:-4], expected[4:-4, 4:-4], atol=1e-3)
 
 
 def test_changed_crops_have_their_length_and_stay_functions_of_seed_and_index(clips, config: Config) -> None:
@@ -96,6 +109,7 @@ def test_every_clip_that_may_be_drawn_holds_an_unchanged_crop(clips, config: Con
         ({"rate": (0.0, 1.0)}, "two factors above 0"),
         ({"rate": (1.2, 1.0)}, "the smaller first"),
         ({"level": (3.0, -3.0)}, "smaller level first"),
+        ({"blur": (-1.0, 1.0)}, "two deviations from 0 on"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict, message: str) -> None:
