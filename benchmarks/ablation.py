@@ -10,14 +10,12 @@ comparison in results/ablation, and what it says of every row in results/ablatio
 """
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from trainings import VERBS, minutes, run, train, two_at_a_time
 
 from basis_melgan.evaluation import markdown
 from basis_melgan.evaluation.results import RESULTS
@@ -94,40 +92,29 @@ def ablate(corpus: Path, runs: Path, out: Path, adversarial: list[str]) -> None:
     """
     rows = [row for row in ROWS if row.name in adversarial] if adversarial else list(ROWS)
     phase, suffix = (ADVERSARIAL, "-adversarial") if adversarial else (REGRESSION, "")
-    with ThreadPoolExecutor(2) as pool:
-        wanted = [name for name in BASES if any(row.basis == name for row in rows)]
-        list(pool.map(lambda name: learn(name, corpus, runs), wanted))
-        list(pool.map(lambda row: train(row, corpus, runs / f"{row.name}{suffix}", runs, phase), rows))
+    wanted = [name for name in BASES if any(row.basis == name for row in rows)]
+    two_at_a_time(lambda name: train_basis(name, corpus, runs), wanted)
+    two_at_a_time(lambda row: train_vocoder(row, corpus, runs, runs / f"{row.name}{suffix}", phase), rows)
     folders = {row: runs / f"{row.name}{suffix}" for row in rows}
     systems = [str(runs / f"{folder.name}.safetensors") for folder in folders.values()]
     for folder, system in zip(folders.values(), systems, strict=True):  # systems are called as their files are
         shutil.copy(folder / "vocoder.safetensors", system)
     quick = [] if adversarial else ["--quick"]
-    tool("compare", *systems, "--corpus", str(corpus), "--out", str(out), "--split", "validation", *quick, "--force")
+    run(*VERBS, "compare", *systems, *f"--corpus {corpus} --out {out} --split validation --force".split(), *quick)
     (out / "rows.md").write_text(table(out, folders), encoding="utf-8")
 
 
-def learn(name: str, corpus: Path, runs: Path) -> None:
+def train_basis(name: str, corpus: Path, runs: Path) -> None:
     """Let stage 1 learn a basis."""
     out = runs / f"basis-{name}"
-    if not (out / "separator.safetensors").exists():
-        tool("train-separator", str(corpus), str(out), *SEPARATOR.split(), *BASES[name].split())
+    train(out, *VERBS, "train-separator", str(corpus), str(out), *SEPARATOR.split(), *BASES[name].split())
 
 
-def train(row: Row, corpus: Path, out: Path, runs: Path, phase: str) -> None:
-    """Train the vocoder of a row, and keep how long that took."""
-    if (out / "minutes").exists():
-        return
+def train_vocoder(row: Row, corpus: Path, runs: Path, out: Path, phase: str) -> None:
+    """Train the vocoder of a row."""
     basis = ["--separator", str(runs / f"basis-{row.basis}" / "separator.safetensors")] if row.basis else []
-    began = time.monotonic()
-    tool("train-vocoder", str(corpus), str(out), *basis, *VOCODER.split(), *phase.split(), *row.options.split())
-    (out / "minutes").write_text(f"{(time.monotonic() - began) / 60:.1f}")
-
-
-def tool(*words: str) -> None:
-    """Run a verb on one thread a process."""
-    command = [sys.executable, "-m", "basis_melgan.cli", *words]
-    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    options = [*basis, *VOCODER.split(), *phase.split(), *row.options.split()]
+    train(out, *VERBS, "train-vocoder", str(corpus), str(out), *options)
 
 
 def table(comparison: Path, folders: dict[Row, Path]) -> str:
@@ -140,7 +127,7 @@ def table(comparison: Path, folders: dict[Row, Path]) -> str:
         means = list(results["summary"][folder.name].values())[-1]
         cost = systems[folder.name]["gmac_per_second"]
         scores = [f"{means[name]['mean']:.3f}" for name in columns]
-        lines.append([row.text, (folder / "minutes").read_text(), cost, *scores])
+        lines.append([row.text, f"{minutes(folder):.1f}", cost, *scores])
     return "\n".join(markdown.table(["", "minutes", "GMAC/s", *columns], lines)) + "\n"
 
 

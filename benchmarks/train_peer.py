@@ -2,9 +2,9 @@
 
     python benchmarks/train_peer.py vocos-cut data runs/vocos-cut --speak data,unseen --config fast
 
-leaves the peer's waves of the test clips in runs/vocos-cut/speech, to be compared with any other system:
+leaves the peer's waves of the test clips in runs/vocos-cut/waves/vocos-cut, to be compared with any other system:
 
-    basis-melgan compare pretrained/speech-24k.safetensors runs/vocos-cut/speech --corpus data --out results/peers
+    basis-melgan compare speech-24k.safetensors runs/vocos-cut/waves/vocos-cut --corpus data --out results/peers
 """
 
 import sys
@@ -84,7 +84,7 @@ def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = 
     fit(task, engine, config.engine, run)
     if engine.is_global_zero:
         for folder in filter(None, speak.split(",")):
-            _speak(task.average.module.eval().cpu(), Path(folder), out / "speech", config)
+            _speak(task.average.module.eval().cpu(), Path(folder), out / "waves" / peer, config)
 
 
 @torch.inference_mode()

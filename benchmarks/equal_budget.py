@@ -1,0 +1,81 @@
+"""Train generators of ours and peers equally long, by the same data, losses, discriminators and schedule; compare them.
+
+    python benchmarks/equal_budget.py data unseen runs/budget results/budget 40
+
+gives each 40 minutes of one process of one thread, two at a time, and leaves the comparisons on test clips of both
+corpora in results/budget/seen and results/budget/unseen. A training that was interrupted goes on.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from trainings import VERBS, minutes, run, train, two_at_a_time
+
+from basis_melgan.evaluation import markdown
+
+PEER = str(Path(__file__).with_name("train_peer.py"))
+SMALL = (
+    "--generator.channels 192 --generator.blocks 4 --generator.hidden 256 --generator.pairs 256 "
+    "--frames.basis_length 512"
+)
+# Those of about one cost beside each other.
+OURS = {"ours": "", "ours-small": SMALL}
+SYSTEMS = ("ours", "vocos-cut", "vocos", "hifigan-v2", "ours-small", "vocos-small")
+TRIAL = 20, 80  # steps of two trials, whose difference says how long a step takes
+ADVERSARIAL = 0.75  # of the steps are by regression alone
+FALLING = 0.6  # of the steps are at rates that fall to 0
+
+
+def schedule(steps: int) -> list[str]:
+    """Settings of a training of so many steps."""
+    settings = {
+        "steps": steps,
+        "adversarial_from": round(ADVERSARIAL * steps),
+        "cooldown": round(FALLING * steps),
+        "warmup": min(100, steps),
+        "ema": 0.995,
+    }
+    return [word for name, value in settings.items() for word in (f"--vocoder_training.{name}", str(value))]
+
+
+def command(system: str, corpora: tuple[Path, ...], out: Path, steps: int) -> list[str]:
+    """Words that train a system for so many steps, on the first of the corpora."""
+    options = ["--config", "fast", *schedule(steps)]
+    if system in OURS:
+        return [*VERBS, "train-vocoder", str(corpora[0]), str(out), *options, *OURS[system].split()]
+    speak = ["--speak", ",".join(map(str, corpora))] if len(corpora) > 1 else []
+    return [PEER, system, str(corpora[0]), str(out), *speak, *options]
+
+
+def race(seen: Path, unseen: Path, runs: Path, out: Path, budget: float) -> None:
+    """Train all systems for `budget` minutes each and compare them on test clips."""
+    steps = {system: round(budget / each) for system, each in minutes_a_step(seen, runs).items()}
+    two_at_a_time(
+        lambda system: train(runs / system, *command(system, (seen, unseen), runs / system, steps[system])), SYSTEMS
+    )
+    for name in OURS:  # systems are called as their files are
+        shutil.copy(runs / name / "vocoder.safetensors", runs / f"{name}.safetensors")
+    spoken = [str(runs / (f"{each}.safetensors" if each in OURS else f"{each}/waves/{each}")) for each in SYSTEMS]
+    for name, corpus in (("seen", seen), ("unseen", unseen)):
+        run(*VERBS, "compare", *spoken, "--corpus", str(corpus), "--out", str(out / name), "--force")
+    lines = [[system, steps[system], f"{minutes(runs / system):.1f}"] for system in SYSTEMS]
+    (out / "steps.md").write_text("\n".join(markdown.table(["", "steps", "minutes"], lines)) + "\n", encoding="utf-8")
+
+
+def minutes_a_step(corpus: Path, runs: Path) -> dict[str, float]:
+    """What a step of each system takes, by the difference of two trials."""
+    for steps in TRIAL:
+        two_at_a_time(lambda trial: train(runs / trial[0], *trial[1]), trials(corpus, runs, steps).items())
+    less, more = ({system: minutes(runs / f"{system}-{steps}") for system in SYSTEMS} for steps in TRIAL)
+    return {system: (more[system] - less[system]) / (TRIAL[1] - TRIAL[0]) for system in SYSTEMS}
+
+
+def trials(corpus: Path, runs: Path, steps: int) -> dict[str, list[str]]:
+    """Words that train every system for so many steps, by the name of the run."""
+    names = {system: f"{system}-{steps}" for system in SYSTEMS}
+    return {name: command(system, (corpus,), runs / name, steps) for system, name in names.items()}
+
+
+if __name__ == "__main__":
+    race(*map(Path, sys.argv[1:5]), float(sys.argv[5]))
