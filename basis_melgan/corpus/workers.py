@@ -5,7 +5,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import TypeVar
 
 from basis_melgan.errors import CorpusError
@@ -37,7 +39,7 @@ def outcomes(
         yield from map(work, jobs)
         return
     # A forked child would inherit the locks of any library's threads; a spawned one starts clean.
-    pool = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(min(processes, len(jobs)), get_context("spawn"), _end_with_parent)
     try:
         with _environment():
             for future in as_completed([pool.submit(work, job) for job in jobs]):
@@ -46,6 +48,13 @@ def outcomes(
         raise CorpusError(f"one of {processes} workers was killed, perhaps for want of memory; {advice}") from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when the process that started it is gone, which a pool does not see to where it is killed."""
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=lambda: wait([parent.sentinel]) and os._exit(1), daemon=True).start()
 
 
 @contextmanager
