@@ -148,14 +148,15 @@ def _described(source: str, label: str, speaker: System) -> Described:
 
 
 def _digest(source: Path) -> str:
-    """SHA-256 of a vocoder's file, or of the sound files in a folder; a baseline has none."""
+    """Of a vocoder's file, or of the sound files in a folder with their names; a baseline has none."""
     if not source.exists():
         return ""
+    from basis_melgan.models import release
+
     content = hashlib.sha256()
     for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
         if path == source or path.suffix in SUFFIXES:
-            content.update(f"{path.relative_to(source)}\n{path.stat().st_size}\n".encode())
-            content.update(path.read_bytes())
+            content.update(f"{path.relative_to(source)} {release.digest(path)}\n".encode())
     return content.hexdigest()
 
 
