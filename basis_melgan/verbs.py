@@ -156,11 +156,11 @@ def fine_tune(
         force: start afresh, replacing what OUT holds.
         config: all settings.
     """
+    from basis_melgan.inference.bundled import bundled
     from basis_melgan.inference.vocoder import RELEASED
-    from basis_melgan.models.release import bundled
     from basis_melgan.training.fine_tuning import fine_tune
 
-    fine_tune(corpus, out, vocoder or bundled(RELEASED), mels, config, force)
+    fine_tune(corpus, out, vocoder or bundled(RELEASED, ".safetensors"), mels, config, force)
 
 
 def vocode(

@@ -14,7 +14,7 @@ import soundfile
 import torch
 
 from basis_melgan.errors import BasisMelGANError
-from basis_melgan.inference.onnx import bundled
+from basis_melgan.inference.bundled import bundled
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import release
 from basis_melgan.models.vocode import vocode
@@ -88,7 +88,7 @@ def test_a_damaged_source_is_spoken_or_refused(suffix: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
 def test_a_damaged_model_is_refused(suffix: str, tmp_path: Path) -> None:
-    whole = bundled("speech-24k") if suffix == ".onnx" else release.bundled("speech-24k")
+    whole = bundled("speech-24k", suffix)
     content, path = whole.read_bytes(), tmp_path / f"model{suffix}"
     load = Vocoder.load if suffix == ".onnx" else release.load_vocoder
     for seed in range(CASES):

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-import basis_melgan
 from basis_melgan.config import from_dict
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
+from basis_melgan.inference.bundled import bundled
 from basis_melgan.inference.engine import Array, Info
 
 FORMAT = 1
-PACKAGE = Path(basis_melgan.__file__).parent
 # The end of a file: a protobuf fragment that adds one entry to the model's metadata, the hash of all before it. Readers
 # of ONNX merge it into the model as protobuf says they must.
 SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of 74 bytes: key of 6 bytes, value of 64
@@ -51,23 +50,7 @@ def located(vocoder: str | Path) -> Path:
         ModelFileError: it is neither.
     """
     path = Path(vocoder)
-    return path if path.suffix or path.is_file() else bundled(str(vocoder))
-
-
-def bundled(name: str) -> Path:
-    """Path of a vocoder that comes with this package.
-
-    A wheel carries them inside the package, a clone of the repository beside it.
-
-    Raises:
-        ModelFileError: this installation holds no such vocoder.
-    """
-    folders = (PACKAGE / "pretrained", PACKAGE.parent / "pretrained")
-    for folder in folders:
-        if (path := folder / f"{name}.onnx").is_file():
-            return path
-    known = sorted({path.stem for folder in folders for path in folder.glob("*.onnx")})
-    raise ModelFileError(f"{name}: neither a file nor a vocoder that comes with this package ({', '.join(known)})")
+    return path if path.suffix or path.is_file() else bundled(str(vocoder), ".onnx")
 
 
 def open_session(path: Path, threads: int) -> Any:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from basis_melgan.config import EngineName
 from basis_melgan.errors import ConfigurationError
+from basis_melgan.inference.bundled import bundled
 from basis_melgan.inference.onnx import located
 from basis_melgan.inference.vocoder import Vocoder
 
@@ -34,11 +35,10 @@ def open_vocoder(
     if trained:
         import torch  # here and below, since speaking does without it
 
-        from basis_melgan.models import release
         from basis_melgan.models.engine import TorchEngine
 
         torch.set_num_threads(threads)
-        return Vocoder(TorchEngine(path if path.suffix else release.bundled(str(path))), mel_convention)
+        return Vocoder(TorchEngine(path if path.suffix else bundled(str(path), ".safetensors")), mel_convention)
     if engine == "openvino":
         from basis_melgan.inference.openvino import OpenVinoEngine
 

@@ -24,7 +24,6 @@ from basis_melgan.models.pairs import Pairs, pairs_of, quarter_turn
 from basis_melgan.models.tasnet import Separator
 
 FORMAT = 1
-PACKAGE = Path(basis_melgan.__file__).parent
 Module = TypeVar("Module", bound=torch.nn.Module)
 Kind = Literal["separator", "vocoder", "discriminators"]
 AnyGenerator = Generator | FrameRateGenerator
@@ -58,21 +57,6 @@ def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, or
 def digest(path: Path) -> str:
     """SHA-256 of a model file, by which what stands on it knows it again."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def bundled(name: str) -> Path:
-    """Path of a model that is released with this package, such as `separator-24k`.
-
-    A wheel carries them inside the package, a clone of the repository beside it.
-
-    Raises:
-        ModelFileError: this installation holds no such model.
-    """
-    for folder in (PACKAGE / "pretrained", PACKAGE.parent / "pretrained"):
-        path = folder / f"{name}.safetensors"
-        if path.is_file():
-            return path
-    raise ModelFileError(f"{name}: not released with this installation; train a model and name its file")
 
 
 def discriminators_of(vocoder: Path) -> Path:

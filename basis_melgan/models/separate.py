@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
+from basis_melgan.inference.bundled import bundled
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import SPEECH, Separator
 
@@ -47,7 +48,7 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
     for target in targets:
         files.require_free(target, force)
     samples, source_rate = files.length(source)
-    model, config = release.load_separator(separator or release.bundled(RELEASED))
+    model, config = release.load_separator(separator or bundled(RELEASED, ".safetensors"))
     rate = config.frames.sample_rate
     console = Console(stderr=True)
     with ExitStack() as stack:

@@ -14,8 +14,9 @@ from basis_melgan.evaluation import bench as measuring
 from basis_melgan.evaluation.speeds import bench
 from basis_melgan.export.onnx import OPSET, describe
 from basis_melgan.export.product import product
+from basis_melgan.inference.bundled import bundled
 from basis_melgan.inference.engine import Info
-from basis_melgan.inference.onnx import bundled, sealed
+from basis_melgan.inference.onnx import sealed
 from basis_melgan.inference.vocoder import Vocoder
 
 
@@ -42,7 +43,7 @@ def test_a_vocoder_is_measured_beside_a_peer(peer: Path, tmp_path: Path, monkeyp
     found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     ours, theirs = found["systems"]
     assert [ours["name"], theirs["name"]] == ["speech-24k.onnx", "peer.onnx"]
-    assert ours["size"] == bundled("speech-24k").stat().st_size
+    assert ours["size"] == bundled("speech-24k", ".onnx").stat().st_size
     assert [len(times) for times in ours["factors"].values()] == [2, 2]
     assert len(found["peaks"]["int8"]) == 2
     assert theirs["command"] is None

@@ -11,7 +11,7 @@ from basis_melgan.config import Config, Frames, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.evaluation import int8
 from basis_melgan.evaluation.int8 import export_int8
-from basis_melgan.inference.onnx import bundled
+from basis_melgan.inference.bundled import bundled
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import release
 from basis_melgan.models.opening import open_vocoder
@@ -35,7 +35,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
     """The released vocoder, exported anew over the bundled clips: too few to find the steps of its first layer on."""
     out, leave = tmp_path_factory.mktemp("int8") / "new" / "speech.onnx", ("gains", "basis", "embed")
-    export_int8(release.bundled("speech-24k"), out, corpus, leave, data="clips", licence="MIT")
+    export_int8(bundled("speech-24k", ".safetensors"), out, corpus, leave, data="clips", licence="MIT")
     return out
 
 
@@ -43,11 +43,11 @@ def test_it_is_small_and_says_so(exported: Path) -> None:
     info = Vocoder.load(exported).info
     assert exported.stat().st_size < 5e6
     assert (info.precision, info.data, info.licence) == ("int8", "clips", "MIT")
-    assert Vocoder.load(bundled("speech-24k")).info.precision == "int8"
+    assert Vocoder.load(bundled("speech-24k", ".onnx")).info.precision == "int8"
 
 
 def test_it_speaks_as_the_whole_does(exported: Path, corpus: Path) -> None:
-    whole, made = open_vocoder(release.bundled("speech-24k")), Vocoder.load(exported)
+    whole, made = open_vocoder(bundled("speech-24k", ".safetensors")), Vocoder.load(exported)
     wave, rate = files.read(sorted(corpus.glob("flac/**/*.flac"))[0])
     expected, spoken = (each.resynthesise(wave, rate) for each in (whole, made))
     assert spoken.shape == expected.shape

@@ -16,7 +16,8 @@ from basis_melgan.config import Config, Frames, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export import onnx as module
 from basis_melgan.export.onnx import export, swelling_mel
-from basis_melgan.inference.onnx import SEAL, bundled, sealed
+from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.onnx import SEAL, sealed
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import release
 from basis_melgan.models.opening import open_vocoder
@@ -103,11 +104,11 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
 
 @pytest.mark.parametrize(("name", "size"), [("speech-24k", 5e6), ("speech-24k-small", 1.5e6), ("speech-24k-live", 5e6)])
 def test_a_released_file_is_of_the_released_vocoder_and_small(name: str, size: float) -> None:
-    model, source = onnx.load(bundled(name)), release.bundled(name)
+    model, source = onnx.load(bundled(name, ".onnx")), bundled(name, ".safetensors")
     assert {entry.key: entry.value for entry in model.metadata_props}["source"] == release.digest(source)
     info = Vocoder.load(name).info
     assert (info.licence, info.precision) == ("MIT", "int8")
-    assert bundled(name).stat().st_size <= size
+    assert bundled(name, ".onnx").stat().st_size <= size
 
 
 def test_the_live_vocoder_speaks_within_40_ms_of_a_sound() -> None:
@@ -198,7 +199,7 @@ def test_it_speaks_in_onnx_runtime_alone(tmp_path: Path) -> None:
     np.save(tmp_path / "mel.npy", mel)
     script = ROOT / "examples" / "onnxruntime_alone.py"
     assert "basis_melgan" not in script.read_text(encoding="utf-8")
-    command = [sys.executable, script, bundled("speech-24k"), tmp_path / "mel.npy", tmp_path / "spoken.wav"]
+    command = [sys.executable, script, bundled("speech-24k", ".onnx"), tmp_path / "mel.npy", tmp_path / "spoken.wav"]
     subprocess.run(command, check=True)
     found, rate = files.read(tmp_path / "spoken.wav")
     assert rate == vocoder.info.rate

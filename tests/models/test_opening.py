@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from basis_melgan.errors import ConfigurationError
+from basis_melgan.inference.bundled import bundled
 from basis_melgan.inference.engine import UNENDING
 from basis_melgan.inference.onnx import OnnxEngine
 from basis_melgan.inference.openvino import OpenVinoEngine
 from basis_melgan.inference.vocoder import RELEASED, Vocoder
-from basis_melgan.models import release
 from basis_melgan.models.engine import TorchEngine
 from basis_melgan.models.opening import open_vocoder
 
@@ -25,7 +25,7 @@ def test_a_released_vocoder_runs_in_every_engine(engine: str | None, kind: type)
 
 
 def test_pytorch_can_speak_in_double_precision() -> None:
-    path = release.bundled(RELEASED)
+    path = bundled(RELEASED, ".safetensors")
     mel = np.random.default_rng(0).normal(-5, 2, (100, 30)).astype(np.float32)
     single, double = (Vocoder(TorchEngine(path, precision))(mel) for precision in (torch.float32, torch.float64))
     assert (single.dtype, double.dtype) == (np.float32, np.float64)

@@ -127,25 +127,6 @@ def test_whoever_may_read_new_files_may_read_a_model(path: Path) -> None:
     assert path.stat().st_mode == (path.parent / "other").stat().st_mode
 
 
-# Released models
-
-
-def test_a_bundled_model_is_found_in_the_package_and_then_beside_it(tmp_path: Path, monkeypatch) -> None:
-    package = tmp_path / "basis_melgan"
-    monkeypatch.setattr(release, "PACKAGE", package)
-    with pytest.raises(ModelFileError, match="paper-24k: not released with this installation; train a model"):
-        release.bundled("paper-24k")
-    places = [tmp_path / "pretrained" / "paper-24k.safetensors", package / "pretrained" / "paper-24k.safetensors"]
-    for place in places:
-        place.parent.mkdir(parents=True)
-        place.touch()
-        assert release.bundled("paper-24k") == place
-
-
-def test_released_models_belong_to_this_package() -> None:
-    assert Path(release.__file__) == release.PACKAGE / "models" / "release.py"
-
-
 # Refusals
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from basis_melgan.audio import files
 from basis_melgan.config import Config, Frames, SeparatorConfig
 from basis_melgan.errors import AudioError, ModelFileError, OutputError
+from basis_melgan.inference import bundled
 from basis_melgan.models import release
 from basis_melgan.models.separate import separate, separated
 from basis_melgan.models.tasnet import Separated, Separator
@@ -114,8 +115,8 @@ def test_a_longer_recording_keeps_its_length_to_the_sample(model: Path, tmp_path
 
 def test_the_released_separator_is_the_default(model: Path, tmp_path: Path, monkeypatch) -> None:
     package = tmp_path / "package"
-    monkeypatch.setattr(release, "PACKAGE", package)
-    with pytest.raises(ModelFileError, match="separator-24k: not released with this installation"):
+    monkeypatch.setattr(bundled, "PACKAGE", package)
+    with pytest.raises(ModelFileError, match="separator-24k: neither a file nor a model that comes with this package"):
         separate(CLIPS[0], tmp_path)
     (package / "pretrained").mkdir(parents=True)
     (package / "pretrained" / "separator-24k.safetensors").write_bytes(model.read_bytes())

@@ -12,7 +12,7 @@ from basis_melgan.audio import files, mel_chunks
 from basis_melgan.audio.mel import convention, mel_spectrogram
 from basis_melgan.config import Convention, Frames
 from basis_melgan.errors import AudioError, BasisMelGANError, ModelFileError, OutputError
-from basis_melgan.inference import onnx
+from basis_melgan.inference import bundled
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models.opening import open_vocoder
 
@@ -92,8 +92,8 @@ def test_any_rate_and_channels_are_spoken(rate: int, model: Path, speaker: Vocod
 def test_the_released_vocoder_is_the_default(tmp_path: Path, monkeypatch) -> None:
     speak(CLIPS[0], tmp_path / "spoken.wav")
     assert files.length(tmp_path / "spoken.wav") == files.length(CLIPS[0])
-    monkeypatch.setattr(onnx, "PACKAGE", tmp_path / "package")
-    with pytest.raises(ModelFileError, match=r"speech-24k: neither a file nor a vocoder that comes with this package"):
+    monkeypatch.setattr(bundled, "PACKAGE", tmp_path / "package")
+    with pytest.raises(ModelFileError, match=r"speech-24k: neither a file nor a model that comes with this package"):
         speak(CLIPS[0], tmp_path / "again.wav")
 
 
