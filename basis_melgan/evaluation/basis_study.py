@@ -1,7 +1,7 @@
 """A learned basis beside a Gabor basis: what each is like, and how well real speech is made of it."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.config import Frames
 from basis_melgan.errors import ModelFileError
 from basis_melgan.evaluation.basis_measures import Array, Measures, measure
+from basis_melgan.evaluation.markdown import table
 from basis_melgan.evaluation.metrics import si_snr
 from basis_melgan.evaluation.resynthesis import STEPS, least_squares, non_negative
 from basis_melgan.models.gabor import gabor
@@ -102,14 +103,17 @@ class Study:
             f"window, quadrature pairs, linear in frequency); speech: the loudest {SECONDS:g} s of each of "
             f"{len(self.separator)} clips.",
             "",
-            *_table(["measure", "learned", "Gabor"], self._compared()),
+            *table(["measure", "learned", "Gabor"], self._compared()),
+            "",
             "Energy in the k largest weights of a frame (%)",
             "",
-            *_table(["k", *(LABELS[name] for name in self.shares)], zip(self.counts, *shares, strict=True)),
+            *table(["k", *(LABELS[name] for name in self.shares)], zip(self.counts, *shares, strict=True)),
+            "",
             f"Re-synthesis from n signals, SI-SNR (dB, {CEILING:.0f} at most); the separator's own: "
             f"{self.separator.mean():.1f} dB",
             "",
-            *_table(["n", *names], zip(self.counts, *means, strict=True)),
+            *table(["n", *names], zip(self.counts, *means, strict=True)),
+            "",
             *(f"- {note}" for note in NOTES),
         ]
         return "\n".join(lines) + "\n"
@@ -174,15 +178,6 @@ def study(model: Separator, waves: Sequence[Wave]) -> Study:
         _fits(learned.signals[loudest_first], frames, counts, excerpts),
         np.array([_score(excerpt.wave, excerpt.estimate) for excerpt in excerpts]),
     )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """Lines of a Markdown table, the first column a label, and an empty one."""
-    yield f"| {' | '.join(header)} |"
-    yield f"|---|{'---:|' * (len(header) - 1)}"
-    for row in rows:
-        yield f"| {' | '.join(map(str, row))} |"
-    yield ""
 
 
 def share_of_largest(energies: Sequence[Array]) -> Array:

@@ -61,8 +61,8 @@ def evaluate(
     journal = out_json and out_json.with_name(f".{out_json.name}.done")  # until the results are written
     results = _run([system], scope, {labels([system])[0]: waves}, journal)
     _keep(results, out_json, out_csv)
-    print(results.table())
     _require_scores(results, scope)
+    print(results.table())
     if journal:
         journal.unlink(missing_ok=True)
     return results

@@ -11,7 +11,7 @@ from rich.console import Console
 from basis_melgan.audio import files
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.workers import cores
-from basis_melgan.errors import ModelFileError, OutputError
+from basis_melgan.errors import CorpusError, ModelFileError, OutputError
 from basis_melgan.evaluation.scoring import Job, score
 from basis_melgan.export.onnx import export, prepare_place
 from basis_melgan.export.quantise import layers_of, quantise_vocoder
@@ -68,7 +68,7 @@ def export_int8(
         change = (
             f"PESQ-WB {before[PESQ]:.3f} to {after[PESQ]:.3f}, MR-STFT {before[DISTANCE]:.4f} to {after[DISTANCE]:.4f}"
         )
-        if after[PESQ] < before[PESQ] - PESQ_LOSS or after[DISTANCE] > before[DISTANCE] * DISTANCE_GAIN:
+        if not (after[PESQ] >= before[PESQ] - PESQ_LOSS and after[DISTANCE] <= before[DISTANCE] * DISTANCE_GAIN):
             with console.status("looking for the layer that costs most"):
                 worst = costliest(whole, mels[:TRIED], leave)
             names = ",".join([*leave, worst])
@@ -95,7 +95,12 @@ def calibration_mels(vocoder: Vocoder, corpora: Sequence[manifest.Corpus]) -> li
 def degradation(
     whole: Path, made: Path, corpora: Sequence[manifest.Corpus]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean PESQ-WB and MR-STFT distance on test clips, of both files."""
+    """Mean PESQ-WB and MR-STFT distance of both files, on the test clips of which the first can be scored.
+
+    Raises:
+        CorpusError: no test clip can be.
+        ModelFileError: the second says something of one that cannot be scored.
+    """
     manifest.load_clips(corpora, "test")  # raises where there are none
     columns = frozenset((PESQ, DISTANCE))
     jobs = [
@@ -105,11 +110,20 @@ def degradation(
         for file in (whole, made)
     ]
     measured = score(jobs, cores())
-    both = []
-    for file in (whole, made):
-        clips = [one.scores for one in measured if one.system == file.name and len(one.scores) == len(columns)]
-        both.append({column: float(np.mean([scores[column] for scores in clips])) for column in columns})
-    return both[0], both[1]
+    pairs = [pair for pair in zip(measured[::2], measured[1::2], strict=True) if len(pair[0].scores) == len(columns)]
+    if not pairs:
+        reasons = "; ".join(measured[0].failures.values())
+        raise CorpusError(f"{corpora[0].folder}: none of its test clips can be scored ({reasons}); give real speech")
+    for _, one in pairs:
+        if len(one.scores) < len(columns):
+            reasons = "; ".join(one.failures.values())
+            raise ModelFileError(f"{made.name}: what it says of {one.clip} cannot be scored ({reasons})")
+    before, after = ([one.scores for one in file] for file in zip(*pairs, strict=True))
+    return _means(before, columns), _means(after, columns)
+
+
+def _means(scores: Sequence[dict[str, float]], columns: Collection[str]) -> dict[str, float]:
+    return {column: float(np.mean([each[column] for each in scores])) for column in columns}
 
 
 def costliest(whole: Path, mels: Sequence[Array], leave: Collection[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from basis_melgan.errors import OutputError
+from basis_melgan.evaluation.writing import write_text
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,8 @@ class Journal:
             OutputError: the file cannot be written.
         """
         kept = list(self._kept())
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lines = [json.dumps(entry, ensure_ascii=False) for entry in (self.identity, *kept)]
-            self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error}); choose a writable place") from error
+        lines = [json.dumps(entry, ensure_ascii=False) for entry in (self.identity, *kept)]
+        write_text(self.path, "\n".join(lines) + "\n")
         yield from kept
 
     def add(self, line: str) -> None:

@@ -74,7 +74,9 @@ def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -
         CorpusError: a worker was killed.
         OutputError: a wave or the journal cannot be written.
     """
-    done = {one.key: one for one in (Measured(**entry) for entry in journal.entries())} if journal else {}
+    # What a name has said last of a clip, since that is what its wave is.
+    last = {one.key[:-1]: one for one in (Measured(**entry) for entry in journal.entries())} if journal else {}
+    done = {one.key: one for one in last.values()}
     todo = [job for job in jobs if job.key not in done or not (job.wave is None or job.wave.exists())]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console, began = Console(stderr=True), time.monotonic()

@@ -3,15 +3,19 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from basis_melgan.audio import files
 from basis_melgan.config import Config, Frames, GeneratorConfig
-from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
+from basis_melgan.corpus import manifest
+from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, OutputError
 from basis_melgan.evaluation import int8
 from basis_melgan.evaluation.int8 import export_int8
+from basis_melgan.export.onnx import export
 from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.onnx import sealed
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import release
 from basis_melgan.models.opening import open_vocoder
@@ -75,6 +79,29 @@ def test_what_costs_too_much_is_refused_with_the_layer(
     with pytest.raises(ModelFileError, match=r"8 bits cost too much \(PESQ-WB .*\); leave out (\S+) too: embed,\1$"):
         export_int8(small, tmp_path / "out.onnx", corpus, ("embed",))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_says_nothing_is_refused(small: Path, corpus: Path, tmp_path: Path) -> None:
+    speaking, silent = tmp_path / "speaking.onnx", tmp_path / "silent.onnx"
+    export(small, speaking)
+    model = onnx.load(speaking)
+    samples = next(each for each in model.graph.output if each.name == "wave")
+    muted = onnx.helper.make_node("Mul", ["heard", "nothing"], [samples.name])
+    for node in model.graph.node:
+        node.output[:] = ["heard" if name == samples.name else name for name in node.output]
+    model.graph.node.append(muted)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(1, np.float32), "nothing"))
+    entries = [each for each in model.metadata_props if each.key != "sha256"]
+    model.ClearField("metadata_props")
+    model.metadata_props.extend(entries)
+    silent.write_bytes(sealed(model.SerializeToString()))
+    corpora = manifest.load(corpus)
+    before, after = int8.degradation(speaking, speaking, corpora)
+    assert before == after
+    with pytest.raises(ModelFileError, match=r"silent\.onnx: what it says of .* cannot be scored \(.*silent in all"):
+        int8.degradation(speaking, silent, corpora)
+    with pytest.raises(CorpusError, match="none of its test clips can be scored"):
+        int8.degradation(silent, speaking, corpora)
 
 
 def test_a_place_that_will_not_do_is_refused_first(small: Path, corpus: Path, tmp_path: Path) -> None:
