@@ -3,8 +3,8 @@
 import sys
 
 from basis_melgan import __version__
-from basis_melgan.config import nearest
 from basis_melgan.errors import BasisMelGANError, ConfigurationError
+from basis_melgan.settings import nearest
 from basis_melgan.verbs import SECTIONS, VERBS
 
 # What pip calls the optional parts that hold a module, where a verb's own does not.

@@ -5,15 +5,10 @@ inside every artefact. Units are in the comments; defaults are the paper's (arXi
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from basis_melgan.errors import ConfigurationError
-
-PRESETS = Path(__file__).parent / "configs"
 
 Convention = Literal["paper", "hifigan", "bigvgan", "vocos"]
 Noise = Literal["white", "pink", "brown", "babble", "recorded"]
@@ -42,6 +37,11 @@ LOSS_WEIGHTS = {
 def _require(holds: bool, message: str) -> None:
     if not holds:
         raise ConfigurationError(message)
+
+
+def _require_counts(section: str, settings: Any, *names: str) -> None:
+    for name in names:
+        _require(getattr(settings, name) >= 1, f"{section}.{name}: {getattr(settings, name)}; use 1 or more")
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,9 @@ class SeparatorTrainingConfig:
     save_every: int = 3_000  # steps
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        _require_counts("separator_training", self, "batch", "crop", "validate_every", "save_every")
+
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -257,6 +260,7 @@ class VocoderTrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        _require_counts("vocoder_training", self, "batch", "crop", "validate_every", "save_every")
         odd = sorted(self.loss_weights.keys() - LOSS_WEIGHTS.keys())
         _require(not odd, f"vocoder_training.loss_weights: {', '.join(odd)} unknown; use {', '.join(LOSS_WEIGHTS)}")
         # One that is left out weighs nothing, as in the files of versions that did not know it.
@@ -286,6 +290,9 @@ class FineTuningConfig:
     save_every: int = 250  # steps
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        _require_counts("fine_tuning", self, "batch", "validate_every", "save_every")
+
 
 @dataclass(frozen=True)
 class EngineConfig:
@@ -300,6 +307,9 @@ class EngineConfig:
     )
     workers: int = 1  # data-loading processes per training process
     log_every: int = 50  # steps
+
+    def __post_init__(self) -> None:
+        _require_counts("engine", self, "devices", "nodes", "log_every")
 
 
 @dataclass(frozen=True)
@@ -328,67 +338,3 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary, as it stands in an artefact's metadata."""
         return dataclasses.asdict(self)
-
-
-def presets() -> dict[str, Path]:
-    """The presets' files, by name."""
-    return {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
-
-
-def preset_path(name: str) -> Path:
-    """Path of a preset by its name, or of the user's own YAML file.
-
-    Raises:
-        ConfigurationError: `name` is neither.
-    """
-    path = presets().get(name, Path(name))
-    if not path.is_file():
-        raise ConfigurationError(f"{name}: neither a configuration file nor one of the presets {', '.join(presets())}")
-    return path
-
-
-def from_dict(settings: Mapping[str, Any]) -> Config:
-    """Read a configuration from nested mappings, lists for tuples; a setting left out keeps its default.
-
-    Raises:
-        ConfigurationError: an unknown key, a value of the wrong type, or settings that cannot be.
-    """
-    return cast(Config, _read(Config, settings, ""))
-
-
-def keys(kind: Any = Config, prefix: str = "") -> list[str]:
-    """Every section of a configuration and every dotted key, such as `separator.blocks`."""
-    fields = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
-    return [key for name, inner in fields.items() for key in (prefix + name, *keys(inner, f"{prefix}{name}."))]
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """How a message on an unknown word ends: `; did you mean …?`, or nothing where none is near."""
-    from difflib import get_close_matches  # here, since every command reads this module and few hold a mistake
-
-    return "".join(f"; did you mean {match}?" for match in get_close_matches(word, known, n=1))
-
-
-def _read(kind: Any, value: Any, key: str) -> Any:
-    """Check that `value` is of the type `kind`; JSON's and YAML's lists become tuples, and whole numbers floats."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        kinds, named = get_type_hints(kind), {f"{key}.{name}".lstrip("."): name for name in value}
-        for path, name in named.items():
-            if name not in kinds:
-                raise ConfigurationError(f"unknown key {path}{nearest(path, keys())}")
-        return kind(**{name: _read(kinds[name], value[name], path) for path, name in named.items()})  # type: ignore[operator]
-    if origin is UnionType:  # always `something | None` here
-        return None if value is None else _read(inner[0], value, key)
-    if origin is tuple and isinstance(value, list | tuple):
-        each = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
-        if len(each) == len(value):
-            return tuple(_read(one, item, key) for one, item in zip(each, value, strict=True))
-    if origin is dict and isinstance(value, Mapping):
-        return {name: _read(inner[1], item, f"{key}.{name}") for name, item in value.items()}
-    if type(value) is kind or (origin is Literal and value in inner):
-        return value
-    if kind is float and type(value) is int:
-        return float(value)
-    wanted = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
-    raise ConfigurationError(f"{key or 'configuration'}: {value!r} is not {wanted}")

@@ -11,8 +11,9 @@ import docstring_parser
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, get_loader
 
-from basis_melgan.config import Config, from_dict, keys, nearest, preset_path, presets
+from basis_melgan.config import Config
 from basis_melgan.errors import ConfigurationError
+from basis_melgan.settings import from_dict, keys, nearest, preset_path, presets
 
 DEFAULT_PRESET = "cpu"
 

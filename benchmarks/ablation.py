@@ -90,6 +90,8 @@ def ablate(corpus: Path, runs: Path, out: Path, adversarial: list[str]) -> None:
         out: folder for the comparison.
         adversarial: rows to train with discriminators over the last steps, in place of all by regression.
     """
+    if unknown := sorted(set(adversarial) - {row.name for row in ROWS}):
+        sys.exit(f"rows: {', '.join(unknown)} unknown; use some of {', '.join(row.name for row in ROWS)}")
     rows = [row for row in ROWS if row.name in adversarial] if adversarial else list(ROWS)
     phase, suffix = (ADVERSARIAL, "-adversarial") if adversarial else (REGRESSION, "")
     wanted = [name for name in BASES if any(row.basis == name for row in rows)]

@@ -52,18 +52,23 @@ class Peer(nn.Module):
 class PeerTask(VocoderTask):
     """Our training, of a peer."""
 
+    @property
+    def path(self) -> Path:
+        """Where the peer's weights lie."""
+        return self.run.folder / "peer.safetensors"
+
     def release(self, step: int) -> None:
         """Write the averaged peer aside, then rename."""
-        aside = self.run.folder / "peer.part"
+        aside = self.path.with_suffix(".part")
         save_file(self.average.module.state_dict(), aside)
-        aside.rename(self.run.folder / "peer.safetensors")
+        aside.rename(self.path)
 
 
 def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = "", force: bool = False) -> None:
     """Train a peer on a prepared corpus and let it speak test clips.
 
     Args:
-        peer: one of vocos, vocos-cut, vocos-small, hifigan-v1, hifigan-v2.
+        peer: a name in `PEERS`.
         corpus: prepared corpus, or a folder of several.
         out: run folder.
         config: all settings.
@@ -74,14 +79,11 @@ def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = 
         raise ConfigurationError(f"peer: {peer!r}; use one of {', '.join(PEERS)}")
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    run = Run(out, config, SECTIONS, manifest.data_hash(corpora))
+    run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
     engine = fabric(config.engine, config.vocoder_training.seed)
-    if engine.is_global_zero:
-        run.prepare(force)
-    engine.barrier()
     train, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
     task = PeerTask(SpeechCrops(train, config, None), validation, None, Peer(peer), run, engine)
-    fit(task, engine, config.engine, run)
+    fit(task, engine, config.engine, run, force)
     if engine.is_global_zero:
         for folder in filter(None, speak.split(",")):
             _speak(task.average.module.eval().cpu(), Path(folder), out / "waves" / peer, config)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from basis_melgan.config import Config, from_dict
+from basis_melgan.config import Config
 from basis_melgan.corpus.prepare import prepare
+from basis_melgan.settings import from_dict
 
 CLIPS = Path(__file__).parents[1] / "examples" / "clips"
 

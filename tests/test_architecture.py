@@ -24,9 +24,10 @@ ROOMS = (
     {"models"},
     {"inference"},
     {"audio"},
+    {"settings"},
     {"config", "errors", "__init__"},
 )
-LIGHT = ("cli", "parsing", "verbs", "inference", "audio", "config", "errors")
+LIGHT = ("cli", "parsing", "verbs", "inference", "audio", "settings", "config", "errors")
 # How the distributions of the extras are named where they are imported, if otherwise than on the shelf.
 IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "pre-commit": "pre_commit", "pytest-xdist": "xdist"}
 

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from basis_melgan.config import PRESETS, Config, CorpusConfig, MixtureConfig, from_dict, keys, preset_path
+from basis_melgan.config import Config, CorpusConfig, MixtureConfig
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.parsing import load
+from basis_melgan.settings import PRESETS, from_dict, keys, preset_path
 
 
 def test_presets() -> None:

@@ -44,6 +44,19 @@ def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
     return np.ascontiguousarray(wave.mean(axis=1, dtype=np.float32)), int(rate)
 
 
+def below(folder: Path) -> list[Path]:
+    """Every sound file below a folder, sorted; hidden files and folders are passed over.
+
+    Headerless `.raw` files say neither rate nor format, so they are not taken for sound.
+    """
+
+    def listed(path: Path) -> bool:
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        return not hidden and path.suffix.lower() in SUFFIXES - {".raw"} and path.is_file()
+
+    return sorted(filter(listed, folder.rglob("*")))
+
+
 def stream(path: Path | BinaryIO, to: int) -> Iterator[Wave]:
     """Read a sound file, or one that came in at standard input, in consecutive one-channel pieces (T,) at `to` Hz.
 

@@ -21,13 +21,13 @@ from basis_melgan.errors import CorpusError
 
 Clips = Sequence[tuple[Path, Clip]]
 
-VALIDATION_CLIPS = 16  # evenly spaced over the validation split, so that validating stays short
+VALIDATION_CLIPS = 16  # at most, evenly spaced over the validation split, so that validating stays short
 VALIDATION_SECONDS = 4  # of each
 
 
 def excerpts(clips: Clips, sample_rate: int) -> list[tuple[Path, int]]:
     """Files to validate on, and how many samples from the start of each."""
-    chosen = clips[:: max(1, len(clips) // VALIDATION_CLIPS)]
+    chosen = clips[:: max(1, -(-len(clips) // VALIDATION_CLIPS))]
     return [(path, min(clip.samples, VALIDATION_SECONDS * sample_rate)) for path, clip in chosen]
 
 
@@ -173,7 +173,7 @@ def _sound_files(mixture: MixtureConfig) -> list[Path]:
     if mixture.recorded is None:
         return []
     folder = Path(mixture.recorded)
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in files.SUFFIXES)
+    found = files.below(folder)
     if not found:
         raise CorpusError(f"mixture.recorded: {folder} holds no sound file; give a folder of noise recordings")
     return found

@@ -32,7 +32,7 @@ from basis_melgan.models.tasnet import SPEECH, Separator
 
 CLIPS_PER_SHARD = 64
 BYTES = 2  # of a float16
-VERSION = 1
+VERSION = 2
 
 Clips = list[tuple[Path, Clip]]
 
@@ -43,24 +43,24 @@ class Decomposition:
 
     folder: Path
     frames: Frames
-    shards: dict[str, int]  # of each clip id
+    shards: dict[str, int]  # of each clip, by the hash of its sound file: several corpora may share an id
 
     def weights(self, clip: Clip, first: int, length: int) -> npt.NDArray[np.float32]:
         """Speech weights (N, K) of the mel frames [first, first + length) of a clip."""
         start = self.frames.lead + first * self.frames.weights_per_mel
         stop = start + length * self.frames.weights_per_mel
         opened = _open(self._shard(clip))
-        rows: npt.NDArray[np.float16] = opened.get_slice(f"{clip.id}/weights")[start:stop]  # type: ignore[no-untyped-call]
+        rows: npt.NDArray[np.float16] = opened.get_slice(f"{clip.sha256}/weights")[start:stop]  # type: ignore[no-untyped-call]
         return np.ascontiguousarray(rows.T, dtype=np.float32)
 
     def wave(self, clip: Clip, start: int, samples: int) -> npt.NDArray[np.float32]:
         """Samples [start, start + samples) of a clip's re-synthesised wave, (T,)."""
         opened = _open(self._shard(clip))
-        part: npt.NDArray[np.float16] = opened.get_slice(f"{clip.id}/wave")[start : start + samples]  # type: ignore[no-untyped-call]
+        part: npt.NDArray[np.float16] = opened.get_slice(f"{clip.sha256}/wave")[start : start + samples]  # type: ignore[no-untyped-call]
         return part.astype(np.float32)
 
     def _shard(self, clip: Clip) -> Path:
-        return self.folder / _shard_name(self.shards[clip.id])
+        return self.folder / _shard_name(self.shards[clip.sha256])
 
 
 def load(folder: Path, separator: Path, data_hash: str) -> Decomposition:
@@ -100,7 +100,7 @@ def decompose(separator: Path, corpus: Path, out: Path, engine: EngineConfig, fo
     header = _header(separator, manifest.data_hash(corpora))
     if fabric.is_global_zero:
         _claim(out, header, force)
-        _require_space(out, clips, config.frames, config.separator.basis_signals)
+        _require_space(out, clips, config.frames, len(model.basis.signals))
         if not (out / "basis.safetensors").exists():
             _save(out / "basis.safetensors", {"basis": model.basis.signals.numpy(force=True)})
     fabric.barrier()
@@ -115,21 +115,21 @@ def decompose(separator: Path, corpus: Path, out: Path, engine: EngineConfig, fo
         _write_shard(model, clips[number * CLIPS_PER_SHARD :][:CLIPS_PER_SHARD], out / _shard_name(number))
     fabric.barrier()
     if fabric.is_global_zero:
-        shards = {clip.id: place // CLIPS_PER_SHARD for place, (_, clip) in enumerate(clips)}
+        shards = {clip.sha256: place // CLIPS_PER_SHARD for place, (_, clip) in enumerate(clips)}
         text = json.dumps({**header, "frames": asdict(config.frames), "shards": shards}, ensure_ascii=False, indent=1)
         manifest.write_text(out / "decomposition.json", text)
         print(f"{out}: {len(clips)} clips in {len(numbers)} shards")
 
 
 def _write_shard(model: Separator, clips: Clips, path: Path) -> None:
-    """Decompose clips into one shard: ``<id>/weights`` (K, N), so that a crop is contiguous, and ``<id>/wave`` (T,)."""
+    """Decompose clips into one shard: ``HASH/weights`` (K, N), so that a crop is contiguous, and ``HASH/wave`` (T,)."""
     tensors: dict[str, npt.NDArray[np.float16]] = {}
     for source, clip in clips:
         speech = torch.from_numpy(files.read(source)[0])
         with torch.no_grad():
             separated = model(speech[None].to(model.basis.signals.device))
-        tensors[f"{clip.id}/weights"] = separated.weights[0, SPEECH].T.half().contiguous().numpy(force=True)
-        tensors[f"{clip.id}/wave"] = separated.waves[0, SPEECH].half().numpy(force=True)
+        tensors[f"{clip.sha256}/weights"] = separated.weights[0, SPEECH].T.half().contiguous().numpy(force=True)
+        tensors[f"{clip.sha256}/wave"] = separated.waves[0, SPEECH].half().numpy(force=True)
     _save(path, tensors)
 
 

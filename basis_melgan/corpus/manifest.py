@@ -105,6 +105,11 @@ def data_hash(corpora: Iterable[Corpus]) -> str:
     return _digest(corpus.data_hash for corpus in corpora)
 
 
+def split_hash(corpora: Iterable[Corpus]) -> str:
+    """One SHA-256 over which clips of all corpora are of which split."""
+    return _digest(_digest(f"{clip.id} {clip.split}" for clip in corpus.clips) for corpus in corpora)
+
+
 def save(corpus: Corpus) -> None:
     """Write `clips.jsonl`, then `corpus.json`, each aside first and then renamed; equal files are left untouched."""
     lines = (json.dumps(asdict(clip), ensure_ascii=False) + "\n" for clip in corpus.clips)

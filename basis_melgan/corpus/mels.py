@@ -1,5 +1,6 @@
 """Mels of clips: computed from the recordings, or predicted by a text-to-speech system and read from files."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,15 @@ class Mels:
                     f"{self._file(path)}: a mel of shape {found}; {clip.id} needs ({bands}, {frames}), give or take "
                     f"a frame, in the convention {self.name} at a hop of {self.frames.hop}"
                 )
+
+    def digest(self, clips: Sequence[tuple[Path, Clip]]) -> str:
+        """SHA-256 over the predicted mels of clips; empty where mels are computed."""
+        if self.predicted is None:
+            return ""
+        content = hashlib.sha256()
+        for path, clip in clips:
+            content.update(f"{clip.id} {hashlib.sha256(self._file(path).read_bytes()).hexdigest()}\n".encode())
+        return content.hexdigest()
 
     def _file(self, path: Path) -> Path:
         return (self.predicted or path.parent) / f"{path.stem}.npy"

@@ -14,14 +14,14 @@ TALKERS = 6  # voices in babble
 def coloured(rng: np.random.Generator, samples: int, slope: float) -> Wave:
     """Gaussian noise (T,) of unit RMS whose power falls as f^-slope: 0 is white, 1 pink, 2 brown.
 
-    Below 20 Hz the slope is held, or brown noise would be all drift.
+    Below 1/1200 of the sample rate (20 Hz at 24 kHz) the slope is held, or brown noise would be all drift.
     """
     noise = rng.standard_normal(samples).astype(np.float32)
     if slope == 0.0:
         return noise
     spectrum = np.fft.rfft(noise)
     bins = np.arange(len(spectrum))
-    lowest = max(1, samples // 1200)  # bin of 20 Hz at 24 kHz
+    lowest = max(1, samples // 1200)
     shaped = np.fft.irfft(spectrum * np.maximum(bins, lowest) ** (-slope / 2), samples)
     return unit_rms(shaped.astype(np.float32))
 

@@ -40,16 +40,10 @@ def named(name: str) -> Recipe:
 
 
 def folder(source: Path | None, workdir: Path) -> Iterator[Item]:
-    """Every sound file below a folder, sorted; hidden files and folders are passed over.
-
-    Headerless `.raw` files say neither rate nor format, so they are not taken for sound.
-    """
+    """Every sound file below a folder, as `files.below` lists them."""
     root = given(source, "folder", "any folder of sound files")
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root)
-        hidden = any(part.startswith(".") for part in name.parts)
-        if not hidden and path.suffix.lower() in files.SUFFIXES - {".raw"} and path.is_file():
-            yield Item(name.with_suffix("").as_posix(), path, speaker="", text="")
+    for path in files.below(root):
+        yield Item(path.relative_to(root).with_suffix("").as_posix(), path, speaker="", text="")
 
 
 def through_lhotse(recipe: str, layout: str, source: Path | None, workdir: Path) -> Iterator[Item]:

@@ -18,11 +18,11 @@ import onnx
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from basis_melgan.config import nearest
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.export.onnx import quiet
 from basis_melgan.inference.engine import Array
 from basis_melgan.inference.onnx import sealed
+from basis_melgan.settings import nearest
 
 Feed = Mapping[str, npt.NDArray[Any]]
 PRODUCTS = ("MatMul", "Gemm", "Conv")

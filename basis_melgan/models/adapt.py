@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from basis_melgan.config import Config
 from basis_melgan.models.convnext import reach
-from basis_melgan.models.pairs import quadrature_pairs
+from basis_melgan.models.pairs import centres
 
 State = dict[str, Tensor]
 
@@ -59,7 +59,7 @@ def _narrow(state: State, block: str, hidden: int) -> None:
 def _turn(state: State, config: Config, samples: int) -> None:
     """Turn the phases that are said of pairs whose signals begin so many samples earlier."""
     pairs, frames = config.generator.pairs, config.frames
-    frequencies = quadrature_pairs(pairs, config.generator.spacing, frames).frequencies
+    frequencies = centres(state["basis.signals"][:pairs].double().numpy(), frames.sample_rate)
     turns = torch.from_numpy(2.0 * math.pi * samples * frequencies / frames.sample_rate).float()
     bias = state["say.bias"].reshape(frames.weights_per_mel, -1).clone()
     bias[:, pairs:] += turns

@@ -67,7 +67,7 @@ def layout(count: int, spacing: Spacing, frames: Frames) -> Layout:
     if spacing == "fourier":
         bins = frames.basis_length // 2 + 1
         if count != bins:
-            raise ConfigurationError(f"generator.pairs: {count}; spacing fourier has {bins}, basis_length / 2 + 1")
+            raise ConfigurationError(f"pairs: {count}; spacing fourier has {bins}, frames.basis_length / 2 + 1")
         frequencies, lengths = np.linspace(0.0, top, bins), np.full(bins, float(frames.basis_length))
         return Layout(frequencies, np.full(bins, frequencies[1]), lengths, np.full(bins, 2.0))
     places = np.arange(2 * count + 1) / (2 * count)  # of edges and, between them, of pairs
@@ -111,14 +111,19 @@ def quarter_turn(signals: Tensor) -> Tensor:
 def pairs_of(cosines: Array, sines: Array, rate: int) -> Pairs:
     """Pairs in the order of their frequencies, of cosines (P, L) and sines (P, L) that were learned.
 
-    A pair's frequency is the centre of mass of its power spectrum. It covers what is nearer to it than to others.
+    A pair covers what is nearer to its frequency than to others.
     """
+    found = centres(cosines, rate)
+    order = np.argsort(found)
+    found = found[order]
+    edges = np.concatenate([[0.0], (found[1:] + found[:-1]) / 2.0, [rate / 2.0]])
+    return Pairs(found, np.diff(edges), np.concatenate([cosines[order], sines[order]]))
+
+
+def centres(cosines: Array, rate: int) -> Array:
+    """Frequencies (P,) in Hz of pairs, by their cosines (P, L): centres of mass of the power spectra."""
     power = np.square(np.abs(np.fft.rfft(cosines, 4 * cosines.shape[1])))
-    centres = power @ np.linspace(0.0, rate / 2.0, power.shape[1]) / power.sum(axis=1)
-    order = np.argsort(centres)
-    centres = centres[order]
-    edges = np.concatenate([[0.0], (centres[1:] + centres[:-1]) / 2.0, [rate / 2.0]])
-    return Pairs(centres, np.diff(edges), np.concatenate([cosines[order], sines[order]]))
+    return np.asarray(power @ np.linspace(0.0, rate / 2.0, power.shape[1]) / power.sum(axis=1))
 
 
 def _frequencies(place: Array, spacing: str, top: float) -> Array:

@@ -68,7 +68,8 @@ def weights(sources: dict[str, npt.NDArray[np.float32]], peaks: npt.NDArray[np.f
     all_axes = figure.subplots(len(sources), sharex=True, squeeze=False)[:, 0]
     rows = np.unique(np.linspace(0, len(peaks) - 1, TICKS).round().astype(int))
     for axes, (title, matrix) in zip(all_axes, sources.items(), strict=True):
-        levels = 20 * np.log10(np.maximum(matrix / (matrix.max() or 1.0), 1e-4))
+        sizes = np.abs(matrix)  # those of pairs are signed
+        levels = 20 * np.log10(np.maximum(sizes / (sizes.max() or 1.0), 1e-4))
         extent = (0, matrix.shape[1] / frames.weight_rate, 0, len(matrix))
         image = axes.imshow(levels, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=-80, vmax=0)
         axes.set(title=title, ylabel="peak of basis signal (Hz)")

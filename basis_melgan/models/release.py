@@ -15,13 +15,14 @@ from torch import Tensor
 
 import basis_melgan
 from basis_melgan.audio.mel import convention
-from basis_melgan.config import Config, from_dict
+from basis_melgan.config import Config
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
 from basis_melgan.models.basis import Basis
 from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.melgan import Generator
 from basis_melgan.models.pairs import Pairs, pairs_of, quarter_turn
 from basis_melgan.models.tasnet import Separator
+from basis_melgan.settings import from_dict
 
 FORMAT = 1
 Module = TypeVar("Module", bound=torch.nn.Module)

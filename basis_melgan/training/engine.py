@@ -5,7 +5,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, Protocol, cast
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -13,7 +14,6 @@ from lightning_fabric.utilities.seed import seed_everything
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 
@@ -34,6 +34,10 @@ class Task(Protocol):
     @property
     def dataset(self) -> Dataset[Any]:
         """What batches are made of."""
+
+    @property
+    def released(self) -> tuple[Path, ...]:
+        """Files that `release` writes."""
 
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """Learn from one batch; returns what to log."""
@@ -83,12 +87,6 @@ def require_finite(losses: Mapping[str, Tensor], step: int, ids: Sequence[str]) 
             )
 
 
-def clip_gradient(engine: Fabric, model: nn.Module, optimiser: Optimizer, norm: float) -> Tensor:
-    """Scale the gradient down to a norm; returns the norm it had."""
-    found = engine.clip_gradients(model, optimiser, max_norm=norm, error_if_nonfinite=False)
-    return cast(Tensor, found)  # None only where single values are clipped
-
-
 def fuse(module: nn.Module) -> None:
     """Let torch.compile fuse a module's forward in place.
 
@@ -102,8 +100,10 @@ def fuse(module: nn.Module) -> None:
     module.compile()
 
 
-def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run) -> None:
+def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool = False) -> None:
     """Train from the run's last checkpoint, or from the start, to the task's last step.
+
+    With `force`, what an earlier training left in the run folder goes first: here, where nothing else can be wrong.
 
     Raises:
         ConfigurationError: the batch does not divide among the processes.
@@ -111,15 +111,20 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run) -> None:
     """
     if task.batch % engine.world_size:
         raise ConfigurationError(f"batch: {task.batch} crops do not divide among {engine.world_size} processes")
+    if engine.is_global_zero:
+        run.prepare(force, task.released)
+    engine.barrier()
     start = run.resume(engine, task.state())
     if start >= task.steps:
+        if engine.is_global_zero:
+            task.release(start)  # which an interruption after the last checkpoint left out
         engine.print(f"{run.folder}: trained to step {start} already; raise the number of steps to go on")
         return
     sampler = StepSampler(range(start, task.steps), task.batch, engine.global_rank, engine.world_size)
     loader = engine.setup_dataloaders(
         DataLoader(task.dataset, batch_sampler=sampler, num_workers=config.workers), use_distributed_sampler=False
     )
-    board = SummaryWriter(run.folder / "log", purge_step=start) if engine.is_global_zero else None
+    board = SummaryWriter(run.folder / "log", purge_step=start + 1) if engine.is_global_zero else None
     began = time.monotonic()
     with progress(task.steps, start, engine.is_global_zero) as advance, board or nullcontext():
         for step, batch in enumerate(loader, start):

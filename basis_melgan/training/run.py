@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import torch
 from lightning_fabric import Fabric
 
 import basis_melgan
-from basis_melgan.config import Config, from_dict
+from basis_melgan.config import Config
 from basis_melgan.errors import TrainingError
+from basis_melgan.settings import from_dict
 
 # Settings that may differ between a checkpoint and the training that resumes it.
 FREE = frozenset({"steps", "cooldown", "adversarial_from", "validate_every", "save_every"})
@@ -25,18 +27,19 @@ class Run:
     config: Config
     sections: tuple[str, ...]  # of the configuration, that this training depends on
     data_hash: str
-    separator_hash: str = ""  # of the separator's file that stage 2 stands on
+    origins: Mapping[str, str] = field(default_factory=dict)  # hashes of what else it stands on, by what that is
 
     @property
     def checkpoint(self) -> Path:
         """Where the training's whole state lies."""
         return self.folder / "checkpoint.ckpt"
 
-    def prepare(self, force: bool) -> None:
-        """Make the folder; with `force`, delete what an earlier training left in it."""
+    def prepare(self, force: bool, released: Sequence[Path]) -> None:
+        """Make the folder; with `force`, delete what an earlier training left in it, its `released` models included."""
         if force:
             shutil.rmtree(self.folder / "log", ignore_errors=True)
-            self.checkpoint.unlink(missing_ok=True)
+            for path in (self.checkpoint, *released):
+                path.unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def identity(self) -> dict[str, str]:
@@ -44,7 +47,7 @@ class Run:
         return {
             "config": json.dumps(self.config.to_dict(), sort_keys=True),
             "data": self.data_hash,
-            "separator": self.separator_hash,
+            **self.origins,
             "basis_melgan": basis_melgan.__version__,
             "torch": str(torch.__version__),
         }
@@ -61,7 +64,7 @@ class Run:
         """Load the checkpoint into the objects of `state`; returns how many steps it has done, 0 without one.
 
         Raises:
-            TrainingError: the checkpoint is damaged, or of other settings, data or another separator.
+            TrainingError: the checkpoint is damaged, or of other settings, data or origins.
         """
         if not self.checkpoint.is_file():
             return 0
@@ -82,11 +85,12 @@ class Run:
             ) from error
 
     def _require_same(self, identity: dict[str, str]) -> None:
-        for name in ("data", "separator"):
-            was, now = identity[name], self.identity()[name]
+        for name, now in {"data": self.data_hash, **self.origins}.items():
+            was = identity.get(name, now)  # checkpoints of earlier versions name fewer
             if was != now:
                 raise TrainingError(
-                    f"{self.checkpoint}: was trained with another {name} (hash {was[:12]}, now {now[:12]}); "
+                    f"{self.checkpoint}: was trained with another {name} (hash {was[:12] or 'none'}, now "
+                    f"{now[:12] or 'none'}); "
                     f"give the same {name}, another run folder, or --force to start afresh"
                 )
         # Read as a configuration, so that a setting which the checkpoint's version did not know has its default.

@@ -1,11 +1,14 @@
 """Learning rates as functions of the step, so that a resumed training needs no scheduler state."""
 
+import math
+
 from torch.optim import Optimizer
 
 
 def noam(step: int, width: int, warmup: int) -> float:
     """Rises linearly for `warmup` steps, then falls as step^-0.5 (arXiv 1706.03762, section 5.3); `step` from 0."""
-    return float(width**-0.5 * min((step + 1) ** -0.5, (step + 1) * warmup**-1.5))
+    rising = (step + 1) * warmup**-1.5 if warmup else math.inf
+    return float(width**-0.5 * min((step + 1) ** -0.5, rising))
 
 
 def trapezoid(step: int, steps: int, warmup: int, cooldown: int) -> float:

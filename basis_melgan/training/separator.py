@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from basis_melgan.audio import files
@@ -20,7 +20,7 @@ from basis_melgan.corpus.noise import white_over
 from basis_melgan.models import pictures, release
 from basis_melgan.models.tasnet import SPEECH, Separator
 from basis_melgan.training import losses, schedule
-from basis_melgan.training.engine import clip_gradient, fabric, fit, fuse, require_finite
+from basis_melgan.training.engine import fabric, fit, fuse, require_finite
 from basis_melgan.training.run import Run
 
 SECTIONS = ("frames", "mixture", "separator", "separator_training")
@@ -37,13 +37,10 @@ def train(corpus: Path, out: Path, config: Config, force: bool = False) -> None:
     """
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    run = Run(out, config, SECTIONS, manifest.data_hash(corpora))
+    run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
     engine = fabric(config.engine, config.separator_training.seed)
-    if engine.is_global_zero:
-        run.prepare(force)
-    engine.barrier()
     task = SeparatorTask(corpora, run, engine)
-    fit(task, engine, config.engine, run)
+    fit(task, engine, config.engine, run, force)
     engine.print(f"separator: {task.path}")
 
 
@@ -85,7 +82,7 @@ class SeparatorTask:
         require_finite(found, step, batch["id"])
         self.optimiser.zero_grad()
         self.engine.backward(loss)
-        norm = clip_gradient(self.engine, self.model, self.optimiser, training.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
         require_finite({"gradient norm": norm}, step, batch["id"])
         self.optimiser.step()
         rates = {"rate/learning": rate, "rate/gradient_norm": float(norm)}
@@ -118,6 +115,11 @@ class SeparatorTask:
     def path(self) -> Path:
         """Where the separator is released."""
         return self.run.folder / "separator.safetensors"
+
+    @property
+    def released(self) -> tuple[Path, ...]:
+        """The separator."""
+        return (self.path,)
 
     def release(self, step: int) -> None:
         """Write the separator, its scale made that of its input.

@@ -26,7 +26,7 @@ from basis_melgan.models.discriminators import Judges
 from basis_melgan.models.melgan import Spoken
 from basis_melgan.models.tasnet import SPEECH, Separated, Separator
 from basis_melgan.training import losses, schedule
-from basis_melgan.training.engine import clip_gradient, fabric, fit, fuse, require_finite
+from basis_melgan.training.engine import fabric, fit, fuse, require_finite
 from basis_melgan.training.muon import Muon
 from basis_melgan.training.run import Run
 
@@ -61,15 +61,11 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
         config = _of_separator(config, taught)
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    separator_hash = release.digest(sources.separator) if sources.separator is not None else ""
-    run = Run(out, config, SECTIONS, manifest.data_hash(corpora), separator_hash)
-    engine = fabric(config.engine, config.vocoder_training.seed)
-    if engine.is_global_zero:
-        run.prepare(force)
-    engine.barrier()
+    engine = fabric(config.engine, config.vocoder_training.seed)  # before the generator, whose weights are drawn
+    data_hash = manifest.data_hash(corpora)
     stored = None
     if sources.decomposition is not None and sources.separator is not None:
-        stored = decompose.load(sources.decomposition, sources.separator, run.data_hash)
+        stored = decompose.load(sources.decomposition, sources.separator, data_hash)
     mels = Mels(config.mel, config.frames, sources.mels)
     clips, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
     mels.require([*clips, *validation])
@@ -77,10 +73,18 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     generator = release.new_generator(config, teacher)
     if sources.start is not None:
         generator.load_state_dict(_start(sources.start, config))
+    judges = _discriminators(sources.start, config)
+    origins = {
+        "split": manifest.split_hash(corpora),
+        "separator": release.digest(sources.separator) if sources.separator else "",
+        "start": release.digest(sources.start) if sources.start else "",
+        "mels": mels.digest([*clips, *validation]),
+    }
+    run = Run(out, config, SECTIONS, data_hash, origins)
     task = VocoderTask(dataset, validation, teacher, generator, run, engine)
-    if judges := _discriminators(sources.start, config):
+    if judges:
         task.judges.load_state_dict(judges)
-    fit(task, engine, config.engine, run)
+    fit(task, engine, config.engine, run, force)
     engine.print(f"vocoder: {task.path}")
 
 
@@ -187,6 +191,11 @@ class VocoderTask:
         """Where the vocoder is released."""
         return self.run.folder / "vocoder.safetensors"
 
+    @property
+    def released(self) -> tuple[Path, ...]:
+        """The vocoder, and its discriminators."""
+        return self.path, release.discriminators_of(self.path)
+
     def state(self) -> dict[str, Any]:
         """Everything that training changes."""
         return {
@@ -258,7 +267,7 @@ class VocoderTask:
         for optimiser in optimisers:
             optimiser.zero_grad()
         self.engine.backward(loss)
-        norm = clip_gradient(self.engine, model, optimisers[0], self.training.clip)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), self.training.clip)
         require_finite({"gradient norm": norm}, step, ids)
         for optimiser in optimisers:
             schedule.set_rate(optimiser, rate)
@@ -302,6 +311,7 @@ class VocoderTask:
         for index, (path, samples) in enumerate(self.validation):
             recording, mel = self.dataset.mels.excerpt(path, 0, config.frames.mel_frames(samples))
             spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
+            recording = recording[: spoken.wave.shape[-1]]  # a predicted mel may be a frame short
             target = torch.from_numpy(recording)[None].to(self.engine.device)
             ours, theirs = losses.Spectra(spoken.wave), losses.Spectra(target)
             found.append(losses.stft_losses(ours, theirs, config.discriminators.resolutions))

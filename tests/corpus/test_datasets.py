@@ -171,7 +171,8 @@ def test_recorded_noise_comes_from_the_folder(tmp_path: Path, clips: Clips, conf
     (tmp_path / "deep").mkdir()
     hum = 0.3 * np.sin(2 * np.pi * 50 * np.arange(24_000) / 24_000)
     soundfile.write(tmp_path / "deep" / "hum.wav", hum, 24_000)
-    (tmp_path / "readme.txt").write_text("no sound")
+    for name in ("readme.txt", "._hum.wav", "take.raw"):
+        (tmp_path / name).write_text("no sound")
     noise = mixtures(clips, config, mixture)[0]["sources"][1].numpy()  # 2400 samples: 5 periods of 50 Hz
     strength = np.abs(np.fft.rfft(noise))
     assert strength[5] ** 2 > 0.999 * np.sum(strength**2)

@@ -57,7 +57,7 @@ def test_every_clip_lies_in_its_shard(folder: Path, clips: list[tuple[Path, mani
     assert sorted(stamps(folder)) == [f"{number:05d}.safetensors" for number in range(4)]
     for number in range(4):
         names = load_file(folder / "shards" / f"{number:05d}.safetensors").keys()
-        assert {name.split("/")[0] for name in names} == {clip.id for _, clip in clips[4 * number : 4 * number + 4]}
+        assert {name.split("/")[0] for name in names} == {clip.sha256 for _, clip in clips[4 * number : 4 * number + 4]}
 
 
 def test_stored_weights_and_waves_are_the_separators(

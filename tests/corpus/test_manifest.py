@@ -35,6 +35,8 @@ def test_several_corpora_are_read_from_the_folder_that_holds_them(tmp_path):
     ]
     assert [clip.split for _, clip in manifest.load_clips((a, b), "train")] == ["train"] * 5
     assert manifest.data_hash((a, b)) == manifest.data_hash((b, a)) != manifest.data_hash((a,))
+    swapped = replace(a, clips=tuple(replace(clip, split="train") for clip in a.clips))
+    assert manifest.split_hash((a, b)) == manifest.split_hash((b, a)) != manifest.split_hash((swapped, b))
     manifest.require_rate((a, b), 24_000)
     with pytest.raises(CorpusError, match=r"prepared at 24000 Hz, but frames\.sample_rate is 16000"):
         manifest.require_rate((a, b), 16_000)

@@ -25,7 +25,7 @@ def engine() -> Fabric:
 @pytest.fixture
 def run(tmp_path: Path, config: Config) -> Run:
     made = Run(tmp_path / "run", config, SECTIONS, "a" * 64)
-    made.prepare(force=False)
+    made.prepare(force=False, released=())
     return made
 
 
@@ -173,11 +173,18 @@ def test_other_clips_are_refused(run: Run, engine: Fabric) -> None:
 
 
 def test_another_separator_is_refused(run: Run, engine: Fabric) -> None:
-    run = replace(run, separator_hash="c" * 64)
+    run = replace(run, origins={"separator": "c" * 64, "start": ""})
     run.save(engine, trained(engine), 7)
     assert run.resume(engine, trained(engine)) == 7
     with pytest.raises(TrainingError, match=r"another separator \(hash c{12}, now d{12}\); give the same separator"):
-        replace(run, separator_hash="d" * 64).resume(engine, trained(engine))
+        replace(run, origins={"separator": "d" * 64, "start": ""}).resume(engine, trained(engine))
+    with pytest.raises(TrainingError, match=r"another start \(hash none, now e{12}\); give the same start"):
+        replace(run, origins={"separator": "c" * 64, "start": "e" * 64}).resume(engine, trained(engine))
+
+
+def test_an_origin_that_the_checkpoint_did_not_name_is_taken_on_trust(run: Run, engine: Fabric) -> None:
+    run.save(engine, trained(engine), 7)
+    assert replace(run, origins={"start": "e" * 64}).resume(engine, trained(engine)) == 7
 
 
 def test_settings_of_other_stages_do_not_matter(run: Run, engine: Fabric) -> None:
@@ -191,13 +198,16 @@ def test_force_removes_an_earlier_training_and_nothing_else(run: Run, engine: Fa
     (run.folder / "log").mkdir()
     (run.folder / "log" / "events").write_text("old")
     (run.folder / "notes.txt").write_text("mine")
-    run.prepare(force=False)
+    vocoder = run.folder / "vocoder.safetensors"
+    vocoder.write_text("old")
+    run.prepare(force=False, released=(vocoder,))
     assert run.checkpoint.is_file()
-    run.prepare(force=True)
+    assert vocoder.is_file()
+    run.prepare(force=True, released=(vocoder,))
     assert [path.name for path in run.folder.iterdir()] == ["notes.txt"]
     assert run.resume(engine, trained(engine)) == 0
     shutil.rmtree(run.folder)
-    run.prepare(force=True)
+    run.prepare(force=True, released=(vocoder,))
     assert run.folder.is_dir()
 
 

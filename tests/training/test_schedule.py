@@ -16,6 +16,10 @@ def test_noam_rises_linearly_and_falls_as_the_root(width: int, warmup: int) -> N
     assert noam(100 * warmup - 1, width, warmup) == pytest.approx(peak / 10)
 
 
+def test_noam_without_warmup_only_falls() -> None:
+    assert [noam(step, 4, 0) for step in (0, 3, 99)] == pytest.approx([0.5, 0.25, 0.05])
+
+
 def test_noam_is_the_papers_at_the_papers_sizes() -> None:
     assert noam(3_999, 256, 4_000) == pytest.approx(9.882e-4, rel=1e-3)
 

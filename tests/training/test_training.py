@@ -13,7 +13,7 @@ from short_trainings import board, on_one_batch, parameters, separator_task, voc
 from basis_melgan.audio import files
 from basis_melgan.config import Config, EngineConfig
 from basis_melgan.corpus import manifest
-from basis_melgan.errors import ConfigurationError, CorpusError, TrainingError
+from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, TrainingError
 from basis_melgan.models import release
 from basis_melgan.training import losses
 from basis_melgan.training.engine import fit, require_finite
@@ -82,6 +82,11 @@ def test_a_finished_training_is_left_as_it_is(
     train(stage, tmp_path, config, steps=2)
     assert "trained to step 2 already; raise the number of steps to go on" in capsys.readouterr().out
     assert (out / "checkpoint.ckpt").read_bytes() == before
+    model = out / f"{stage}.safetensors"
+    released = model.read_bytes()[-10_000:]  # the order of what stands before the weights is any
+    model.unlink()  # as an interruption before its release leaves it
+    train(stage, tmp_path, config, steps=2)
+    assert model.read_bytes()[-10_000:] == released
     train(stage, tmp_path, config, steps=1, force=True)
     assert checkpoint(out)["step"] == 1
 
@@ -92,6 +97,8 @@ def test_a_changed_setting_is_named_when_resuming(stage: str, tmp_path: Path, co
     before = (out / "checkpoint.ckpt").read_bytes()
     with pytest.raises(TrainingError, match=rf"{stage}_training\.batch was 2, now 4; use the same setting"):
         train(stage, tmp_path, config, batch=4)
+    with pytest.raises(ConfigurationError, match=rf"{stage}_training\.save_every: 0; use 1 or more"):
+        train(stage, tmp_path, config, save_every=0)
     section, values = ("separator", {"hidden": 30}) if stage == "separator" else ("generator", {"stacks": 2})
     (key,) = values
     with pytest.raises(TrainingError, match=rf"{section}\.{key} was .*, now .*; use the same setting"):
@@ -174,6 +181,14 @@ def test_the_board_shows_how_a_separator_learns(tmp_path: Path, config: Config, 
     assert noisy - gained == pytest.approx(-4.0, abs=0.1)  # validation mixes at this ratio
 
 
+def test_a_resumed_training_keeps_all_that_the_board_has_shown(tmp_path: Path, config: Config, train) -> None:
+    for steps in (2, 4):
+        train("separator", tmp_path, config, steps=steps)
+    shown = board(tmp_path)
+    assert [event.step for event in shown.Scalars("rate/learning")] == [1, 2, 3, 4]
+    assert [event.step for event in shown.Scalars("validation/si_snr_clean")] == [2, 4]
+
+
 def test_the_board_shows_both_phases_of_a_vocoder(tmp_path: Path, config: Config, train) -> None:
     shown = board(train("vocoder", tmp_path, config, steps=6))
     steps = {name: [event.step for event in shown.Scalars(name)] for name in shown.Tags()["scalars"]}
@@ -232,3 +247,17 @@ def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path, config: Config,
     task = separator_task(corpus, tmp_path, with_settings(config, "separator_training", batch=3))
     with pytest.raises(ConfigurationError, match="batch: 3 crops do not divide among 2 processes"):
         fit(task, SimpleNamespace(world_size=2), EngineConfig(), task.run)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_cannot_be_trained_leaves_an_earlier_training_alone(
+    stage: str, tmp_path: Path, config: Config, train
+) -> None:
+    out = train(stage, tmp_path, config, steps=1)
+    before = (out / "checkpoint.ckpt").read_bytes()
+    nowhere = tmp_path / "nowhere"
+    if stage == "separator":
+        config = with_settings(config, "mixture", noises=("recorded",), recorded=str(nowhere))
+    with pytest.raises((CorpusError, ModelFileError), match="nowhere"):
+        train(stage, tmp_path, config, start=nowhere, force=True)
+    assert (out / "checkpoint.ckpt").read_bytes() == before
