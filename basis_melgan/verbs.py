@@ -16,9 +16,10 @@ def prepare(recipe: str, out: Path, *, config: Config, source: Path | None = Non
     A run that was interrupted goes on where it stopped.
 
     Args:
-        recipe: what the recordings are: folder, festvox-ru, biaobei, aishell3, ljspeech, vctk or libritts.
+        recipe: what the recordings are: folder, festvox-ru, asterisk-en, asterisk-fr, asterisk-it, asterisk-ru,
+            biaobei, aishell3, ljspeech, vctk or libritts.
         out: folder for the prepared corpus.
-        source: folder of the recordings; festvox-ru fetches its own.
+        source: folder of the recordings; festvox-ru and the asterisk ones are fetched from Debian.
         jobs: processes; one per core unless given.
         config: all settings.
     """
@@ -227,7 +228,7 @@ def export(
     vocoder: Path,
     out: Path,
     int8: Path | None = None,
-    leave: str = "gains,basis",
+    leave: str | None = None,
     data: str = "",
     licence: str = "",
     force: bool = False,
@@ -239,7 +240,8 @@ def export(
         out: file to write (.onnx).
         int8: multiply in 8 bits, calibrated on the training clips of this prepared corpus, or folder of several; kept
             only if its test clips lose at most 0.05 of PESQ-WB and gain 2 % of MR-STFT distance.
-        leave: layers, or parts that hold some, that 8 bits leave out, with commas between.
+        leave: layers, or parts that hold some, that 8 bits leave out, with commas between; gains and basis unless
+            given, as far as the vocoder has them.
         data: what it was trained on, to stand in the file.
         licence: under which it may be used, to stand in the file.
         force: replace OUT if it exists.
@@ -251,7 +253,7 @@ def export(
     else:
         from basis_melgan.evaluation.int8 import export_int8
 
-        export_int8(vocoder, out, int8, leave.split(","), data, licence, force)
+        export_int8(vocoder, out, int8, None if leave is None else leave.split(","), data, licence, force)
 
 
 def evaluate(
@@ -269,7 +271,8 @@ def evaluate(
     Goes on where an interrupted run with the same --json stopped.
 
     Args:
-        system: a vocoder's file, a folder of waves, recording, world, griffin-lim or griffin-lim:ITERATIONS.
+        system: a vocoder's file, a folder of waves, recording, world, griffin-lim, griffin-lim:ITERATIONS or
+            griffin-lim:MEL, a mel convention.
         corpus: prepared corpus, or a folder of several.
         split: split to measure.
         json: file for all figures, of every clip and in the mean.

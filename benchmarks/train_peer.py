@@ -4,7 +4,7 @@
 
 leaves the peer's waves of the test clips in runs/vocos-cut/waves/vocos-cut, to be compared with any other system:
 
-    basis-melgan compare speech-24k.safetensors runs/vocos-cut/waves/vocos-cut --corpus data --out results/peers
+    basis-melgan compare ours.safetensors runs/vocos-cut/waves/vocos-cut --corpus data --out results/peers
 """
 
 import sys

@@ -23,13 +23,14 @@ TRIED = 4  # of them on which layers are tried one by one
 PESQ, DISTANCE = "PESQ-WB", "MR-STFT"
 PESQ_LOSS = 0.05  # that 8 bits may cost on the test split
 DISTANCE_GAIN = 1.02
+SPANNING = ("gains", "basis")  # what multiplies values that span 60 dB, too much for 8 bits
 
 
 def export_int8(
     source: Path,
     out: Path,
     corpus: Path,
-    leave: Collection[str],
+    leave: Collection[str] | None,
     data: str = "",
     licence: str = "",
     force: bool = False,
@@ -43,7 +44,8 @@ def export_int8(
         source: the vocoder's file.
         out: file to write.
         corpus: a prepared corpus, or a folder of several.
-        leave: names of layers, or of parts that hold some, that go on computing in floating point.
+        leave: names of layers, or of parts that hold some, that go on computing in floating point;
+            None for gains and basis, as far as the vocoder has them.
         data: what it was trained on.
         licence: under which it may be used.
         force: replace `out` if it exists.
@@ -59,6 +61,8 @@ def export_int8(
     with _workshop(out) as folder:
         whole, made = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         export(source, whole, data, licence)
+        if leave is None:
+            leave = [part for part in SPANNING if any(name.split(".")[0] == part for name in layers_of(whole, ()))]
         vocoder = Vocoder.load(whole)
         manifest.require_rate(corpora, vocoder.info.rate)
         mels = calibration_mels(vocoder, corpora)

@@ -2,19 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast, get_args
 
 import numpy as np
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import Frames
+from basis_melgan.config import Convention, Frames
 from basis_melgan.errors import AudioError, ConfigurationError
 from basis_melgan.evaluation.baselines import ITERATIONS, griffin_lim, world
 from basis_melgan.models.opening import open_vocoder
 
 RECORDING = "recording"
+HOP = 256  # samples per mel frame of all conventions but the paper's, as their vocoders have it
 VOCODERS = (".safetensors", ".onnx")  # suffixes of their files
 SUFFIXES = (".wav", ".flac")  # of the waves in a folder, in the order they are looked for
 
@@ -68,15 +69,16 @@ class World(System):
 
 @dataclass
 class GriffinLim(System):
-    """Griffin-Lim from the paper's mel as a system."""
+    """Griffin-Lim as a system, from the paper's mel or from one of another convention."""
 
     iterations: int = ITERATIONS
-    slack = Frames.hop
+    mel: Convention = "paper"
+    slack = HOP
 
     def __call__(self, recorded: Recorded) -> Wave:
         """Take the mel of a wave (T,) and speak it, at most a hop longer."""
-        frames = Frames(sample_rate=recorded.rate)
-        return griffin_lim(mel_spectrogram(recorded.wave, "paper", frames), "paper", frames, self.iterations)
+        frames = Frames(sample_rate=recorded.rate, hop=Frames.hop if self.mel == "paper" else HOP)
+        return griffin_lim(mel_spectrogram(recorded.wave, self.mel, frames), self.mel, frames, self.iterations)
 
 
 class Vocoder(System):
@@ -123,27 +125,32 @@ def system_named(name: str) -> System:
     """The system that a name stands for: the one place where systems are made.
 
     Args:
-        name: `recording`, `world`, `griffin-lim` (60 iterations), `griffin-lim:N`, the path of a vocoder's file, or a
-            folder of waves.
+        name: `recording`, `world`, `griffin-lim` (60 iterations from the paper's mel), `griffin-lim:N`,
+            `griffin-lim:MEL` for another convention, the path of a vocoder's file, or a folder of waves.
 
     Raises:
         ConfigurationError: none of these.
         ModelFileError: the vocoder's file cannot be used.
     """
-    kind, _, number = name.partition(":")
+    kind, _, choice = name.partition(":")
     if name == RECORDING:
         return Recording()
     if name == "world":
         return World()
-    if kind == "griffin-lim" and (number.isdecimal() or name == kind):
-        return GriffinLim(int(number)) if number else GriffinLim()
+    if name == "griffin-lim":
+        return GriffinLim()
+    if kind == "griffin-lim" and choice.isdecimal():
+        return GriffinLim(int(choice))
+    if kind == "griffin-lim" and choice in get_args(Convention):
+        return GriffinLim(mel=cast(Convention, choice))
     if Path(name).suffix in VOCODERS:
         return Vocoder(Path(name))
     if name and Path(name).is_dir():
         return Folder(Path(name))
     raise ConfigurationError(
         f"system: {name!r} is none; use recording, world, griffin-lim, griffin-lim:N for N iterations, "
-        "a vocoder's file (.safetensors or .onnx), or a folder of waves"
+        f"griffin-lim:MEL for the mel {', '.join(get_args(Convention))}, a vocoder's file (.safetensors or .onnx), "
+        "or a folder of waves"
     )
 
 

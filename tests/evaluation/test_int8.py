@@ -38,7 +38,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
     """The released vocoder, exported anew over the bundled clips: too few to find the steps of its first layer on."""
-    out, leave = tmp_path_factory.mktemp("int8") / "new" / "speech.onnx", ("gains", "basis", "embed")
+    out, leave = tmp_path_factory.mktemp("int8") / "new" / "speech.onnx", (*int8.SPANNING, "embed")
     export_int8(bundled("speech-24k", ".safetensors"), out, corpus, leave, data="clips", licence="MIT")
     return out
 

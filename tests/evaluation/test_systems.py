@@ -15,7 +15,18 @@ CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac")
 
 
 @pytest.mark.parametrize(
-    "name", ["griffin", "griffin-lim:", "griffin-lim:-1", "griffin-lim:4:4", "world:2", "a.pt", "absent", ""]
+    "name",
+    [
+        "griffin",
+        "griffin-lim:",
+        "griffin-lim:-1",
+        "griffin-lim:4:4",
+        "griffin-lim:mel",
+        "world:2",
+        "a.pt",
+        "absent",
+        "",
+    ],
 )
 def test_a_name_that_is_no_system_is_an_error_that_lists_them(name):
     with pytest.raises(ConfigurationError, match=r"is none; use recording, world, griffin-lim, griffin-lim:N"):
@@ -25,6 +36,7 @@ def test_a_name_that_is_no_system_is_an_error_that_lists_them(name):
 def test_names_give_their_systems(tmp_path):
     assert system_named("griffin-lim") == GriffinLim(60)
     assert system_named("griffin-lim:4") == GriffinLim(4)
+    assert system_named("griffin-lim:vocos") == GriffinLim(60, "vocos")
     assert (system_named("world"), system_named("recording")) == (World(), Recording())
     assert system_named(str(tmp_path)) == Folder(tmp_path)
     with pytest.raises(ModelFileError, match=r"absent\.safetensors: no such file"):
