@@ -13,6 +13,8 @@ from basis_melgan.errors import ConfigurationError
 Convention = Literal["paper", "hifigan", "bigvgan", "vocos"]
 Noise = Literal["white", "pink", "brown", "babble", "recorded"]
 Span = tuple[float, float]
+Resolution = tuple[int, int, int]  # of an STFT: FFT, hop and window
+Split = Literal["train", "validation", "test"]
 # What is learned of a basis: `free`, the paper's, every tap of its signals and of a non-negative encoder beside them.
 # The others are quadrature pairs, which analyse as they synthesise: of `pairs` centre frequencies, window lengths,
 # window shapes and levels are learned, of `taps` every tap of the cosines, whose Hilbert transforms are the sines.
@@ -212,8 +214,7 @@ class DiscriminatorConfig:
     stft_stride: int = 2  # bins, of the first layer
     periods: tuple[int, ...] = ()  # samples; none in the paper
     period_channels: int = 16  # first layer of each period; doubled from layer to layer
-    # FFT, hop and window in samples
-    resolutions: tuple[tuple[int, int, int], ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))
+    resolutions: tuple[Resolution, ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # in samples
 
 
 @dataclass(frozen=True)
@@ -302,9 +303,7 @@ class EngineConfig:
     devices: int = 1  # processes on this machine
     nodes: int = 1
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively
-    compile: bool = (
-        False  # fuse the separator with torch.compile: a minute to start, then 2 to 4 times as fast on a CPU
-    )
+    compile: bool = False  # fuse the separator: a minute to start, then 2 to 4 times as fast on a CPU
     workers: int = 1  # data-loading processes per training process
     log_every: int = 50  # steps
 

@@ -2,11 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
-from basis_melgan.config import Config, EngineName
-
-Split = Literal["train", "validation", "test"]
+from basis_melgan.config import Config, EngineName, Split
 
 
 def prepare(recipe: str, out: Path, *, config: Config, source: Path | None = None, jobs: int | None = None) -> None:

@@ -1,6 +1,9 @@
 """Presets, and the strict reading of a configuration."""
 
+import inspect
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +31,12 @@ def test_paper_spells_out_every_key() -> None:
         section = section if line.startswith(" ") else name
         found.append(f"{section}.{name.strip()}" if line.startswith(" ") else name)
     assert found == keys()
+
+
+def test_every_comment_stands_where_help_finds_it() -> None:
+    """Help takes the comment on a setting's own line; one that stands alone would be lost."""
+    lines = Path(inspect.getsourcefile(Config)).read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if re.match(r"    (#|\)  #)|    \w+: .*\($", line)] == []
 
 
 def test_keys() -> None:

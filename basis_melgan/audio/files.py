@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +17,7 @@ from basis_melgan.errors import AudioError, OutputError
 Wave = npt.NDArray[np.float32]
 
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".opus", ".oga"}
+SOUND = SUFFIXES - {".raw"}  # of what is sound by its name alone: headerless files say neither rate nor format
 BLOCK = 1 << 17  # samples that `stream` reads at once: 0.5 MB a channel
 QUALITY = "VHQ"  # of soxr
 SUBTYPE = "PCM_16"
@@ -44,15 +45,12 @@ def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
     return np.ascontiguousarray(wave.mean(axis=1, dtype=np.float32)), int(rate)
 
 
-def below(folder: Path) -> list[Path]:
-    """Every sound file below a folder, sorted; hidden files and folders are passed over.
-
-    Headerless `.raw` files say neither rate nor format, so they are not taken for sound.
-    """
+def below(folder: Path, suffixes: Collection[str] = SOUND) -> list[Path]:
+    """Every file below a folder with one of these suffixes, sorted; hidden files and folders are passed over."""
 
     def listed(path: Path) -> bool:
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        return not hidden and path.suffix.lower() in SUFFIXES - {".raw"} and path.is_file()
+        return not hidden and path.suffix.lower() in suffixes and path.is_file()
 
     return sorted(filter(listed, folder.rglob("*")))
 

@@ -271,9 +271,7 @@ def _magnitudes(wave: Array, first: int, count: int, kind: MelConvention, hop: i
     start = first * hop - lead
     piece = _excerpt(wave, start, start + (count - 1) * hop + kind.window, kind.preemphasis)
     windows = np.lib.stride_tricks.sliding_window_view(piece, kind.window)[::hop] * hann_window(kind.window)
-    # NumPy before 2.0 transforms in double precision.
-    spectrum = np.fft.rfft(windows, kind.n_fft).astype(np.complex64, copy=False)
-    magnitudes: Array = np.abs(spectrum)
+    magnitudes: Array = np.abs(np.fft.rfft(windows, kind.n_fft))
     if kind.energy_offset:
         magnitudes = np.sqrt(magnitudes * magnitudes + np.float32(kind.energy_offset))
     return magnitudes

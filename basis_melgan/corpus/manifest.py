@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from basis_melgan.config import Split
 from basis_melgan.errors import CorpusError
 
 VERSION = 1
-Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 
@@ -62,7 +62,7 @@ def load(path: Path) -> tuple[Corpus, ...]:
     """Read the prepared corpus at `path`, or every one that lies directly inside it, sorted by folder name.
 
     Raises:
-        CorpusError: there is none, or one is damaged, incomplete or of another version.
+        CorpusError: there is none, two have one name, or one is damaged, incomplete or of another version.
     """
     if (path / "corpus.json").is_file():
         return (_load_one(path),)
@@ -73,7 +73,15 @@ def load(path: Path) -> tuple[Corpus, ...]:
         raise CorpusError(
             f"{path}: holds no corpus.json, nor does a folder in it; give a corpus made by `basis-melgan prepare`"
         )
-    return tuple(_load_one(folder) for folder in folders)
+    corpora = tuple(_load_one(folder) for folder in folders)
+    by_name = {corpus.name: corpus for corpus in corpora}  # the last of each
+    for corpus in corpora:
+        if (other := by_name[corpus.name]) is not corpus:
+            raise CorpusError(
+                f"{other.folder}: was prepared as {corpus.name}, as {corpus.folder} was, and clips are told apart by "
+                "that; prepare it again under its own name, or move it elsewhere"
+            )
+    return corpora
 
 
 def require_rate(corpora: Iterable[Corpus], sample_rate: int) -> None:

@@ -19,12 +19,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from basis_melgan.config import Config, CorpusConfig
+from basis_melgan.config import Config, CorpusConfig, Split
 from basis_melgan.corpus import recipes
 from basis_melgan.corpus.convert import Job, Outcome, convert, stamp
 from basis_melgan.corpus.listing import Item
-from basis_melgan.corpus.manifest import SPLITS, Clip, Corpus, Split, save, write_text
-from basis_melgan.corpus.workers import cores, outcomes
+from basis_melgan.corpus.manifest import SPLITS, Clip, Corpus, save, write_text
+from basis_melgan.corpus.workers import outcomes, processes
 from basis_melgan.errors import CorpusError
 
 LONGEST_NAME = 150  # bytes of an id; file systems hold 255
@@ -62,7 +62,7 @@ def prepare(recipe: str, out: Path, source: Path | None, config: Config, jobs: i
     pending = [job for job in wanted if not ledger.knows(job)]
     if pending:  # until they are done, the folder is no whole corpus
         (out / "corpus.json").unlink(missing_ok=True)
-    fresh = _convert_all(pending, ledger, jobs or cores())
+    fresh = _convert_all(pending, ledger, processes(jobs))
     outcomes = [ledger.outcomes[item.id] for item in items]
     ledger.settle(outcomes)
     _report(out, outcomes, config.corpus.maximum_bad)

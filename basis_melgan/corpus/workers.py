@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from threading import Thread
 from typing import TypeVar
 
-from basis_melgan.errors import CorpusError
+from basis_melgan.errors import ConfigurationError, CorpusError
 
 ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -25,6 +25,17 @@ Outcome = TypeVar("Outcome")
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processes(jobs: int | None) -> int:
+    """How many work side by side: as many as were asked for, or one per core.
+
+    Raises:
+        ConfigurationError: fewer than one was asked for.
+    """
+    if jobs is not None and jobs < 1:
+        raise ConfigurationError(f"jobs: {jobs}; use 1 or more")
+    return cores() if jobs is None else jobs
 
 
 def outcomes(

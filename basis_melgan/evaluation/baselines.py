@@ -111,14 +111,13 @@ def _stft(wave: Array, kind: MelConvention, hop: int) -> Spectrum:
     Windows start at sample 0 of the FFT: that turns every phase the same way in `_istft`, and no magnitude.
     """
     windows = sliding_window_view(wave, kind.window)[::hop] * hann_window(kind.window)
-    # NumPy before 2.0 transforms in double precision.
-    return np.fft.rfft(windows, kind.n_fft, axis=1).astype(np.complex64, copy=False)
+    return np.asarray(np.fft.rfft(windows, kind.n_fft, axis=1), np.complex64)
 
 
 def _istft(spectrum: Spectrum, kind: MelConvention, hop: int) -> Array:
     """Wave ((F − 1)·hop + window,) whose STFT is nearest to spectra (F, bins) in least squares (eq. 6 of the paper)."""
     window = hann_window(kind.window)
-    pieces = np.fft.irfft(spectrum, kind.n_fft, axis=1)[:, : kind.window].astype(np.float32, copy=False)
+    pieces = np.asarray(np.fft.irfft(spectrum, kind.n_fft, axis=1), np.float32)[:, : kind.window]
     weight = _overlap_add(np.broadcast_to(np.square(window), pieces.shape), hop)
     return np.divide(_overlap_add(pieces * window, hop), np.maximum(weight, EMPTY), dtype=np.float32)
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from basis_melgan.config import Split
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.manifest import Clip, Split
+from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import ConfigurationError, CorpusError
 from basis_melgan.settings import nearest
 

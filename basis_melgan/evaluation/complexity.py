@@ -109,7 +109,7 @@ def hifigan_cost(sizes: HiFiGAN, sample_rate: int) -> Cost:
         per_frame = macs_per_frame(lambda frames: module(torch.zeros(1, frames, BANDS, device="meta")))
         counted = "on transformers' SpeechT5HifiGan"
         return Cost(sizes.name, parameters(module), per_frame * sample_rate / sizes.hop, counted)
-    counted = 'closed form; pip install "basis-melgan[bench]" counts the module' if sizes.paired else "closed form"
+    counted = 'closed form; pip install "basis-melgan[peers]" counts the module' if sizes.paired else "closed form"
     return Cost(sizes.name, *hifigan_closed_form(sizes, sample_rate), counted)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from basis_melgan import __version__
+from basis_melgan.config import Split
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.workers import cores
+from basis_melgan.corpus.workers import processes
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
 from basis_melgan.evaluation.journal import Journal
 from basis_melgan.evaluation.measures import chosen
@@ -32,7 +33,7 @@ class Scope:
     """
 
     corpus: Path
-    split: manifest.Split = "test"
+    split: Split = "test"
     quick: bool = False
     jobs: int | None = None
 
@@ -134,7 +135,7 @@ def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journa
         "waves": any(waves.values()),
     }
     kept = Journal(journal, identity) if journal else None
-    measured = score(jobs, scope.jobs or cores(), kept)
+    measured = score(jobs, processes(scope.jobs), kept)
     return Results(tuple(described), scope.split, data_hash, columns, left_out, measured)
 
 

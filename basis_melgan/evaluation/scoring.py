@@ -112,6 +112,8 @@ def measure(job: Job, system: System) -> Measured:
         compute = time.perf_counter() - start if system.computes else None
         reference, estimate = common(recording, spoken, system.slack)
     except BasisMelGANError as error:
+        if job.wave:
+            job.wave.unlink(missing_ok=True)  # what an earlier run left there, of another making
         return Measured(*job.key, seconds, compute, {}, {"clip": str(error)})
     if job.wave:
         files.write(job.wave, spoken, rate)

@@ -10,7 +10,7 @@ import numpy as np
 
 from basis_melgan import __version__
 from basis_melgan.audio.files import Wave
-from basis_melgan.corpus.manifest import Split
+from basis_melgan.config import Split
 from basis_melgan.errors import AudioError
 from basis_melgan.evaluation import markdown
 from basis_melgan.evaluation.metrics import pesq_wb, si_snr

@@ -77,7 +77,9 @@ class GriffinLim(System):
 
     def __call__(self, recorded: Recorded) -> Wave:
         """Take the mel of a wave (T,) and speak it, at most a hop longer."""
-        frames = Frames(sample_rate=recorded.rate, hop=Frames.hop if self.mel == "paper" else HOP)
+        frames = Frames(sample_rate=recorded.rate)
+        if self.mel != "paper":
+            frames = Frames(sample_rate=recorded.rate, hop=HOP, basis_length=HOP, stride=HOP)
         return griffin_lim(mel_spectrogram(recorded.wave, self.mel, frames), self.mel, frames, self.iterations)
 
 

@@ -1,6 +1,7 @@
 """A vocoder in one ONNX file, run by OpenVINO (extra `openvino`)."""
 
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -32,12 +33,13 @@ class OpenVinoEngine:
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise ModelFileError(f"{path}: OpenVINO cannot run it ({reason}); use --engine onnx") from error
-        self._request = compiled.create_infer_request()
+        self._request, self._turn = compiled.create_infer_request(), Lock()
 
     def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
         """Speak a chunk, as `Engine` says."""
         passed = max(0, first - FAR)
         first, frames = first - passed, min(frames - passed, FARTHEST)
         given = {"mel": mel, "state": state, "first": np.array(first), "frames": np.array(frames)}
-        made = self._request.infer(given)
-        return made["wave"].copy(), made["next_state"].copy()  # its own buffers, which the next chunk overwrites
+        with self._turn:  # the request's buffers are those of one chunk at a time
+            made = self._request.infer(given)
+            return made["wave"].copy(), made["next_state"].copy()

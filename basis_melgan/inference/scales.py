@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from basis_melgan.audio.mel import MelConvention, convention
 from basis_melgan.errors import MelError
 from basis_melgan.inference.engine import Info
-from basis_melgan.inference.mels import AnyMel, require, require_shape, value_range
+from basis_melgan.inference.mels import AnyMel, require, require_scale, require_shape, value_range
 from basis_melgan.settings import nearest
 
 # Natural logarithms of magnitudes that one of a unit is worth.
@@ -31,7 +32,7 @@ class MelScale:
                 can be made of them.
         """
         self._info, self._own = info, convention(info.mel)
-        self.factor, self.offset = 1.0, 0.0
+        self._said, self.factor, self.offset = said, 1.0, 0.0
         if said is not None and said != info.mel:
             self.factor, self.offset = _read(said, info.mel)
         self._same = (self.factor, self.offset) == (1.0, 0.0)
@@ -47,21 +48,42 @@ class MelScale:
             return mel
         require_shape(mel, self._info)
         brought: AnyMel = np.float32(self.factor) * mel + np.float32(self.offset)
-        require(brought, self._info)
+        self._require(require, brought, mel)
         low, high = value_range(self._own)
         return np.clip(brought, low, high)
+
+    def require_whole(self, mel: AnyMel) -> None:
+        """Refuse a whole mel (M, F) or (B, M, F) whose values or statistics are those of another scale.
+
+        Raises:
+            MelError: as `own`; or it seems to be of another scale.
+        """
+        self._require(require_scale, self.own(mel), mel)
 
     def theirs(self, mel: AnyMel) -> AnyMel:
         """A mel of the vocoder's own in this scale."""
         return mel if self._same else (mel - np.float32(self.offset)) / np.float32(self.factor)
 
+    def _require(self, requirement: Callable[[AnyMel, Info], None], brought: AnyMel, given: AnyMel) -> None:
+        """Require something of a mel in the vocoder's scale; a refusal speaks of the one that was given."""
+        try:
+            requirement(brought, self._info)
+        except MelError as error:
+            lowest, highest = float(given.min()), float(given.max())
+            if self._same or not math.isfinite(lowest + highest):
+                raise
+            low, high = value_range(self._own)
+            raise MelError(
+                f"mel: values from {lowest:.4g} to {highest:.4g}, said to be {self._said}, would be "
+                f"{float(brought.min()):.4g} to {float(brought.max()):.4g} in {self._info.mel}, which has {low:.4g} to "
+                f"{high:.4g}; name another mel convention ({self._info.mel}, or that with :{', :'.join(UNITS)})"
+            ) from error
+
 
 def _read(said: str, own: str) -> tuple[float, float]:
     """Factor and offset from a scale's mels to those of a convention."""
-    name, colon, rest = said.partition(":")
+    name, _, rest = said.partition(":")
     _require_same_filters(name, own)
-    if not colon:
-        return 1.0, 0.0
     unit, *affine = rest.split(",")
     if unit not in UNITS:
         raise MelError(f"mel convention {said}: unknown unit {unit!r}{nearest(unit, UNITS)}; use {WRITTEN}")

@@ -12,7 +12,7 @@ from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.audio.mel_chunks import covering, mel_chunks
 from basis_melgan.errors import MelError
 from basis_melgan.inference.engine import Array, Engine, Info
-from basis_melgan.inference.mels import AnyMel, require_scale
+from basis_melgan.inference.mels import AnyMel, require_shape
 from basis_melgan.inference.onnx import OnnxEngine, located
 from basis_melgan.inference.scales import MelScale
 from basis_melgan.inference.stream import WINDOW, Stream
@@ -135,10 +135,10 @@ class Vocoder:
         Raises:
             MelError: as a call.
         """
-        own = self._scale.own(mel)
+        require_shape(mel, self.info)
         if mel.shape[-1] == 0:
             raise MelError(f"mel of shape {mel.shape}: holds no frame; expected at least one")
-        require_scale(own, self.info)
+        self._scale.require_whole(mel)
         return self.info.config.frames.samples(mel.shape[-1])
 
     def pieces(self, mel: AnyMel, samples: int) -> Iterator[Wave]:

@@ -21,6 +21,7 @@ from basis_melgan.inference.vocoder import Vocoder
 
 STANDARD = "-"  # input or output
 MELS = (".npy", ".npz", ".pt")  # suffixes of their files
+SPOKEN = frozenset(MELS) | files.SOUND  # of those that are spoken in a folder
 NUMPY = b"\x93NUMPY"  # what a .npy file begins with
 # What NumPy's reader raises on one that is damaged: MemoryError where its header asks for an array without bounds.
 DAMAGES = (OSError, ValueError, OverflowError, SyntaxError, TokenError, EOFError, MemoryError)
@@ -44,11 +45,11 @@ def pairs(source: str, out: Path) -> list[Pair]:
     if folder.is_dir():
         if folder.resolve() == out.resolve():
             raise OutputError(f"{out}: is the folder of the sources; name another for what is made of them")
-        found = [path for path in sorted(folder.rglob("*")) if out not in path.parents]
-        made = [Pair(path, (out / path.relative_to(folder)).with_suffix(".wav")) for path in found if _speakable(path)]
+        found = [path for path in files.below(folder, SPOKEN) if out.resolve() not in path.resolve().parents]
+        made = [Pair(path, (out / path.relative_to(folder)).with_suffix(".wav")) for path in found]
     elif glob.has_magic(source) and not folder.exists():
-        found = [Path(name) for name in sorted(glob.glob(source))]
-        made = [Pair(path, (out / path.name).with_suffix(".wav")) for path in found if _speakable(path)]
+        found = [path for path in map(Path, sorted(glob.glob(source))) if path.suffix.lower() in SPOKEN]
+        made = [Pair(path, (out / path.name).with_suffix(".wav")) for path in found if path.is_file()]
     else:
         return [Pair(folder, out)]
     if not made:
@@ -59,10 +60,6 @@ def pairs(source: str, out: Path) -> list[Pair]:
         twice = next(pair.out for pair in made if [other.out for other in made].count(pair.out) > 1)
         raise OutputError(f"{twice}: two sources would be written there; speak them one by one")
     return made
-
-
-def _speakable(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in (*MELS, *files.SUFFIXES)
 
 
 def spoken(source: Path, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:

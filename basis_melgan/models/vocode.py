@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.errors import BasisMelGANError, ConfigurationError, OutputError
+from basis_melgan.errors import BasisMelGANError, ConfigurationError, MelError, OutputError
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import sources
 from basis_melgan.models.sources import STANDARD, Pair
@@ -111,9 +111,12 @@ def _file(pair: Pair, vocoder: Vocoder) -> None:
 
 
 def _streamed(vocoder: Vocoder) -> Iterator[Wave]:
-    stream = vocoder.stream()
+    stream, heard = vocoder.stream(), False
     for frames in sources.standard_frames(vocoder.info.bands):
+        heard = True
         yield stream.push(frames)
+    if not heard:
+        raise MelError("standard input: holds no frame; expected at least one")
     yield stream.flush()
 
 

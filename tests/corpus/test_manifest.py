@@ -1,5 +1,6 @@
 """Reading prepared corpora: one, several, none, and damaged ones."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def test_several_corpora_are_read_from_the_folder_that_holds_them(tmp_path):
         manifest.require_rate((a, b), 16_000)
     with pytest.raises(CorpusError, match="a: no validation clips"):
         manifest.load_clips((replace(a, clips=a.split("train")),), "validation")
+
+
+def test_two_corpora_of_one_name_are_refused(tmp_path):
+    prepare("folder", tmp_path / "all" / "a", _recordings(tmp_path / "in", 3), Config(), jobs=1)
+    shutil.copytree(tmp_path / "all" / "a", tmp_path / "all" / "b")
+    with pytest.raises(CorpusError, match=r"b: was prepared as a, as .*a was, .*; prepare it again under its own name"):
+        manifest.load(tmp_path / "all")
+    assert manifest.load(tmp_path / "all" / "b")[0].name == "a"
 
 
 def test_a_corpus_that_cannot_be_used_says_why(tmp_path):

@@ -61,7 +61,7 @@ def test_a_vocoder_is_measured_beside_a_peer(peer: Path, tmp_path: Path, monkeyp
 
 
 def test_what_is_no_system_is_refused(tmp_path: Path, peer: Path) -> None:
-    with pytest.raises(ModelFileError, match="nobody: neither a file nor a vocoder"):
+    with pytest.raises(ModelFileError, match="nobody: neither a file nor a model"):
         bench(["nobody"], 1, None)
     (tmp_path / "cut.onnx").write_bytes(peer.read_bytes()[:-10])
     with pytest.raises(ModelFileError, match=r"cut off, or no file of basis-melgan export"):

@@ -94,7 +94,7 @@ def test_the_closed_form_equals_the_library_module(sizes: counts.HiFiGAN) -> Non
 def test_without_transformers_the_row_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     cost = counts.hifigan_cost(counts.V1, 24_000)
-    assert "basis-melgan[bench]" in cost.counted
+    assert "basis-melgan[peers]" in cost.counted
     assert cost.macs_per_second == pytest.approx(28.79e9, rel=0.001)
     assert counts.hifigan_cost(counts.V3, 24_000).counted == "closed form"
 

@@ -188,6 +188,12 @@ def test_a_folder_of_waves_is_compared_as_if_it_had_been_spoken_here(corpora, tm
         assert (other.compute, one.compute is None) == (None, False)
 
 
+@pytest.mark.parametrize("jobs", [0, -3])
+def test_no_job_is_none(corpora, jobs):
+    with pytest.raises(ConfigurationError, match=f"jobs: {jobs}; use 1 or more"):
+        evaluate("recording", Scope(corpora / "a", quick=True, jobs=jobs))
+
+
 def test_only_the_recording_is_nothing_to_compare(corpora, tmp_path):
     with pytest.raises(ConfigurationError, match="only recording; name at least one to compare"):
         compare(["recording"], Scope(corpora), tmp_path / "out")
@@ -244,6 +250,9 @@ def test_a_later_comparison_measures_only_what_has_changed(corpora, tmp_path, mo
         assert asked == [("theirs", clip) for clip in ("clip7", "clip8") * 2]
         assert (out / "waves" / "theirs" / "a" / "clip8.wav").read_bytes() == content
     assert latest.clips == first.clips
+    changed.write_bytes(b"no sound")
+    compare([str(theirs)], scope, out, force=True)
+    assert not (out / "waves" / "theirs" / "a" / "clip8.wav").exists()
 
 
 def test_a_clip_that_cannot_be_read_or_spoken_is_kept_with_its_reason(tmp_path):

@@ -212,6 +212,14 @@ def test_no_clips_to_listen_to_are_refused(folder: Path) -> None:
         load(folder).choose(0)
 
 
+def test_clips_whose_recording_cannot_be_read_are_left_out() -> None:
+    lost = ComparedClip("a", "lost", 4.0, {}, {"recording": {"clip": "cannot be read"}})
+    good = ComparedClip("a", "good", 9.0, {}, {})
+    assert Comparison(Path(), {}, (), (lost, good)).choose(2) == [good]
+    with pytest.raises(ConfigurationError, match="none of its recordings can be read"):
+        Comparison(Path(), {}, (), (lost,)).choose(2)
+
+
 # Pictures and sounds
 
 
@@ -257,6 +265,16 @@ def test_mp3_sounds_like_the_wave(rate: int) -> None:
 def test_mp3_refuses_rates_that_it_does_not_know() -> None:
     with pytest.raises(AudioError, match=r"23456 Hz: cannot be MP3 .*; use 8, 16"):
         files.mp3(np.zeros(1000, np.float32), 23_456)
+
+
+def test_of_a_long_clip_the_beginning_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    comparison = load(folder)
+    whole = clips.gather(comparison, comparison.clips[0])
+    monkeypatch.setattr(clips, "SHOWN", 0.5)
+    found = clips.gather(comparison, comparison.clips[0])
+    assert (whole["seconds"], found["seconds"]) == (0.8, 0.5)
+    for name, voice in found["voices"].items():
+        assert grey(voice["spectrogram"]).shape == (pictures.ROWS, 50), name
 
 
 def test_a_clip_carries_every_system_the_recording_first(folder: Path) -> None:
@@ -387,7 +405,7 @@ def test_an_existing_file_stays_without_force(folder: Path, tmp_path: Path) -> N
 
 
 def test_places_that_cannot_be_written_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="is a folder; name an HTML file"):
+    with pytest.raises(OutputError, match="is a folder; name a file"):
         report(folder, tmp_path, force=True)
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OutputError, match=r"out\.html: cannot be written .*; choose a writable place"):

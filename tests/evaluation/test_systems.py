@@ -37,6 +37,10 @@ def test_names_give_their_systems(tmp_path):
     assert system_named("griffin-lim") == GriffinLim(60)
     assert system_named("griffin-lim:4") == GriffinLim(4)
     assert system_named("griffin-lim:vocos") == GriffinLim(60, "vocos")
+    wave, rate = files.read(CLIPS[0], 24_000, 24_000)
+    for mel in ("paper", "vocos", "bigvgan"):
+        spoken = system_named(f"griffin-lim:{mel}")(Recorded(wave, rate, "", ""))
+        assert metrics.estoi(*metrics.common(wave, spoken, 256), rate) > 0.85
     assert (system_named("world"), system_named("recording")) == (World(), Recording())
     assert system_named(str(tmp_path)) == Folder(tmp_path)
     with pytest.raises(ModelFileError, match=r"absent\.safetensors: no such file"):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,15 @@ def test_openvino_says_the_same_whole_and_in_chunks(pair: tuple[Vocoder, Path]) 
     stream = vocoder.stream()
     waves = [stream.push(mel[:, start : start + 13]) for start in range(0, 60, 13)]
     np.testing.assert_allclose(np.concatenate([*waves, stream.flush()]), expected, atol=1e-4)
+
+
+def test_openvino_speaks_several_at_once(pair: tuple[Vocoder, Path]) -> None:
+    vocoder = open_vocoder(pair[1], engine="openvino")
+    mels = [swelling_mel(pair[0].info, frames) for frames in (300, 310, 320, 330)]
+    expected = [vocoder(mel) for mel in mels]
+    with ThreadPoolExecutor(4) as pool:
+        for spoken, wave in zip(pool.map(vocoder, mels), expected, strict=True):
+            np.testing.assert_array_equal(spoken, wave)
 
 
 def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
@@ -189,7 +199,7 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
         Vocoder.load(pair[1], threads=0)
     with pytest.raises(ModelFileError, match=r"gone\.onnx: cannot be read"):
         Vocoder.load(tmp_path / "gone.onnx")
-    with pytest.raises(ModelFileError, match=r"nobody: neither a file nor a vocoder .*speech-24k"):
+    with pytest.raises(ModelFileError, match=r"nobody: neither a file nor a model .*speech-24k"):
         Vocoder.load("nobody")
 
 

@@ -1,5 +1,6 @@
 """Mels of another scale are spoken as the vocoder's own; those of other filters are refused."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,23 @@ def test_what_cannot_be_converted_is_refused_with_the_reason(said: str, reason: 
 
 
 def test_a_mel_that_is_not_what_it_is_said_to_be_is_refused() -> None:
-    with pytest.raises(MelError, match="values from"):
-        MelScale(info("vocos"), "vocos:log10").own(20 * np.log10(mel_to_magnitude(mel_of("vocos"), "vocos")))
+    decibels = 20 * np.log10(mel_to_magnitude(mel_of("vocos"), "vocos"))
+    values = f"values from {decibels.min():.4g} to {decibels.max():.4g}, said to be vocos:log10, would be"
+    scale = MelScale(info("vocos"), "vocos:log10")
+    for requirement in (scale.own, scale.require_whole):
+        with pytest.raises(MelError, match=rf"{re.escape(values)} .*; name another mel convention \(vocos, or .*:db\)"):
+            requirement(decibels)
+    decibels[3, 40] = np.nan
+    with pytest.raises(MelError, match="frame 40 holds NaN"):
+        scale.own(decibels)
+
+
+def test_statistics_of_another_scale_are_refused_with_the_values_that_were_given() -> None:
+    mel = mel_of("vocos")
+    scale = MelScale(info("vocos"), "vocos:ln,0.4343,0")  # as if the logarithms of the mel were to the base of ten
+    assert scale.own(mel).shape == mel.shape
+    with pytest.raises(MelError, match=rf"values from {mel.min():.4g} to .*, said to be vocos:ln,0\.4343,0"):
+        scale.require_whole(mel)
 
 
 def test_a_vocoder_speaks_and_makes_mels_of_the_scale_that_it_is_told() -> None:

@@ -1,6 +1,7 @@
 """Speaking mels and recordings of any length, whole or file by file: lengths are exact."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -100,16 +101,25 @@ def test_the_released_vocoder_is_the_default(tmp_path: Path, monkeypatch) -> Non
 # Folders
 
 
-def test_a_folder_and_a_pattern_are_spoken_file_by_file(model: Path, tmp_path: Path, capfd) -> None:
+def test_a_folder_and_a_pattern_are_spoken_file_by_file(model: Path, tmp_path: Path, capfd, monkeypatch) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for name, frames in (("in/a", 5), ("in/b", 8), ("in/deep/c", 3)):
         np.save(tmp_path / f"{name}.npy", mel_of(frames))
-    (tmp_path / "in" / "notes.txt").write_text("no mel", encoding="utf-8")
+    for name in ("notes.txt", "._a.wav", "take.raw"):
+        (tmp_path / "in" / name).write_text("no mel", encoding="utf-8")
     speak(tmp_path / "in", tmp_path / "out", model)
-    spoken = {path.relative_to(tmp_path / "out").as_posix(): files.length(path)[0] for path in tmp_path.rglob("*.wav")}
+    spoken = {
+        path.relative_to(tmp_path / "out").as_posix(): files.length(path)[0]
+        for path in (tmp_path / "out").rglob("*.wav")
+    }
     assert spoken == {"a.wav": 5 * HOP, "b.wav": 8 * HOP, "deep/c.wav": 3 * HOP}
     with pytest.raises(OutputError, match=r"a\.wav: exists already"):
         speak(tmp_path / "in", tmp_path / "out", model)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # what was made the first time is no source of the second
+        speak(tmp_path / "in", Path("in/out"), model, force=True)
+    assert len(list((tmp_path / "in" / "out").rglob("*.wav"))) == 3
+    shutil.rmtree(tmp_path / "in" / "out")
     speak(tmp_path / "in" / "?.npy", tmp_path / "some", model)
     assert sorted(path.name for path in (tmp_path / "some").iterdir()) == ["a.wav", "b.wav"]
     with pytest.raises(AudioError, match="holds neither mels"):

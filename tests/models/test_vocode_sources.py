@@ -88,6 +88,18 @@ def test_pipes_carry_recordings_mels_and_frames() -> None:
         np.testing.assert_allclose(found[: wave.size], expected, atol=2 * QUANTUM)
 
 
+def test_a_pipe_without_frames_is_refused_and_the_older_file_stays(tmp_path: Path) -> None:
+    out = tmp_path / "out.wav"
+    out.write_bytes(b"older")
+    words = ["-", str(out), "--stream", "--force"]
+    refused = subprocess.run(
+        [sys.executable, "-m", "basis_melgan.cli", "vocode", *words], input=b"", capture_output=True
+    )
+    assert refused.returncode != 0
+    assert b"standard input: holds no frame; expected at least one" in refused.stderr
+    assert out.read_bytes() == b"older"
+
+
 def test_what_no_pipe_can_be_is_refused(model: Path, tmp_path: Path) -> None:
     vocoder = open_vocoder(model)
     with pytest.raises(ConfigurationError, match="frames come from standard input"):

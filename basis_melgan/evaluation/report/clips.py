@@ -13,13 +13,14 @@ from basis_melgan.evaluation.report.comparison import ComparedClip, Comparison
 from basis_melgan.evaluation.systems import RECORDING
 
 PITCH_STRIDE = 2  # of Harvest's 5 ms frames are drawn
+SHOWN = 30  # seconds of a clip
 
 
 def gather(comparison: Comparison, clip: ComparedClip) -> dict[str, Any]:
     """One clip as a JSON object: the recording first, then the other systems, in the order of the comparison.
 
     A wave of another sample rate than the recording's is resampled to it. The spectrograms of all systems share one
-    scale, whose top is the loudest spot of the recording.
+    scale, whose top is the loudest spot of the recording. Of a longer clip the first half minute is shown.
 
     Raises:
         AudioError: a wave is missing, damaged, empty, or of a sample rate that MP3 does not know.
@@ -27,7 +28,9 @@ def gather(comparison: Comparison, clip: ComparedClip) -> dict[str, Any]:
     order = (RECORDING, *(name for name in comparison.systems if name != RECORDING))
     paths = {system: comparison.wave(system, clip) for system in order}
     waves = {system: files.read(path) for system, path in paths.items() if path is not None}
-    recording, rate = waves[RECORDING]
+    rate = waves[RECORDING][1]
+    shown = {system: files.resample(wave, own, rate)[: round(SHOWN * rate)] for system, (wave, own) in waves.items()}
+    recording = shown[RECORDING]
     peak = float(pictures.levels(recording, rate).max())
     return {
         "corpus": clip.corpus,
@@ -36,9 +39,7 @@ def gather(comparison: Comparison, clip: ComparedClip) -> dict[str, Any]:
         "hertz": rate / 2,
         "scores": clip.scores,
         "failures": clip.failures,
-        "voices": {
-            system: _voice(files.resample(wave, own, rate), rate, peak) for system, (wave, own) in waves.items()
-        },
+        "voices": {system: _voice(wave, rate, peak) for system, wave in shown.items()},
     }
 
 

@@ -52,15 +52,20 @@ class Comparison:
     def choose(self, count: int) -> list[ComparedClip]:
         """At most `count` clips to listen to, spread evenly over the corpora, those nearest to four seconds first.
 
+        Clips whose recording cannot be read are left out.
+
         Raises:
-            ConfigurationError: `count` is less than 1.
+            ConfigurationError: `count` is less than 1, or no recording can be read.
         """
         if count < 1:
             raise ConfigurationError(f"clips: {count} to listen to; show 1 or more")
+        heard = [clip for clip in self.clips if "clip" not in clip.failures.get(RECORDING, {})]
+        if not heard:
+            raise ConfigurationError(f"{self.folder}: none of its recordings can be read; compare on other clips")
         queues: dict[str, list[ComparedClip]] = {}
-        for clip in sorted(self.clips, key=lambda clip: (abs(clip.seconds - LISTENING), clip.clip)):
+        for clip in sorted(heard, key=lambda clip: (abs(clip.seconds - LISTENING), clip.clip)):
             queues.setdefault(clip.corpus, []).append(clip)
-        turns = ((turn, corpus) for turn in range(len(self.clips)) for corpus in sorted(queues))
+        turns = ((turn, corpus) for turn in range(len(heard)) for corpus in sorted(queues))
         chosen = [queues[corpus][turn] for turn, corpus in turns if turn < len(queues[corpus])][:count]
         return sorted(chosen, key=lambda clip: (clip.corpus, clip.clip))
 

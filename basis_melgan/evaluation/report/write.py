@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from basis_melgan.errors import OutputError
+from basis_melgan.audio import files
 from basis_melgan.evaluation.report import bases, clips, curves, pictures
 from basis_melgan.evaluation.report.comparison import Comparison, failures, load
 from basis_melgan.evaluation.report.published import PEERS
@@ -38,7 +38,7 @@ def report(
         ModelFileError: the separator or a vocoder cannot be read.
         OutputError: `out` exists already, or cannot be written.
     """
-    _require_free(out, force)
+    files.require_new(out, force)
     comparison = load(folder)
     content = {
         **{name: comparison.content[name] for name in PASSED},
@@ -75,10 +75,3 @@ def page(content: dict[str, Any]) -> str:
 def _clips(comparison: Comparison, count: int) -> list[dict[str, Any]]:
     chosen = comparison.choose(count)
     return [clips.gather(comparison, clip) for clip in track(chosen, "report", console=Console(stderr=True))]
-
-
-def _require_free(out: Path, force: bool) -> None:
-    if out.is_dir():
-        raise OutputError(f"{out}: is a folder; name an HTML file")
-    if out.exists() and not force:
-        raise OutputError(f"{out}: exists already; use --force to replace it")
