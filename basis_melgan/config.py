@@ -283,16 +283,20 @@ class FineTuningConfig:
     """From a trained vocoder to a voice: its own training gone on with, at rates that fall to 0."""
 
     steps: int = 3_000
+    adversarial_share: float = 0.3  # of the steps, the last ones, with the discriminators that lie beside the vocoder
     batch: int = 16  # crops over all processes
-    learning_rate: float = 2e-4
+    learning_rate: float = 5e-4
     discriminator_learning_rate: float = 1e-4
     warmup: int = 100  # steps
+    ema: float = 0.99  # decay per step of the averaged generator that is released
     validate_every: int = 250  # steps
     save_every: int = 250  # steps
     seed: int = 1
 
     def __post_init__(self) -> None:
         _require_counts("fine_tuning", self, "batch", "validate_every", "save_every")
+        share = self.adversarial_share
+        _require(0 <= share <= 1, f"fine_tuning.adversarial_share: {share} is no share; use 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
     """Train a vocoder further on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
 
     The vocoder's file says what it is and by which losses it learned; how long and how fast it learns now, `config`
-    does. Its discriminators, where they lie beside it, judge from the first step on; without them the losses are those
-    of regression alone. Weights of the separator are no longer aimed at, and recordings are no longer changed: one
-    voice is to be learned as it is.
+    does. Its discriminators, where they lie beside it, judge over the last part of the steps; before, and without them,
+    the losses are those of regression alone. Weights of the separator are no longer aimed at, and recordings are no
+    longer changed: one voice is to be learned as it is.
 
     Args:
         corpus: prepared corpus, or a folder of several.
@@ -29,11 +29,15 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
     """
     _, theirs = release.read(start, "vocoder")
     chosen = config.fine_tuning
+    settings = dataclasses.asdict(chosen)
+    share = settings.pop("adversarial_share")
+    if not release.discriminators_of(start).is_file():
+        share = 0.0
     training = dataclasses.replace(
         theirs.vocoder_training,
-        **dataclasses.asdict(chosen),
+        **settings,
         cooldown=chosen.steps,
-        adversarial_from=0 if release.discriminators_of(start).is_file() else chosen.steps,
+        adversarial_from=round((1.0 - share) * chosen.steps),
         target="recording",
         loss_weights=theirs.vocoder_training.loss_weights | {"weights/l1": 0.0},
     )

@@ -17,7 +17,7 @@ from basis_melgan.training import vocoder
 from basis_melgan.training.fine_tuning import fine_tune
 from basis_melgan.training.vocoder import Sources
 
-FEW = FineTuningConfig(steps=3, batch=2, warmup=0, validate_every=3, save_every=3)
+FEW = FineTuningConfig(steps=3, adversarial_share=1.0, batch=2, warmup=0, validate_every=3, save_every=3)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,18 @@ def test_it_begins_with_the_vocoder_and_the_discriminators_and_moves_both(
             same = all(torch.allclose(was[key], now[key], atol=1e-7) for key in was)
             assert same is not moves, (name, kind)
     assert release.load_vocoder(made)[1].generator == tuning.generator
+
+
+@pytest.mark.parametrize(("share", "first"), [(0.0, 3), (0.3, 2), (1.0, 0)])
+def test_the_discriminators_judge_over_the_last_share_of_the_steps(
+    share: float, first: int, trained: Path, tmp_path: Path, tuning: Config, corpus: Path
+) -> None:
+    fine_tune(corpus, tmp_path, trained, None, replace(tuning, fine_tuning=replace(FEW, adversarial_share=share)))
+    made = tmp_path / "vocoder.safetensors"
+    assert release.read(made, "vocoder")[1].vocoder_training.adversarial_from == first
+    assert release.discriminators_of(made).exists() is (first < 3)
+    with pytest.raises(ConfigurationError, match=r"adversarial_share: 1\.5 is no share"):
+        replace(FEW, adversarial_share=1.5)
 
 
 def test_without_discriminators_it_goes_on_by_regression(
