@@ -37,7 +37,7 @@ class Task(Protocol):
 
     @property
     def released(self) -> tuple[Path, ...]:
-        """Files that `release` writes."""
+        """Files that `release` writes, the model first."""
 
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """Learn from one batch; returns what to log."""
@@ -116,8 +116,8 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
     engine.barrier()
     start = run.resume(engine, task.state())
     if start >= task.steps:
-        if engine.is_global_zero:
-            task.release(start)  # which an interruption after the last checkpoint left out
+        if engine.is_global_zero and not task.released[0].is_file():
+            task.release(start)
         engine.print(f"{run.folder}: trained to step {start} already; raise the number of steps to go on")
         return
     sampler = StepSampler(range(start, task.steps), task.batch, engine.global_rank, engine.world_size)
@@ -139,9 +139,9 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
                 task.validate(done, board)
                 board.flush()
             if done % task.save_every == 0 or done == task.steps:
-                run.save(engine, task.state(), done)
                 if engine.is_global_zero:
-                    task.release(done)
+                    task.release(done)  # before the checkpoint, after which an interruption would leave it out for good
+                run.save(engine, task.state(), done)
     seconds = time.monotonic() - began
     engine.print(
         f"{run.folder}: steps {start} to {task.steps} in {seconds:.0f} s, {(task.steps - start) / seconds:.2f} steps/s "

@@ -84,7 +84,10 @@ def test_a_finished_training_is_left_as_it_is(
     assert (out / "checkpoint.ckpt").read_bytes() == before
     model = out / f"{stage}.safetensors"
     released = model.read_bytes()[-10_000:]  # the order of what stands before the weights is any
-    model.unlink()  # as an interruption before its release leaves it
+    stamp = model.stat().st_mtime_ns
+    train(stage, tmp_path, config, steps=2)
+    assert model.stat().st_mtime_ns == stamp
+    model.unlink()
     train(stage, tmp_path, config, steps=2)
     assert model.read_bytes()[-10_000:] == released
     train(stage, tmp_path, config, steps=1, force=True)
