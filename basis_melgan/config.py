@@ -13,7 +13,7 @@ from basis_melgan.errors import ConfigurationError
 Convention = Literal["paper", "hifigan", "bigvgan", "vocos"]
 Noise = Literal["white", "pink", "brown", "babble", "recorded"]
 Span = tuple[float, float]
-Resolution = tuple[int, int, int]  # of an STFT: FFT, hop and window
+Resolution = tuple[int, int, int]  # of an STFT, in samples: FFT, hop and window
 Split = Literal["train", "validation", "test"]
 # What is learned of a basis: `free`, the paper's, every tap of its signals and of a non-negative encoder beside them.
 # The others are quadrature pairs, which analyse as they synthesise: of `pairs` centre frequencies, window lengths,
@@ -214,7 +214,7 @@ class DiscriminatorConfig:
     stft_stride: int = 2  # bins, of the first layer
     periods: tuple[int, ...] = ()  # samples; none in the paper
     period_channels: int = 16  # first layer of each period; doubled from layer to layer
-    resolutions: tuple[Resolution, ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # in samples
+    resolutions: tuple[Resolution, ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop, window
 
 
 @dataclass(frozen=True)

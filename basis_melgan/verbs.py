@@ -187,13 +187,13 @@ def vocode(
             or vocos:db, or NAME:UNIT,FACTOR,OFFSET where FACTOR * value + OFFSET is in that unit.
         force: replace OUT if it exists.
     """
-    from basis_melgan.corpus.workers import cores
+    from basis_melgan.corpus.workers import processes
     from basis_melgan.inference.vocoder import RELEASED
     from basis_melgan.models.opening import open_vocoder
     from basis_melgan.models.vocode import vocode
 
     speaker = open_vocoder(vocoder or RELEASED, threads, engine, mel_convention)
-    vocode(source, out, speaker, cores() if jobs is None else jobs, stream, force)
+    vocode(source, out, speaker, processes(jobs), stream, force)
 
 
 def play(
