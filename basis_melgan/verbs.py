@@ -124,12 +124,15 @@ def train_vocoder(
         out: folder for checkpoints, log and the finished vocoder.
         separator: trained separator, whose basis the vocoder uses; generator.kind convnext needs none.
         decomposition: what decompose wrote; the weights are computed as it goes unless given.
-        start: trained vocoder to start from, with its basis and the discriminators beside it; random unless given.
+        start: trained vocoder to start from, or the name of one released with this package: its weights, its basis and
+            the discriminators beside it; random unless given.
         force: start afresh, replacing what OUT holds.
         config: all settings.
     """
+    from basis_melgan.inference.bundled import located
     from basis_melgan.training.vocoder import Sources, train
 
+    start = start and located(start, ".safetensors")
     train(corpus, out, Sources(separator, decomposition, start), config, force)
 
 
@@ -149,16 +152,16 @@ def fine_tune(
     Args:
         corpus: prepared corpus, or a folder of several.
         out: folder for checkpoints, log and the finished vocoder.
-        vocoder: trained vocoder; the one released with this package unless given.
+        vocoder: trained vocoder, or the name of one released with this package; speech-24k unless given.
         mels: folder of mels that a text-to-speech system predicts with the recordings' durations, CLIP.npy each.
         force: start afresh, replacing what OUT holds.
         config: all settings.
     """
-    from basis_melgan.inference.bundled import bundled
+    from basis_melgan.inference.bundled import located
     from basis_melgan.inference.vocoder import RELEASED
     from basis_melgan.training.fine_tuning import fine_tune
 
-    fine_tune(corpus, out, vocoder or bundled(RELEASED, ".safetensors"), mels, config, force)
+    fine_tune(corpus, out, located(vocoder or RELEASED, ".safetensors"), mels, config, force)
 
 
 def vocode(
@@ -178,7 +181,8 @@ def vocode(
         source: mel spectrogram (bands × frames; .npy, .npz or .pt) or sound file, a folder of them, a quoted pattern,
             or - for standard input.
         out: sound file to write, a folder for several, or - for 16-bit samples on standard output.
-        vocoder: exported (.onnx) or trained (.safetensors) vocoder; the one released with this package unless given.
+        vocoder: exported (.onnx) or trained (.safetensors) vocoder, or the name of one released with this package;
+            speech-24k unless given.
         threads: of the processor that the network runs on.
         engine: what runs it; torch for trained vocoders and onnx for exported ones unless given.
         jobs: files of a folder or a pattern that are spoken at once; one per core unless given.
@@ -208,7 +212,8 @@ def play(
 
     Args:
         source: mel spectrogram (bands × frames; .npy, .npz or .pt), sound file, or - for standard input.
-        vocoder: exported (.onnx) or trained (.safetensors) vocoder; the one released with this package unless given.
+        vocoder: exported (.onnx) or trained (.safetensors) vocoder, or the name of one released with this package;
+            speech-24k unless given.
         threads: of the processor that the network runs on.
         engine: what runs it; torch for trained vocoders and onnx for exported ones unless given.
         stream: speak frames from standard input as they come, each as many float32 as there are bands.
@@ -233,7 +238,7 @@ def export(
     """Write a trained vocoder as one ONNX file, which speaks without PyTorch.
 
     Args:
-        vocoder: trained vocoder (.safetensors).
+        vocoder: trained vocoder (.safetensors), or the name of one released with this package.
         out: file to write (.onnx).
         int8: multiply in 8 bits, calibrated on the training clips of this prepared corpus, or folder of several; kept
             only if its test clips lose at most 0.05 of PESQ-WB and gain 2 % of MR-STFT distance.
@@ -243,6 +248,9 @@ def export(
         licence: under which it may be used, to stand in the file.
         force: replace OUT if it exists.
     """
+    from basis_melgan.inference.bundled import located
+
+    vocoder = located(vocoder, ".safetensors")
     if int8 is None:
         from basis_melgan.export.onnx import export
 
@@ -268,8 +276,8 @@ def evaluate(
     Goes on where an interrupted run with the same --json stopped.
 
     Args:
-        system: a vocoder's file, a folder of waves, recording, world, griffin-lim, griffin-lim:ITERATIONS or
-            griffin-lim:MEL, a mel convention.
+        system: a vocoder's file, the name of one released with this package, a folder of waves, recording, world,
+            griffin-lim, griffin-lim:ITERATIONS or griffin-lim:MEL, a mel convention.
         corpus: prepared corpus, or a folder of several.
         split: split to measure.
         json: file for all figures, of every clip and in the mean.

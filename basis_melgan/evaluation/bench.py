@@ -18,8 +18,9 @@ from basis_melgan.audio import files
 from basis_melgan.errors import ConfigurationError, ModelFileError
 from basis_melgan.export.onnx import swelling_mel
 from basis_melgan.export.product import product
+from basis_melgan.inference.bundled import located
 from basis_melgan.inference.engine import Array, Info
-from basis_melgan.inference.onnx import described, located, open_session
+from basis_melgan.inference.onnx import described, open_session
 from basis_melgan.inference.vocoder import Vocoder
 
 SECONDS = 10.0  # of audio, of the real-time factors
@@ -103,7 +104,7 @@ def measure(systems: Sequence[str], rounds: int) -> tuple[list[Speed], dict[str,
     """
     if rounds < 1:
         raise ConfigurationError(f"rounds: {rounds}; use 1 or more, 7 for medians that say something")
-    paths = [located(name) for name in systems]
+    paths = [located(name, ".onnx") for name in systems]
     opened = [_opener(path) for path in paths]
     loads = [_timed(partial(opens, path)) for opens, path in zip(opened, paths, strict=True)]
     speakers = {

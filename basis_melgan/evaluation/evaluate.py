@@ -111,7 +111,7 @@ def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journa
         if speaker.rate is not None:
             manifest.require_rate(corpora, speaker.rate)
         described.append(_described(name, label, speaker))
-        digests.append(_digest(Path(name)))
+        digests.append(_digest(speaker.source))
     manifest.load_clips(corpora, scope.split)  # raises where there are none
     measures, left_out = chosen(scope.quick)
     columns = tuple(column for measure in measures for column in measure.columns)
@@ -148,9 +148,9 @@ def _described(source: str, label: str, speaker: System) -> Described:
     return Described(label, source, cost.parameters, round(cost.macs_per_second / 1e9, 3))
 
 
-def _digest(source: Path) -> str:
+def _digest(source: Path | None) -> str:
     """Of a vocoder's file, or of the sound files in a folder with their names; a baseline has none."""
-    if not source.exists():
+    if source is None:
         return ""
     from basis_melgan.models import release
 

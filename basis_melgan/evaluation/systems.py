@@ -12,6 +12,7 @@ from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config import Convention, Frames
 from basis_melgan.errors import AudioError, ConfigurationError
 from basis_melgan.evaluation.baselines import ITERATIONS, griffin_lim, world
+from basis_melgan.inference.bundled import bundled, released
 from basis_melgan.models.opening import open_vocoder
 
 RECORDING = "recording"
@@ -36,11 +37,13 @@ class System:
         rate: the one sample rate in Hz it speaks at; None for any.
         slack: samples by which the length of its wave may differ from the recording's.
         computes: whether it makes its waves here, so that its speed can be measured.
+        source: the file or folder that its waves come from; None where there is none.
     """
 
     rate: int | None = None
     slack = 0
     computes = True
+    source: Path | None = None
 
     def __call__(self, recorded: Recorded) -> Wave:
         """Speak a recording again, beginning with its first sample, at its sample rate."""
@@ -86,8 +89,9 @@ class GriffinLim(System):
 class Vocoder(System):
     """A trained vocoder as a system: its waves are as long as the recordings."""
 
-    def __init__(self, path: Path) -> None:
-        self._vocoder = open_vocoder(path)
+    def __init__(self, source: Path) -> None:
+        self.source = source
+        self._vocoder = open_vocoder(source)
         self.config = self._vocoder.info.config
         self.rate = self.config.frames.sample_rate
         # The first call of a process allocates and plans; what is measured are the later ones.
@@ -105,7 +109,7 @@ class Folder(System):
     A wave of another sample rate is resampled to the recording's.
     """
 
-    path: Path
+    source: Path
     slack = 4 * Frames.hop  # hops and windows of other systems differ
     computes = False
 
@@ -116,11 +120,11 @@ class Folder(System):
             AudioError: the folder has none, or it cannot be read.
         """
         names = (f"{recorded.corpus}/{recorded.clip}", recorded.clip)
-        for place in (self.path / f"{name}{suffix}" for name in names for suffix in SUFFIXES):
+        for place in (self.source / f"{name}{suffix}" for name in names for suffix in SUFFIXES):
             if place.is_file():
                 wave, rate = files.read(place)
                 return files.resample(wave, rate, recorded.rate)
-        raise AudioError(f"{self.path}: holds neither {names[0]}.wav nor {names[1]}.wav; put the clip there")
+        raise AudioError(f"{self.source}: holds neither {names[0]}.wav nor {names[1]}.wav; put the clip there")
 
 
 def system_named(name: str) -> System:
@@ -128,7 +132,8 @@ def system_named(name: str) -> System:
 
     Args:
         name: `recording`, `world`, `griffin-lim` (60 iterations from the paper's mel), `griffin-lim:N`,
-            `griffin-lim:MEL` for another convention, the path of a vocoder's file, or a folder of waves.
+            `griffin-lim:MEL` for another convention, the path of a vocoder's file or the name of one that comes with
+            this package (its `.onnx`), or a folder of waves.
 
     Raises:
         ConfigurationError: none of these.
@@ -149,10 +154,12 @@ def system_named(name: str) -> System:
         return Vocoder(Path(name))
     if name and Path(name).is_dir():
         return Folder(Path(name))
+    if name in released(".onnx"):
+        return Vocoder(bundled(name, ".onnx"))
     raise ConfigurationError(
         f"system: {name!r} is none; use recording, world, griffin-lim, griffin-lim:N for N iterations, "
         f"griffin-lim:MEL for the mel {', '.join(get_args(Convention))}, a vocoder's file (.safetensors or .onnx), "
-        "or a folder of waves"
+        f"{', '.join(released('.onnx'))}, or a folder of waves"
     )
 
 

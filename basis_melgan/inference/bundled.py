@@ -8,6 +8,20 @@ from basis_melgan.errors import ModelFileError
 PACKAGE = Path(basis_melgan.__file__).parent
 
 
+def located(model: str | Path, suffix: str) -> Path:
+    """Path of a model's file that is given as such, or by the name of one that comes with this package.
+
+    Args:
+        model: path or name.
+        suffix: of the file that a name stands for, as `bundled` takes it.
+
+    Raises:
+        ModelFileError: it is neither.
+    """
+    path = Path(model)
+    return path if path.suffix or path.is_file() else bundled(str(model), suffix)
+
+
 def bundled(name: str, suffix: str) -> Path:
     """Path of a model that comes with this package, such as `speech-24k`.
 
@@ -20,9 +34,17 @@ def bundled(name: str, suffix: str) -> Path:
     Raises:
         ModelFileError: this installation holds no such model.
     """
-    folders = (PACKAGE / "pretrained", PACKAGE.parent / "pretrained")
-    for folder in folders:
+    for folder in _folders():
         if (path := folder / f"{name}{suffix}").is_file():
             return path
-    known = sorted({path.stem for folder in folders for path in folder.glob(f"*{suffix}") if "." not in path.stem})
-    raise ModelFileError(f"{name}: neither a file nor a model that comes with this package ({', '.join(known)})")
+    known = ", ".join(released(suffix))
+    raise ModelFileError(f"{name}: neither a file nor a model that comes with this package ({known})")
+
+
+def released(suffix: str) -> list[str]:
+    """Names, sorted, of the models that come with this package as files of a suffix, which `bundled` explains."""
+    return sorted({path.stem for folder in _folders() for path in folder.glob(f"*{suffix}") if "." not in path.stem})
+
+
+def _folders() -> tuple[Path, Path]:
+    return PACKAGE / "pretrained", PACKAGE.parent / "pretrained"

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
-from basis_melgan.inference.bundled import bundled
 from basis_melgan.inference.engine import Array, Info
 from basis_melgan.settings import from_dict
 
@@ -41,16 +40,6 @@ def unsealed(path: Path) -> bytes:
     if seal[len(SEAL) :] != hashlib.sha256(body).hexdigest().encode():
         raise ModelFileError(f"{path}: damaged, its hash is not the one it says; copy or export it again")
     return content
-
-
-def located(vocoder: str | Path) -> Path:
-    """The path of a vocoder's file that is given as such, or by the name of one that comes with this package.
-
-    Raises:
-        ModelFileError: it is neither.
-    """
-    path = Path(vocoder)
-    return path if path.suffix or path.is_file() else bundled(str(vocoder), ".onnx")
 
 
 def open_session(path: Path, threads: int) -> Any:

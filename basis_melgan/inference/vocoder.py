@@ -11,9 +11,10 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.audio.mel_chunks import covering, mel_chunks
 from basis_melgan.errors import MelError
+from basis_melgan.inference.bundled import located
 from basis_melgan.inference.engine import Array, Engine, Info
 from basis_melgan.inference.mels import AnyMel, require_shape
-from basis_melgan.inference.onnx import OnnxEngine, located
+from basis_melgan.inference.onnx import OnnxEngine
 from basis_melgan.inference.scales import MelScale
 from basis_melgan.inference.stream import WINDOW, Stream
 
@@ -55,7 +56,7 @@ class Vocoder:
             MelError: of such mels none of the vocoder's own can be made.
             ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
         """
-        return cls(OnnxEngine(located(vocoder), threads), mel_convention)
+        return cls(OnnxEngine(located(vocoder, ".onnx"), threads), mel_convention)
 
     @overload
     def __call__(self, mel: AnyMel) -> Array: ...

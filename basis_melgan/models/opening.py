@@ -4,8 +4,7 @@ from pathlib import Path
 
 from basis_melgan.config import EngineName
 from basis_melgan.errors import ConfigurationError
-from basis_melgan.inference.bundled import bundled
-from basis_melgan.inference.onnx import located
+from basis_melgan.inference.bundled import located
 from basis_melgan.inference.vocoder import Vocoder
 
 
@@ -38,9 +37,9 @@ def open_vocoder(
         from basis_melgan.models.engine import TorchEngine
 
         torch.set_num_threads(threads)
-        return Vocoder(TorchEngine(path if path.suffix else bundled(str(path), ".safetensors")), mel_convention)
+        return Vocoder(TorchEngine(located(path, ".safetensors")), mel_convention)
     if engine == "openvino":
         from basis_melgan.inference.openvino import OpenVinoEngine
 
-        return Vocoder(OpenVinoEngine(located(path), threads), mel_convention)
+        return Vocoder(OpenVinoEngine(located(path, ".onnx"), threads), mel_convention)
     return Vocoder.load(path, threads, mel_convention)

@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.bundled import located
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import SPEECH, Separator
 
@@ -36,7 +36,7 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
     Args:
         source: sound file of any rate, length and number of channels.
         out: folder for both files; neither appears before both are whole.
-        separator: a separator's file; None for the released one.
+        separator: a separator's file, or the name of a released one; None for that.
         force: replace files of an earlier run.
 
     Raises:
@@ -48,7 +48,7 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
     for target in targets:
         files.require_free(target, force)
     samples, source_rate = files.length(source)
-    model, config = release.load_separator(separator or bundled(RELEASED, ".safetensors"))
+    model, config = release.load_separator(located(separator or RELEASED, ".safetensors"))
     rate = config.frames.sample_rate
     console = Console(stderr=True)
     with ExitStack() as stack:

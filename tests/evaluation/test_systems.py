@@ -10,6 +10,7 @@ from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, ConfigurationError, ModelFileError
 from basis_melgan.evaluation import metrics
 from basis_melgan.evaluation.systems import Folder, GriffinLim, Recorded, Recording, World, labels, system_named
+from basis_melgan.inference.bundled import bundled
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 
@@ -43,6 +44,7 @@ def test_names_give_their_systems(tmp_path):
         assert metrics.estoi(*metrics.common(wave, spoken, 256), rate) > 0.85
     assert (system_named("world"), system_named("recording")) == (World(), Recording())
     assert system_named(str(tmp_path)) == Folder(tmp_path)
+    assert system_named("speech-24k-small").source == bundled("speech-24k-small", ".onnx")
     with pytest.raises(ModelFileError, match=r"absent\.safetensors: no such file"):
         system_named("absent.safetensors")
 

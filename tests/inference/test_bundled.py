@@ -6,7 +6,7 @@ import pytest
 
 from basis_melgan.errors import ModelFileError
 from basis_melgan.inference import bundled as module
-from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.bundled import bundled, located
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
@@ -28,6 +28,18 @@ def test_who_names_none_is_told_all(tmp_path: Path, monkeypatch) -> None:
         (tmp_path / "pretrained" / name).touch()
     with pytest.raises(ModelFileError, match=r"speech: neither a file nor a model .* \(a, b\)"):
         bundled("speech", ".safetensors")
+
+
+def test_a_path_stands_for_itself_and_a_name_for_a_bundled_model(tmp_path: Path, monkeypatch) -> None:
+    assert located("speech-24k", ".safetensors") == bundled("speech-24k", ".safetensors")
+    assert located("absent/mine.onnx", ".safetensors") == Path(
+        "absent/mine.onnx"
+    )  # who opens it says that it is missing
+    monkeypatch.chdir(tmp_path)
+    Path("speech-24k").touch()
+    assert located("speech-24k", ".onnx") == Path("speech-24k")
+    with pytest.raises(ModelFileError, match="absent: neither a file nor a model"):
+        located("absent", ".onnx")
 
 
 def test_they_belong_to_this_package() -> None:
