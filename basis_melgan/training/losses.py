@@ -9,14 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from basis_melgan.audio.mel import mel_triangles
+from basis_melgan.training.spectra import Resolution, Spectra
 
 QUIET = 1e-3  # added to amplitudes of pairs before their logarithm
 Judged = Sequence[Sequence[Tensor]]  # feature maps of every judge of a kind
 
 EPSILON = 1e-8
-# Added to STFT magnitudes, as noise near −72 dBFS would be. Without it the empty band of a 16 kHz recording, and pauses
-# that are digital silence, would draw most of the gradient, and hold a generator that starts out quiet down.
-MAGNITUDE_FLOOR = 5e-3
 FIBRES = 4  # frequencies at which coverage is looked at
 BREADTH = 100.0  # makes a deviation of a tenth of the band weigh as much as eigenvalues that vary by their mean
 MEL_SCALES = ((2048, 160), (1024, 80), (512, 40), (256, 20), (128, 10))  # window in samples, bands
@@ -88,32 +86,7 @@ def basis_spread(signals: Tensor, stride: int) -> Tensor:
     return unevenness + BREADTH * variances.mean()
 
 
-def stft_magnitude(wave: Tensor, resolution: tuple[int, int, int]) -> Tensor:
-    """Magnitudes (B, bins, frames) of a wave (B, T) at a resolution (FFT, hop, window) in samples, centred.
-
-    Powers are raised by `MAGNITUDE_FLOOR` squared.
-    """
-    n_fft, hop, length = resolution
-    window = torch.hann_window(length, device=wave.device)
-    spectrum = torch.stft(wave, n_fft, hop, length, window, pad_mode="constant", return_complex=True)
-    return torch.hypot(spectrum.abs(), torch.tensor(MAGNITUDE_FLOOR, device=wave.device))
-
-
-class Spectra:
-    """STFT magnitudes of a wave (B, T): what several losses read at one resolution is transformed once."""
-
-    def __init__(self, wave: Tensor) -> None:
-        self.wave = wave.float()
-        self._found: dict[tuple[int, int, int], Tensor] = {}
-
-    def at(self, resolution: tuple[int, int, int]) -> Tensor:
-        """Magnitudes (B, bins, frames), of `stft_magnitude`."""
-        if resolution not in self._found:
-            self._found[resolution] = stft_magnitude(self.wave, resolution)
-        return self._found[resolution]
-
-
-def stft_losses(estimate: Spectra, target: Spectra, resolutions: Sequence[tuple[int, int, int]]) -> dict[str, Tensor]:
+def stft_losses(estimate: Spectra, target: Spectra, resolutions: Sequence[Resolution]) -> dict[str, Tensor]:
     """Multi-resolution STFT loss (arXiv 1910.11480, equations 4 to 6), mean over items and resolutions.
 
     Each item's magnitudes are compared with its own target's, so that a batch divided among processes gives the same.
@@ -153,7 +126,7 @@ def mel_loss(estimate: Spectra, target: Spectra, rate: int) -> Tensor:
     distances = []
     for window, bands in MEL_SCALES:
         filters = torch.from_numpy(mel_triangles(bands, window, rate)).to(estimate.wave.device)
-        ours, theirs = (filters @ spectra.at((window, window // 4, window)) for spectra in (estimate, target))
+        ours, theirs = (spectra.at((window, window // 4, window)) @ filters.T for spectra in (estimate, target))
         distances.append(F.l1_loss(ours.log(), theirs.log()))
     return torch.stack(distances).mean()
 

@@ -29,6 +29,7 @@ from basis_melgan.training import losses, schedule
 from basis_melgan.training.engine import fabric, fit, fuse, require_finite
 from basis_melgan.training.muon import Muon
 from basis_melgan.training.run import Run
+from basis_melgan.training.spectra import Spectra
 
 SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "augmentation", "vocoder_training")
 
@@ -213,7 +214,7 @@ class VocoderTask:
         factor = schedule.trapezoid(step, self.steps, training.warmup, training.cooldown)
         spoken: Spoken = self.generator(batch["mel"])
         target = self._target(batch)
-        ours, theirs = losses.Spectra(spoken.wave), losses.Spectra(target)
+        ours, theirs = Spectra(spoken.wave), Spectra(target)
         found = losses.stft_losses(ours, theirs, self.run.config.discriminators.resolutions)
         if training.loss_weights["mel/l1"] > 0:
             found["mel/l1"] = losses.mel_loss(ours, theirs, self.run.config.frames.sample_rate)
@@ -313,7 +314,7 @@ class VocoderTask:
             spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
             recording = recording[: spoken.wave.shape[-1]]  # a predicted mel may be a frame short
             target = torch.from_numpy(recording)[None].to(self.engine.device)
-            ours, theirs = losses.Spectra(spoken.wave), losses.Spectra(target)
+            ours, theirs = Spectra(spoken.wave), Spectra(target)
             found.append(losses.stft_losses(ours, theirs, config.discriminators.resolutions))
             if index == 0:
                 board.add_audio("audio/spoken", spoken.wave[0].clamp(-1, 1), step, config.frames.sample_rate)

@@ -16,6 +16,7 @@ from basis_melgan.models import release
 from basis_melgan.training import losses, vocoder
 from basis_melgan.training.engine import fabric
 from basis_melgan.training.run import Run
+from basis_melgan.training.spectra import Spectra
 from basis_melgan.training.vocoder import Sources, VocoderTask
 
 
@@ -49,9 +50,7 @@ def test_the_generators_adversarial_loss_is_the_judges_verdict(
             "adversarial/wave": losses.generator_adversarial_loss(made["wave"]),
             "adversarial/stft": losses.generator_adversarial_loss(made["stft"]),
             "loss/discriminators": torch.stack(told).mean(),
-            **losses.stft_losses(
-                losses.Spectra(spoken), losses.Spectra(batch["wave"]), config.discriminators.resolutions
-            ),
+            **losses.stft_losses(Spectra(spoken), Spectra(batch["wave"]), config.discriminators.resolutions),
         }
     logs = task.step(batch, 0)
     assert {name: logs[name] for name in expected} == pytest.approx(
