@@ -1,9 +1,10 @@
 """Muon: steps for matrices whose singular values are all alike, so that no direction waits for the loudest."""
 
 from collections.abc import Iterable
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 MOMENTUM = 0.95
@@ -16,7 +17,8 @@ class Muon(Optimizer):
     """Descends along the orthogonalised momentum of each matrix.
 
     After Jordan et al. 2024 (kellerjordan.github.io/posts/muon), scaled as in arXiv 2502.16982, equation 4. PyTorch's
-    own iterates in bfloat16, which takes seconds a step on a CPU that does not know it; here it is float32.
+    own iterates in bfloat16, which takes seconds a step on a CPU that does not know it; here it is float32. Processes
+    that train together divide the matrices among themselves, which takes a third of a step on one, and tell the others.
     """
 
     def __init__(self, matrices: Iterable[nn.Parameter]) -> None:
@@ -25,18 +27,35 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Take one step along the gradients that are there."""
+        """Take one step along the gradients that are there, which all processes share."""
         for group in self.param_groups:
-            for matrix in group["params"]:
-                if matrix.grad is None:
-                    continue
-                state = self.state[matrix]
-                if not state:
-                    state["momentum"] = torch.zeros_like(matrix)
-                momentum = state["momentum"].lerp_(matrix.grad, 1 - MOMENTUM)
-                ahead = torch.lerp(matrix.grad, momentum, MOMENTUM)  # Nesterov's
+            matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
+            for matrix, direction in zip(matrices, _directions([self._ahead(each) for each in matrices]), strict=True):
                 scale = RMS * max(matrix.shape) ** 0.5
-                matrix.sub_(orthogonalised(ahead), alpha=group["lr"] * scale)
+                matrix.sub_(direction, alpha=group["lr"] * scale)
+
+    def _ahead(self, matrix: Tensor) -> Tensor:
+        """The momentum of a matrix (A, B) after its gradient, and once more: Nesterov's."""
+        state = self.state[matrix]
+        if not state:
+            state["momentum"] = torch.zeros_like(matrix)
+        gradient = cast(Tensor, matrix.grad)
+        momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+        return torch.lerp(gradient, momentum, MOMENTUM)
+
+
+def _directions(matrices: list[Tensor]) -> list[Tensor]:
+    """All matrices orthogonalised, each by one of the processes that train together."""
+    together = distributed.is_available() and distributed.is_initialized()
+    rank, count = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
+    found = [
+        orthogonalised(each).contiguous() if index % count == rank else torch.empty_like(each)
+        for index, each in enumerate(matrices)
+    ]
+    told = [distributed.broadcast(each, index % count, async_op=True) for index, each in enumerate(found) if count > 1]
+    for each in told:
+        each.wait()
+    return found
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
 """Muon: what it steps along, and that it is PyTorch's own where that can be had."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from torch import nn
+from torch import distributed, multiprocessing, nn
 
 from basis_melgan.training.muon import RMS, Muon, orthogonalised
 
@@ -64,3 +66,35 @@ def test_it_resumes_where_it_stopped() -> None:
     resumed.load_state_dict(saved)
     go(resumed, part, range(2, 4))
     assert torch.equal(whole, part)
+
+
+SHAPES = ((6, 5), (5, 6), (4, 4))
+
+
+def moved(out: Path | None = None) -> list[nn.Parameter]:
+    """Matrices after three steps along gradients that are the same everywhere; kept in a file where one is named."""
+    torch.manual_seed(0)
+    matrices = [nn.Parameter(torch.randn(shape)) for shape in SHAPES]
+    muon = Muon(matrices)
+    for _ in range(3):
+        muon.param_groups[0]["lr"] = 0.05
+        for matrix in matrices:
+            matrix.grad = torch.randn_like(matrix)
+        muon.step()
+    if out:
+        torch.save([matrix.detach() for matrix in matrices], out)
+    return matrices
+
+
+def one_of_two(rank: int, folder: Path) -> None:
+    distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
+    moved(folder / f"{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def test_two_processes_step_as_one(tmp_path: Path) -> None:
+    multiprocessing.spawn(one_of_two, (tmp_path,), nprocs=2)
+    expected = moved()
+    for rank in range(2):
+        for found, matrix in zip(torch.load(tmp_path / f"{rank}.pt", weights_only=True), expected, strict=True):
+            assert torch.equal(found, matrix)
