@@ -22,6 +22,7 @@ from rich.progress import track
 from safetensors import safe_open
 from safetensors.numpy import save as packed
 
+from basis_melgan import digests
 from basis_melgan.audio import files
 from basis_melgan.config import EngineConfig, Frames
 from basis_melgan.corpus import manifest
@@ -171,7 +172,7 @@ def _require_space(out: Path, clips: Clips, frames: Frames, basis_signals: int) 
 
 
 def _header(separator: Path, data_hash: str) -> dict[str, object]:
-    return {"version": VERSION, "separator": release.digest(separator), "data": data_hash}
+    return {"version": VERSION, "separator": digests.of_file(separator), "data": data_hash}
 
 
 def _shard_name(number: int) -> str:

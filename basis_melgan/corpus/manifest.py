@@ -3,13 +3,13 @@
 All text is UTF-8, whatever the locale. Clips stand in the order of their file names, which also decides the split.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from basis_melgan import digests
 from basis_melgan.config import Split
 from basis_melgan.errors import CorpusError
 
@@ -55,7 +55,7 @@ class Corpus:
     @property
     def data_hash(self) -> str:
         """SHA-256 over every clip's id and content, whatever the order."""
-        return _digest(f"{clip.id} {clip.sha256}" for clip in self.clips)
+        return digests.of_parts(f"{clip.id} {clip.sha256}" for clip in self.clips)
 
 
 def load(path: Path) -> tuple[Corpus, ...]:
@@ -110,12 +110,12 @@ def load_clips(corpora: Iterable[Corpus], split: Split) -> list[tuple[Path, Clip
 
 def data_hash(corpora: Iterable[Corpus]) -> str:
     """One SHA-256 over all corpora, whatever their names and order."""
-    return _digest(corpus.data_hash for corpus in corpora)
+    return digests.of_parts(corpus.data_hash for corpus in corpora)
 
 
 def split_hash(corpora: Iterable[Corpus]) -> str:
     """One SHA-256 over which clips of all corpora are of which split."""
-    return _digest(_digest(f"{clip.id} {clip.split}" for clip in corpus.clips) for corpus in corpora)
+    return digests.of_parts(digests.of_parts(f"{clip.id} {clip.split}" for clip in corpus.clips) for corpus in corpora)
 
 
 def save(corpus: Corpus) -> None:
@@ -182,7 +182,3 @@ def _objects(path: Path, lines: bool) -> Sequence[dict[str, Any]]:
     if not all(isinstance(entry, dict) for entry in found):
         raise CorpusError(f"{path}: not made of JSON objects; prepare the corpus again")
     return found
-
-
-def _digest(parts: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(sorted(parts)).encode("utf-8", "backslashreplace")).hexdigest()

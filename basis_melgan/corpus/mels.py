@@ -1,12 +1,12 @@
 """Mels of clips: computed from the recordings, or predicted by a text-to-speech system and read from files."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from basis_melgan import digests
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import Array, convention, mel_spectrogram
@@ -73,10 +73,7 @@ class Mels:
         """SHA-256 over the predicted mels of clips; empty where mels are computed."""
         if self.predicted is None:
             return ""
-        content = hashlib.sha256()
-        for path, clip in clips:
-            content.update(f"{clip.id} {hashlib.sha256(self._file(path).read_bytes()).hexdigest()}\n".encode())
-        return content.hexdigest()
+        return digests.of_parts(f"{clip.id} {digests.of_file(self._file(path))}" for path, clip in clips)
 
     def _file(self, path: Path) -> Path:
         return (self.predicted or path.parent) / f"{path.stem}.npy"

@@ -1,12 +1,11 @@
 """Measure systems on a split of prepared corpora: one by itself, or several on the same clips."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from basis_melgan import __version__
+from basis_melgan import __version__, digests
 from basis_melgan.config import Split
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.workers import processes
@@ -152,13 +151,10 @@ def _digest(source: Path | None) -> str:
     """Of a vocoder's file, or of the sound files in a folder with their names; a baseline has none."""
     if source is None:
         return ""
-    from basis_melgan.models import release
-
-    content = hashlib.sha256()
-    for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
-        if path == source or path.suffix in SUFFIXES:
-            content.update(f"{path.relative_to(source)} {release.digest(path)}\n".encode())
-    return content.hexdigest()
+    if source.is_file():
+        return digests.of_file(source)
+    sound = (path for path in source.rglob("*") if path.suffix in SUFFIXES)
+    return digests.of_parts(f"{path.relative_to(source)} {digests.of_file(path)}" for path in sound)
 
 
 def _keep(results: Results, out_json: Path | None, out_csv: Path | None) -> None:

@@ -17,13 +17,13 @@ from onnxscript.optimizer import fold_constants
 from rich.console import Console
 
 import basis_melgan
+from basis_melgan import digests
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.inference.engine import Array, Info
 from basis_melgan.inference.onnx import FORMAT, OnnxEngine, sealed
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models import release
 from basis_melgan.models.engine import TorchEngine
 from basis_melgan.models.streaming import Streamed
 
@@ -58,7 +58,7 @@ def export(source: Path, out: Path, data: str = "", licence: str = "", force: bo
     console = Console(stderr=True)
     with console.status("exporting"):
         model = graph(engine.model)
-    describe(model, engine.info, release.digest(source))
+    describe(model, engine.info, digests.of_file(source))
     aside = out.with_name(f".{out.stem}.part.onnx")
     try:
         aside.write_bytes(sealed(model.SerializeToString()))

@@ -1,6 +1,5 @@
 """Released models: one safetensors file each, its configuration and origin as JSON in the metadata."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -53,11 +52,6 @@ def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, or
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     aside.write_bytes(packed(tensors, metadata))  # safetensors' own file could be read by its owner alone
     aside.replace(path)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a model file, by which what stands on it knows it again."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def discriminators_of(vocoder: Path) -> Path:

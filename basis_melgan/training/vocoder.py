@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
+from basis_melgan import digests
 from basis_melgan.config import Config, VocoderTrainingConfig
 from basis_melgan.corpus import decompose, manifest
 from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
@@ -77,8 +78,8 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     judges = _discriminators(sources.start, config)
     origins = {
         "split": manifest.split_hash(corpora),
-        "separator": release.digest(sources.separator) if sources.separator else "",
-        "start": release.digest(sources.start) if sources.start else "",
+        "separator": digests.of_file(sources.separator) if sources.separator else "",
+        "start": digests.of_file(sources.start) if sources.start else "",
         "mels": mels.digest([*clips, *validation]),
     }
     run = Run(out, config, SECTIONS, data_hash, origins)

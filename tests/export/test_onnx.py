@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 
+from basis_melgan import digests
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import convention
 from basis_melgan.config import Config, Frames, GeneratorConfig, SeparatorConfig
@@ -107,7 +108,7 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
     assert [opset.version for opset in model.opset_import if opset.domain == ""] == [module.OPSET]
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(metadata["config"]) == json.loads(json.dumps(reference.info.config.to_dict()))
-    assert metadata["source"] == release.digest(path.with_name("vocoder.safetensors"))
+    assert metadata["source"] == digests.of_file(path.with_name("vocoder.safetensors"))
     assert len(metadata["sha256"]) == 64
     assert str(ROOT).encode() not in path.read_bytes()
 
@@ -115,7 +116,7 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
 @pytest.mark.parametrize(("name", "size"), [("speech-24k", 5e6), ("speech-24k-small", 1.5e6), ("speech-24k-live", 5e6)])
 def test_a_released_file_is_of_the_released_vocoder_and_small(name: str, size: float) -> None:
     model, source = onnx.load(bundled(name, ".onnx")), bundled(name, ".safetensors")
-    assert {entry.key: entry.value for entry in model.metadata_props}["source"] == release.digest(source)
+    assert {entry.key: entry.value for entry in model.metadata_props}["source"] == digests.of_file(source)
     info = Vocoder.load(name).info
     assert (info.licence, info.precision) == ("MIT", "int8")
     assert bundled(name, ".onnx").stat().st_size <= size
