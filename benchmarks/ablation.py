@@ -39,6 +39,8 @@ BASES = {
     "free": "--separator.basis free",
     "narrow": "--separator.basis free --separator_training.spread 10",
     "random": "--separator.basis free --separator_training.steps 1 --separator_training.warmup 1",
+    "half": "--separator.basis_signals 128",
+    "half-taps": "--separator.basis_signals 128 --separator.basis taps",
 }
 
 
@@ -57,6 +59,7 @@ def _sizes(pairs: int, length: int) -> str:
 
 
 GABOR, LEARNED = "256 Gabor pairs of 512", "the pairs that stage 1 learned"
+HALF = "--generator.pairs 128"
 TARGETS = "--vocoder_training.loss_weights.pairs/phase 1 --vocoder_training.loss_weights.pairs/log_amplitude 0.5"
 ROWS = (
     Row("gabor", GABOR),
@@ -73,6 +76,9 @@ ROWS = (
     Row("no-prior", f"{GABOR}, no prior", "--generator.prior false"),
     Row("targets", f"{GABOR}, and weight targets", TARGETS),
     Row("short", "128 Gabor pairs of 256 at twice the rate", _sizes(128, 256) + " --frames.stride 128"),
+    Row("half", "128 Gabor pairs of 512, no more weights than samples", HALF),
+    Row("half-learned", f"{LEARNED} from those", HALF, "half"),
+    Row("half-taps", "every tap of those, learned by stage 1", HALF, "half-taps"),
     Row(
         "few", "192 Gabor pairs of up to 1024, half linear, half mel", _sizes(192, 1024) + " --generator.spacing mixed"
     ),
