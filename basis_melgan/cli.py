@@ -1,5 +1,6 @@
 """The command line: which verb is asked for, and what a mistake says."""
 
+import os
 import sys
 
 from basis_melgan import __version__
@@ -12,10 +13,15 @@ EXTRAS = {"openvino": "openvino", "sounddevice": "play"}
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one verb; returns the exit status: 2 for a user's mistake, told in one line, and 130 for an interruption."""
+    """Run one verb; returns the exit status.
+
+    2 for a user's mistake, told in one line; 130 for an interruption, 141 where nobody reads on, as shells have them.
+    """
     words = sys.argv[1:] if words is None else words
     try:
-        return _run(words)
+        status = _run(words)
+        sys.stdout.flush()  # here, where a reader that has gone, such as `head`, is no mistake
+        return status
     except BasisMelGANError as error:
         print(f"basis-melgan: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -29,6 +35,9 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("basis-melgan: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
+        return 141
 
 
 def _run(words: list[str]) -> int:

@@ -1,5 +1,6 @@
 """The command line: what it accepts, and how it says no."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -281,6 +282,15 @@ def test_interruption_and_defects(capsys: pytest.CaptureFixture[str], monkeypatc
     assert capsys.readouterr().err == "basis-melgan: interrupted\n"
     with pytest.raises(ZeroDivisionError):
         main(["defective"])
+
+
+def test_who_reads_no_further_is_told_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "basis_melgan.cli", "--help"]
+    result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (141, b"")
 
 
 def test_every_section_that_a_verb_names_exists() -> None:
