@@ -23,11 +23,11 @@ from basis_melgan.evaluation.results import RESULTS
 SEPARATOR = "--config fast --frames.basis_length 512 --separator.basis_signals 256 --separator_training.steps 1500"
 VOCODER = (
     "--config fast --generator.channels 192 --generator.blocks 4 --generator.hidden 256 --generator.pairs 256 "
-    "--frames.basis_length 512 --vocoder_training.steps 2000 --vocoder_training.cooldown 1200 "
+    "--frames.basis_length 512 --vocoder_training.steps 2500 --vocoder_training.cooldown 1500 "
     "--vocoder_training.warmup 100 --vocoder_training.ema 0.995 --vocoder_training.learning_rate 1.5e-3"
 )
-REGRESSION = "--vocoder_training.adversarial_from 2000"
-ADVERSARIAL = "--vocoder_training.adversarial_from 1200"
+REGRESSION = "--vocoder_training.adversarial_from 2500"
+ADVERSARIAL = "--vocoder_training.adversarial_from 1750"
 TUNED = "--vocoder_training.basis_learning_rate 1e-4"
 SHOWN = ("PESQ-WB", "ESTOI", "MCD", "MR-STFT", "V/UV F1", "periodicity RMSE", "whistle")
 
