@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import permutations
 
 import torch
@@ -125,10 +126,16 @@ def mel_loss(estimate: Spectra, target: Spectra, rate: int) -> Tensor:
     """
     distances = []
     for window, bands in MEL_SCALES:
-        filters = torch.from_numpy(mel_triangles(bands, window, rate)).to(estimate.wave.device)
-        ours, theirs = (spectra.at((window, window // 4, window)) @ filters.T for spectra in (estimate, target))
+        filters = _filters(bands, window, rate).to(estimate.wave.device)
+        ours, theirs = (spectra.at((window, window // 4, window)) @ filters for spectra in (estimate, target))
         distances.append(F.l1_loss(ours.log(), theirs.log()))
     return torch.stack(distances).mean()
+
+
+@lru_cache(maxsize=len(MEL_SCALES))
+def _filters(bands: int, window: int, rate: int) -> Tensor:
+    """Filters (bins, bands) of `mel_triangles`, kept: they take as long as their products do."""
+    return torch.from_numpy(mel_triangles(bands, window, rate)).T
 
 
 def pair_losses(estimate: Tensor, target: Tensor) -> dict[str, Tensor]:
