@@ -246,6 +246,7 @@ class VocoderTrainingConfig:
     steps: int = 815_000
     adversarial_from: int = 100_000  # first step with discriminators; the L1 on weights ends there
     batch: int = 32  # crops over all processes
+    judged: float = 1.0  # share of them that the discriminators see
     crop: int = 140  # mel frames
     target: Literal["recording", "resynthesis"] = "recording"  # the reference aims at stage 1's re-synthesis
     learning_rate: float = 1e-4
@@ -262,6 +263,7 @@ class VocoderTrainingConfig:
 
     def __post_init__(self) -> None:
         _require_counts("vocoder_training", self, "batch", "crop", "validate_every", "save_every")
+        _require(0 < self.judged <= 1, f"vocoder_training.judged: {self.judged} is no share; use above 0, at most 1")
         odd = sorted(self.loss_weights.keys() - LOSS_WEIGHTS.keys())
         _require(not odd, f"vocoder_training.loss_weights: {', '.join(odd)} unknown; use {', '.join(LOSS_WEIGHTS)}")
         # One that is left out weighs nothing, as in the files of versions that did not know it.

@@ -1,6 +1,7 @@
 """Stage 2: train a generator to speak from mels over the basis of stage 1."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -222,8 +223,9 @@ class VocoderTask:
         if training.aims_at_pairs:
             found |= losses.pair_losses(spoken.weights, self._pair_targets(target))
         if adversarial:
-            real = self.judging(target)
-            found |= self._adversarial_losses(spoken.wave, real)
+            seen = math.ceil(training.judged * len(target))
+            real = self.judging(target[:seen])
+            found |= self._adversarial_losses(spoken.wave[:seen], real)
         elif training.loss_weights["weights/l1"] > 0:
             found["weights/l1"] = F.l1_loss(spoken.weights, self._weight_targets(batch))
         require_finite(found, step, batch["id"])
@@ -231,7 +233,7 @@ class VocoderTask:
         norm = self._descend(loss, self.generator, self.optimisers, factor * training.learning_rate, step, batch["id"])
         self.average.update_parameters(self.generator.module)
         if adversarial:
-            made = self.judging(spoken.wave.detach())
+            made = self.judging(spoken.wave[:seen].detach())
             judged = torch.stack([losses.discriminator_loss(real[kind], made[kind]) for kind in real]).mean()
             require_finite({"loss/discriminators": judged}, step, batch["id"])
             rate = factor * training.discriminator_learning_rate

@@ -37,14 +37,16 @@ def test_judges_wait_for_their_phase_and_then_learn(
     assert all(parameter.requires_grad for parameter in task.judges.parameters())
 
 
-def test_the_generators_adversarial_loss_is_the_judges_verdict(
-    tmp_path: Path, config: Config, corpus: Path, separator: Path
+@pytest.mark.parametrize(("judged", "seen"), [(1.0, 2), (0.5, 1), (0.01, 1)])
+def test_the_generators_adversarial_loss_is_the_judges_verdict_on_what_they_see(
+    tmp_path: Path, config: Config, corpus: Path, separator: Path, judged: float, seen: int
 ) -> None:
-    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", adversarial_from=0))
+    config = with_settings(config, "vocoder_training", adversarial_from=0, judged=judged)
+    task = vocoder_task(corpus, separator, tmp_path, config)
     batch = default_collate([task.dataset[index] for index in range(2)])
     with torch.no_grad():
         spoken = task.generator.module(batch["mel"]).wave
-        real, made = task.judges(batch["wave"]), task.judges(spoken)
+        real, made = task.judges(batch["wave"][:seen]), task.judges(spoken[:seen])
         told = [losses.discriminator_loss(real[kind], made[kind]) for kind in ("wave", "stft")]
         expected = {
             "adversarial/wave": losses.generator_adversarial_loss(made["wave"]),
@@ -56,6 +58,12 @@ def test_the_generators_adversarial_loss_is_the_judges_verdict(
     assert {name: logs[name] for name in expected} == pytest.approx(
         {name: value.item() for name, value in expected.items()}, rel=1e-4
     )
+
+
+@pytest.mark.parametrize("judged", [0.0, 1.5])
+def test_judges_see_a_share_of_the_crops(judged: float, config: Config) -> None:
+    with pytest.raises(ConfigurationError, match=f"judged: {judged} is no share"):
+        with_settings(config, "vocoder_training", judged=judged)
 
 
 def test_the_average_is_exponential(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
