@@ -28,7 +28,7 @@ VOCODER = (
 )
 REGRESSION = "--vocoder_training.adversarial_from 2500"
 ADVERSARIAL = "--vocoder_training.adversarial_from 1750"
-TUNED = "--vocoder_training.basis_learning_rate 1e-4"
+TUNED, SLOWLY = (f"--vocoder_training.basis_learning_rate {rate}" for rate in ("1e-4", "1e-5"))
 SHOWN = ("PESQ-WB", "ESTOI", "MCD", "MR-STFT", "V/UV F1", "periodicity RMSE", "whistle")
 
 # How stage 1 learns a basis.
@@ -64,9 +64,11 @@ TARGETS = "--vocoder_training.loss_weights.pairs/phase 1 --vocoder_training.loss
 ROWS = (
     Row("gabor", GABOR),
     Row("gabor-tuned", f"{GABOR}, fine-tuned with the vocoder", TUNED),
+    Row("gabor-tuned-slowly", f"{GABOR}, fine-tuned at a tenth of that rate", SLOWLY),
     Row("stft", "inverse STFT of 512, 257 bins", "--generator.spacing fourier --generator.pairs 257"),
     Row("learned", f"{LEARNED} from those", basis="pairs"),
     Row("learned-tuned", f"{LEARNED} from those, fine-tuned with the vocoder", TUNED, "pairs"),
+    Row("learned-tuned-slowly", f"{LEARNED} from those, fine-tuned at a tenth of that rate", SLOWLY, "pairs"),
     Row("learned-mixed", f"{LEARNED} from a mixed spacing", basis="mixed"),
     Row("taps", "every tap of the pairs, learned by stage 1", basis="taps"),
     Row("free", "256 signals that stage 1 learned freely, and their Hilbert transforms", basis="free"),

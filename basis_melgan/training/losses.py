@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from basis_melgan.audio.mel import mel_triangles
-from basis_melgan.training.spectra import Resolution, Spectra
+from basis_melgan.config import Resolution
+from basis_melgan.training.spectra import Spectra
 
 QUIET = 1e-3  # added to amplitudes of pairs before their logarithm
 Judged = Sequence[Sequence[Tensor]]  # feature maps of every judge of a kind

@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from basis_melgan.config import Resolution
+
 # Added to STFT magnitudes, as noise near −72 dBFS would be. Without it the empty band of a 16 kHz recording, and pauses
 # that are digital silence, would draw most of the gradient, and hold a generator that starts out quiet down.
 MAGNITUDE_FLOOR = 5e-3
-Resolution = tuple[int, int, int]  # FFT, hop and window in samples
 
 
 class Spectra:
