@@ -104,13 +104,13 @@ def compare(systems: Sequence[str], scope: Scope, out: Path, force: bool = False
 
 def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journal: Path | None) -> Results:
     corpora = manifest.load(scope.corpus)
-    described, digests = [], []
+    described, contents = [], []
     for name, label in zip(systems, waves, strict=True):
         speaker = system_named(name)
         if speaker.rate is not None:
             manifest.require_rate(corpora, speaker.rate)
         described.append(_described(name, label, speaker))
-        digests.append(_digest(speaker.source))
+        contents.append(_digest(speaker.source))
     manifest.load_clips(corpora, scope.split)  # raises where there are none
     measures, left_out = chosen(scope.quick)
     columns = tuple(column for measure in measures for column in measure.columns)
@@ -123,7 +123,7 @@ def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journa
         )
         for each in corpora
         for clip in each.split(scope.split)  # one after the other, so that what is found in its recording is found once
-        for system, digest, (label, folder) in zip(systems, digests, waves.items(), strict=True)
+        for system, digest, (label, folder) in zip(systems, contents, waves.items(), strict=True)
     ]
     data_hash = manifest.data_hash(corpora)
     identity: dict[str, Any] = {
