@@ -25,7 +25,7 @@ from basis_melgan.models.melgan import Spoken
 from basis_melgan.parsing import arguments
 from basis_melgan.training.engine import fabric, fit
 from basis_melgan.training.run import Run
-from basis_melgan.training.vocoder import VocoderTask
+from basis_melgan.training.vocoder_task import VocoderTask
 
 SECTIONS = ("discriminators", "augmentation", "vocoder_training", "engine")
 

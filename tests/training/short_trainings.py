@@ -17,7 +17,7 @@ from basis_melgan.training import vocoder
 from basis_melgan.training.engine import fabric
 from basis_melgan.training.run import Run
 from basis_melgan.training.separator import SeparatorTask
-from basis_melgan.training.vocoder import VocoderTask
+from basis_melgan.training.vocoder_task import VocoderTask
 
 
 def with_settings(config: Config, section: str, **values: Any) -> Config:

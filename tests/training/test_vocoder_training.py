@@ -17,7 +17,8 @@ from basis_melgan.training import losses, vocoder
 from basis_melgan.training.engine import fabric
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
-from basis_melgan.training.vocoder import Sources, VocoderTask
+from basis_melgan.training.vocoder import Sources
+from basis_melgan.training.vocoder_task import VocoderTask
 
 
 def test_judges_wait_for_their_phase_and_then_learn(

@@ -1,0 +1,220 @@
+"""What one step of stage 2 is: the generator's, and the discriminators' once they judge."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.tensorboard import SummaryWriter
+
+from basis_melgan.config import VocoderTrainingConfig
+from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
+from basis_melgan.models import pictures, release
+from basis_melgan.models.convnext import FrameRateGenerator
+from basis_melgan.models.discriminators import Judges
+from basis_melgan.models.melgan import Spoken
+from basis_melgan.models.tasnet import SPEECH, Separated, Separator
+from basis_melgan.training import losses, schedule
+from basis_melgan.training.engine import fuse, require_finite
+from basis_melgan.training.muon import Muon
+from basis_melgan.training.run import Run
+from basis_melgan.training.spectra import Spectra
+
+
+class VocoderTask:
+    """What one step of stage 2 is."""
+
+    def __init__(
+        self,
+        dataset: SpeechCrops,
+        validation: Clips,
+        teacher: Separator | None,
+        generator: release.AnyGenerator,
+        run: Run,
+        engine: Fabric,
+    ) -> None:
+        config, training = run.config, run.config.vocoder_training
+        self.run, self.engine, self.training, self.dataset = run, engine, training, dataset
+        self.steps, self.batch = training.steps, training.batch
+        self.validate_every, self.save_every = training.validate_every, training.save_every
+        self.validation = excerpts(validation, config.frames.sample_rate)
+        self.teacher = engine.to_device(teacher) if teacher is not None else None
+        generator.basis.requires_grad_(training.basis_learning_rate > 0)
+        decay = get_ema_multi_avg_fn(training.ema)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(generator, multi_avg_fn=decay)
+        engine.to_device(self.average)
+        self.judges = Judges(config.discriminators)
+        if config.engine.compile and self.teacher is not None:
+            fuse(self.teacher)
+        self.generator, *self.optimisers = engine.setup(generator, *_optimisers(generator, training))
+        judges_optimiser = torch.optim.Adam(self.judges.parameters(), betas=(0.8, 0.99))
+        self.judging, self.judges_optimiser = engine.setup(self.judges, judges_optimiser)
+
+    @property
+    def path(self) -> Path:
+        """Where the vocoder is released."""
+        return self.run.folder / "vocoder.safetensors"
+
+    @property
+    def released(self) -> tuple[Path, ...]:
+        """The vocoder, and its discriminators."""
+        return self.path, release.discriminators_of(self.path)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that training changes."""
+        return {
+            "generator": self.generator,
+            "average": self.average,
+            "judges": self.judging,
+            "judges_optimiser": self.judges_optimiser,
+            **dict(zip(("optimiser", "muon"), self.optimisers, strict=False)),  # the second where there are matrices
+        }
+
+    def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
+        """One step of the generator, and of the judges once the adversarial phase has begun."""
+        training = self.training
+        adversarial = step >= training.adversarial_from
+        factor = schedule.trapezoid(step, self.steps, training.warmup, training.cooldown)
+        spoken: Spoken = self.generator(batch["mel"])
+        target = self._target(batch)
+        ours, theirs = Spectra(spoken.wave), Spectra(target)
+        found = losses.stft_losses(ours, theirs, self.run.config.discriminators.resolutions)
+        if training.loss_weights["mel/l1"] > 0:
+            found["mel/l1"] = losses.mel_loss(ours, theirs, self.run.config.frames.sample_rate)
+        if training.aims_at_pairs:
+            found |= losses.pair_losses(spoken.weights, self._pair_targets(target))
+        if adversarial:
+            seen = math.ceil(training.judged * len(target))
+            real = self.judging(target[:seen])
+            found |= self._adversarial_losses(spoken.wave[:seen], real)
+        elif training.loss_weights["weights/l1"] > 0:
+            found["weights/l1"] = F.l1_loss(spoken.weights, self._weight_targets(batch))
+        require_finite(found, step, batch["id"])
+        loss = losses.total(found, training.loss_weights)
+        norm = self._descend(loss, self.generator, self.optimisers, factor * training.learning_rate, step, batch["id"])
+        self.average.update_parameters(self.generator.module)
+        if adversarial:
+            made = self.judging(spoken.wave[:seen].detach())
+            judged = torch.stack([losses.discriminator_loss(real[kind], made[kind]) for kind in real]).mean()
+            require_finite({"loss/discriminators": judged}, step, batch["id"])
+            rate = factor * training.discriminator_learning_rate
+            self._descend(judged, self.judging, [self.judges_optimiser], rate, step, batch["id"])
+            found["loss/discriminators"] = judged
+        found["loss/total"] = loss
+        rates = {"rate/learning": factor * training.learning_rate, "rate/gradient_norm": norm}
+        return {name: float(value.detach()) for name, value in found.items()} | rates
+
+    def _adversarial_losses(self, wave: Tensor, real: Mapping[str, losses.Judged]) -> dict[str, Tensor]:
+        """How far the judges, held still, are from taking the wave (B, T) for the recording, given what they see there.
+
+        What they see of the recording keeps its graph: their own step goes back through it.
+        """
+        self.judges.requires_grad_(False)
+        with self.engine.autocast():
+            made = self.judges(wave)
+        self.judges.requires_grad_(True)
+        found = {f"adversarial/{kind}": losses.generator_adversarial_loss(maps) for kind, maps in made.items()}
+        if self.training.loss_weights["features/l1"] > 0:
+            matched = [losses.feature_loss(real[kind], maps) for kind, maps in made.items()]
+            found["features/l1"] = torch.stack(matched).mean()
+        return found
+
+    def _descend(
+        self,
+        loss: Tensor,
+        model: nn.Module,
+        optimisers: Sequence[Optimizer],
+        rate: float,
+        step: int,
+        ids: Sequence[str],
+    ) -> float:
+        """One step down the loss at a learning rate; returns the gradient's norm before clipping."""
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        self.engine.backward(loss)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), self.training.clip)
+        require_finite({"gradient norm": norm}, step, ids)
+        for optimiser in optimisers:
+            schedule.set_rate(optimiser, rate)
+            optimiser.step()
+        return float(norm)
+
+    def _target(self, batch: Mapping[str, Any]) -> Tensor:
+        """The wave (B, T) to aim at: the recording, or the re-synthesis where the configuration says so."""
+        wave: Tensor = batch["wave"]
+        if self.training.target == "recording" or batch["weights"].numel():
+            return wave
+        return self._separated(wave).waves[:, SPEECH]
+
+    def _weight_targets(self, batch: Mapping[str, Any]) -> Tensor:
+        """Stored weights (B, N, K) of the crop, or the frozen separator's on the crop alone.
+
+        The separator has learned on crops of about this length, so the crop's own gLN statistics are what it knows.
+        """
+        stored: Tensor = batch["weights"]
+        if stored.numel():
+            return stored
+        return self._separated(batch["wave"]).weights[:, SPEECH, :, self.run.config.frames.lead :]
+
+    @torch.no_grad()
+    def _pair_targets(self, target: Tensor) -> Tensor:
+        """Weights (B, 2P, K) of pairs that make the target wave (B, T)."""
+        return cast(FrameRateGenerator, self.generator.module).targets(target)
+
+    @torch.no_grad()
+    def _separated(self, wave: Tensor) -> Separated:
+        """A wave (B, T) taken apart by the separator, which is there wherever something is aimed at it."""
+        separated: Separated = cast(Separator, self.teacher)(wave)
+        return separated
+
+    @torch.no_grad()
+    def validate(self, step: int, board: SummaryWriter) -> None:
+        """Multi-resolution STFT distance of the averaged generator on validation clips, and one to hear and see."""
+        config = self.run.config
+        generator = self.average.module.eval()
+        found = []
+        for index, (path, samples) in enumerate(self.validation):
+            recording, mel = self.dataset.mels.excerpt(path, 0, config.frames.mel_frames(samples))
+            spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
+            recording = recording[: spoken.wave.shape[-1]]  # a predicted mel may be a frame short
+            target = torch.from_numpy(recording)[None].to(self.engine.device)
+            ours, theirs = Spectra(spoken.wave), Spectra(target)
+            found.append(losses.stft_losses(ours, theirs, config.discriminators.resolutions))
+            if index == 0:
+                board.add_audio("audio/spoken", spoken.wave[0].clamp(-1, 1), step, config.frames.sample_rate)
+                board.add_audio("audio/recording", target[0], step, config.frames.sample_rate)
+                waves = {"spoken": spoken.wave[0].numpy(force=True), "recording": recording}
+                board.add_figure("spectrograms", pictures.spectrograms(waves, config.frames), step)
+        for name in found[0]:
+            board.add_scalar(f"validation/{name}", float(np.mean([float(each[name]) for each in found])), step)
+
+    def release(self, step: int) -> None:
+        """Write the averaged generator as the run's vocoder, and beside it the discriminators that have learned."""
+        origin = release.Origin(step, self.run.data_hash)
+        release.save(self.path, "vocoder", self.average.module.state_dict(), self.run.config, origin)
+        if step > self.training.adversarial_from:
+            beside = release.discriminators_of(self.path)
+            release.save(beside, "discriminators", self.judges.state_dict(), self.run.config, origin)
+
+
+def _optimisers(generator: release.AnyGenerator, training: VocoderTrainingConfig) -> list[Optimizer]:
+    """Adam, and Muon for the generator's hidden matrices where it has any.
+
+    The basis, where it is fine-tuned, learns at its own share of the learning rate.
+    """
+    basis = set(generator.basis.parameters())
+    matrices = generator.hidden_matrices()
+    rest = [p for p in generator.parameters() if p not in basis.union(matrices)]
+    groups: list[dict[str, Any]] = [{"params": rest}]
+    if training.basis_learning_rate > 0:
+        share = training.basis_learning_rate / training.learning_rate
+        groups.append({"params": list(basis), "share": share})
+    adam = torch.optim.Adam(groups, betas=(0.8, 0.99))
+    return [adam, Muon(matrices)] if matrices else [adam]
