@@ -41,6 +41,7 @@ BASES = {
     "random": "--separator.basis free --separator_training.steps 1 --separator_training.warmup 1",
     "half": "--separator.basis_signals 128",
     "half-taps": "--separator.basis_signals 128 --separator.basis taps",
+    "few": "--separator.basis_signals 192 --separator.spacing mixed --frames.basis_length 1024",
 }
 
 
@@ -59,7 +60,7 @@ def _sizes(pairs: int, length: int) -> str:
 
 
 GABOR, LEARNED = "256 Gabor pairs of 512", "the pairs that stage 1 learned"
-HALF = "--generator.pairs 128"
+HALF, FEW = "--generator.pairs 128", _sizes(192, 1024)
 TARGETS = "--vocoder_training.loss_weights.pairs/phase 1 --vocoder_training.loss_weights.pairs/log_amplitude 0.5"
 ROWS = (
     Row("gabor", GABOR),
@@ -81,9 +82,8 @@ ROWS = (
     Row("half", "128 Gabor pairs of 512, no more weights than samples", HALF),
     Row("half-learned", f"{LEARNED} from those", HALF, "half"),
     Row("half-taps", "every tap of those, learned by stage 1", HALF, "half-taps"),
-    Row(
-        "few", "192 Gabor pairs of up to 1024, half linear, half mel", _sizes(192, 1024) + " --generator.spacing mixed"
-    ),
+    Row("few", "192 Gabor pairs of up to 1024, half linear, half mel", f"{FEW} --generator.spacing mixed"),
+    Row("few-learned", f"{LEARNED} from those", FEW, "few"),
     Row("long", "512 Gabor pairs of 1024", _sizes(512, 1024)),
     Row("long-stft", "inverse STFT of 1024, 513 bins", _sizes(513, 1024) + " --generator.spacing fourier"),
 )
