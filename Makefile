@@ -1,4 +1,4 @@
-# Every target sets up .venv itself; Python 3.11 or later and a C compiler are all that must be there.
+# Every target sets up .venv itself; Python 3.11 or later and a C++ compiler are all that must be there.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 NO_PYTHON := Python 3.11 or later is needed; install it, or name it: make PYTHON=/path/to/python
@@ -20,7 +20,8 @@ SPEECH := speech-24k speech-24k-small speech-24k-live
 RUNS := $(shell echo $(foreach name,$(SPEECH) paper-24k,$(name)=docs/runs/$(name)) | tr ' ' ',')
 # Measured by everything, which takes the longer; and all that is measured by what is quick.
 WHOLLY := pretrained/speech-24k.safetensors pretrained/speech-24k-small.safetensors
-SYSTEMS := $(WHOLLY) pretrained/speech-24k-live.safetensors pretrained/paper-24k.safetensors griffin-lim world recording
+SYSTEMS := $(WHOLLY) pretrained/speech-24k-live.safetensors pretrained/paper-24k.safetensors \
+	griffin-lim:vocos griffin-lim world recording
 
 # Vocoders that `make bench` measures in floating point too.
 FLOATING := speech-24k speech-24k-small paper-24k

@@ -2,7 +2,7 @@
 
     python demo.py OUT
 
-writes both as sound, and a picture of their mels, into the folder OUT. Needs `pip install basis-melgan pillow`.
+writes both as sound, and a picture of their mels, into the folder OUT. Needs `pip install . pillow`.
 """
 
 import sys

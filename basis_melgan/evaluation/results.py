@@ -128,7 +128,7 @@ class Results:
             parts = [
                 self._grid({name: self.summary(name)[last] for name in names}, counts),
                 self._speeds(names),
-                f"Less {names[0]}, clip by clip:",
+                f"Difference from {names[0]}, clip by clip:",
                 self._grid({name: self.differences(name)[last] for name in names[1:]}, counts, signed=True),
             ]
         return "\n\n".join([*(part for part in parts if part), *self._notes()])

@@ -41,7 +41,7 @@ def test_differences_are_over_the_clips_that_both_systems_have():
     assert found.differences("y")["a"]["MCD"].clips == 2
     table = found.table().splitlines()
     assert table[2] == "| MCD (dB) ↓ | 1.500 [1.000, 2.000] (2 clips) | 4.500 [1.500, 9.000] |"
-    assert "Less x, clip by clip:" in table
+    assert "Difference from x, clip by clip:" in table
     assert "| MCD (dB) ↓ | +0.750 [+0.500, +1.000] (2 clips) |" in table
     assert table[-1] == "- x, a/3, MCD: no reason"
 
