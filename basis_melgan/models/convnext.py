@@ -83,7 +83,7 @@ class Gains(nn.Module):
     def __init__(self, config: Config, pairs: Pairs) -> None:
         super().__init__()
         rate, kind = config.frames.sample_rate, convention(config.mel)
-        norms = np.linalg.norm(pairs.signals[: len(pairs.frequencies)], axis=1)
+        norms = np.linalg.norm(pairs.signals, axis=1).reshape(2, -1).max(axis=0)  # at its ends half a pair is silent
         matrix, offset = spectrum_from_mel(config.mel, rate, pairs.frequencies)
         # Noise of power p per Hz has E|X|² = p · Σ window². Pairs of unit norm with amplitude a, a stride apart and at
         # random phases, have the power a²/stride, here over the width that the pair covers. Others have norm² times it.

@@ -18,8 +18,8 @@ class LearnedPairs(nn.Module):
 
     They begin as `quadrature_pairs`. Of the form `pairs` four numbers each are learned, as a LEAF
     (arXiv 2101.08596) learns its Gabor filters: the centre frequency, in widths that the pair covers; the logarithm of
-    its window's length; of its window's power; and of its level. Of the form `taps` every tap of the cosines is learned
-    and their Hilbert transforms are the sines.
+    its window's length, which stays between two strides and L; of its window's power; and of its level. Of the form
+    `taps` every tap of the cosines is learned and their Hilbert transforms are the sines.
     """
 
     def __init__(self, count: int, form: Literal["pairs", "taps"], spacing: Spacing, frames: Frames) -> None:
@@ -47,8 +47,9 @@ class LearnedPairs(nn.Module):
             frequencies = frequencies + self.get_parameter("shift") * self.get_buffer("widths")
             lengths = lengths * self.get_parameter("stretch").exp()
             powers = powers * self.get_parameter("sharpen").exp()
-        longest = float(self.frames.basis_length)
-        return windowed_tones(frequencies, lengths.clamp(SHORTEST * self.frames.stride, longest), powers, self.frames)
+        within = lengths.clamp(SHORTEST * self.frames.stride, float(self.frames.basis_length))
+        # Windows begin on these bounds. The gradient goes past them: one that has left them could not come back else.
+        return windowed_tones(frequencies, lengths + (within - lengths).detach(), powers, self.frames)
 
     @torch.no_grad()
     def scale(self, gain: float) -> None:

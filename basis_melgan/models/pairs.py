@@ -13,6 +13,7 @@ from basis_melgan.errors import ConfigurationError
 
 Array = npt.NDArray[np.float64]
 
+SILENT = 1e-2  # norm of a tone below which it is rounding alone
 EDGE = 0.4999  # of a window, in its lengths from its middle; at a half the gradient of a power below 1 is infinite
 
 
@@ -38,7 +39,8 @@ class Pairs(NamedTuple):
     Attributes:
         frequencies: (P,), Hz.
         widths: (P,), Hz that each pair has to cover.
-        signals: (2P, L): the cosines, then the sines, of which each lags its cosine by a quarter turn.
+        signals: (2P, L): the cosines, then the sines, of which each lags its cosine by a quarter turn; zero are the sine at
+            0 Hz and the cosine at half the sample rate.
     """
 
     frequencies: Array
@@ -86,18 +88,19 @@ def quadrature_pairs(count: int, spacing: Spacing, frames: Frames) -> Pairs:
 
 
 def windowed_tones(frequencies: Tensor, lengths: Tensor, powers: Tensor, frames: Frames) -> Tensor:
-    """Cosines, then sines (2P, L) of unit norm, of frequencies (P,) in Hz, with gradients.
+    """Cosines, then sines (2P, L) of unit norm or zero, of frequencies (P,) in Hz, with gradients.
 
     Their windows are a half cosine as long as `lengths` (P,) in samples, raised to `powers` (P,): 2 is Hann's.
     """
-    time = torch.arange(frames.basis_length, dtype=lengths.dtype) - (frames.basis_length - 1) / 2.0
+    time = torch.arange(frames.basis_length, dtype=lengths.dtype, device=lengths.device)
+    time = time - (frames.basis_length - 1) / 2.0
     place = (time / lengths[:, None]).clamp(-EDGE, EDGE)
     window = torch.where(place.abs() < EDGE, (torch.pi * place).cos() ** powers[:, None], 0.0)
     phase = 2.0 * torch.pi / frames.sample_rate * frequencies[:, None] * time
     tones = torch.cat([window * phase.cos(), window * phase.sin()])
+    norms = tones.norm(dim=1, keepdim=True)
     # At 0 Hz there is no sine, at half the sample rate no cosine.
-    normed: Tensor = tones / tones.norm(dim=1, keepdim=True).clamp(min=1e-6)
-    return normed
+    return torch.where(norms > SILENT, tones / norms.clamp(min=SILENT), 0.0)
 
 
 def quarter_turn(signals: Tensor) -> Tensor:

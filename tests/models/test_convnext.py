@@ -79,6 +79,12 @@ def test_a_mel_says_the_spectrum_of_a_noise(convention):
     assert np.all((found > -0.35) & (found < 0.1)), found
 
 
+def test_the_prior_gives_the_ends_of_the_spectrum_no_more_than_their_neighbours():
+    """There a cosine or a sine is silent, and its pair no louder for it."""
+    offset = built(small(pairs=513, spacing="fourier")).gains.offset
+    torch.testing.assert_close(offset[[0, -1]], offset[[1, -2]])
+
+
 @pytest.mark.parametrize("convention", ["paper", "vocos"])
 def test_the_prior_alone_gives_a_noise_its_level(convention):
     config = replace(small(pairs=256), mel=convention)

@@ -46,6 +46,29 @@ def test_a_separator_gives_back_what_is_as_long_and_learns_every_number_of_its_p
         assert bool(parameter.grad.isfinite().all()), name
 
 
+@pytest.mark.parametrize(("pairs", "bound", "stretch"), [(192, 512.0, -0.1), (512, 1024.0, 0.1)])
+def test_windows_that_have_left_their_bounds_can_come_back(pairs: int, bound: float, stretch: float) -> None:
+    basis = LearnedPairs(pairs, "pairs", "linear", FAST.frames)
+    assert bool((basis.get_buffer("lengths") == bound).all())
+    with torch.no_grad():
+        basis.get_parameter("stretch").fill_(stretch)
+    basis.analyse(torch.randn(1, 4_096)).square().sum().backward()
+    pulled = basis.get_parameter("stretch").grad
+    assert pulled is not None
+    assert bool((pulled[2:-2].abs() > 0).all())
+
+
+def test_learning_begins_evenly_where_half_of_a_pair_is_silent() -> None:
+    basis = LearnedPairs(513, "pairs", "fourier", FAST.frames)
+    signals = basis.signals
+    assert not signals[513].any()
+    assert not signals[512].any()
+    basis.analyse(torch.randn(1, 4_096)).square().sum().backward()
+    shift = basis.get_parameter("shift").grad
+    assert shift is not None
+    assert float(shift.abs().max()) < 1e3 * float(shift.abs().median())
+
+
 def test_masks_of_one_give_back_the_wave_where_pairs_are_a_tight_frame() -> None:
     """512 pairs on a linear scale are one: what they analyse they synthesise, but for a factor."""
     config = small("pairs", 512)
