@@ -46,11 +46,21 @@ def _require_counts(section: str, settings: Any, *names: str) -> None:
         _require(getattr(settings, name) >= 1, f"{section}.{name}: {getattr(settings, name)}; use 1 or more")
 
 
+def _require_rates(section: str, settings: Any) -> None:
+    """What every training of a vocoder asks of its schedule and its averages."""
+    for name in ("warmup", "learning_rate", "discriminator_learning_rate"):
+        _require(getattr(settings, name) >= 0, f"{section}.{name}: {getattr(settings, name)}; use 0 or more")
+    _require(0 <= settings.ema < 1, f"{section}.ema: {settings.ema}; use 0 or more, below 1")
+    judged = settings.judged
+    _require(0 < judged <= 1, f"{section}.judged: {judged} is no share; use above 0, at most 1")
+
+
 @dataclass(frozen=True)
 class Frames:
     """Frame geometry: how samples, mel frames and weight frames lie over one another.
 
-    Mel frame f belongs to samples [f·hop, (f+1)·hop). Weight frame k adds basis signals over [k·stride, k·stride + L).
+    Mel frame f belongs to samples [f·hop, (f+1)·hop). Weight frame k adds basis signals over [k·stride, k·stride + L);
+    those of a generator at the frame rate begin earlier, by what `basis_melgan.models.convnext.reach` says.
     """
 
     sample_rate: int = 24_000  # Hz
@@ -216,6 +226,26 @@ class DiscriminatorConfig:
     period_channels: int = 16  # first layer of each period; doubled from layer to layer
     resolutions: tuple[Resolution, ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop, window
 
+    def __post_init__(self) -> None:
+        _require_counts("discriminators", self, "stft_channels", "stft_stride", "period_channels")
+        _require(self.scales >= 0, f"discriminators.scales: {self.scales}; use 0 or more")
+        for name in ("channels", "maximum_channels"):
+            size = getattr(self, name)
+            _require(size > 0 and size % 4 == 0, f"discriminators.{name}: {size}; use a multiple of 4")
+        _require(all(period >= 1 for period in self.periods), f"discriminators.periods: {self.periods}; use 1 or more")
+        _require(bool(self.resolutions), "discriminators.resolutions: there is none; give at least one")
+        for fft, hop, window in self.resolutions:
+            _require(
+                fft >= window >= hop >= 1,
+                f"discriminators.resolutions: FFT {fft}, hop {hop}, window {window}; give an FFT that holds the window "
+                "and a window that holds the hop",
+            )
+
+    @property
+    def shortest(self) -> int:
+        """Samples that a wave must have for its longest Fourier transform to be padded by reflection."""
+        return max(fft for fft, _, _ in self.resolutions) // 2 + 1
+
 
 @dataclass(frozen=True)
 class AugmentationConfig:
@@ -246,7 +276,7 @@ class VocoderTrainingConfig:
     steps: int = 815_000
     adversarial_from: int = 100_000  # first step with discriminators; the L1 on weights ends there
     batch: int = 32  # crops over all processes
-    judged: float = 1.0  # share of them that the discriminators see
+    judged: float = 1.0  # share of the crops that the discriminators see
     crop: int = 140  # mel frames
     target: Literal["recording", "resynthesis"] = "recording"  # the reference aims at stage 1's re-synthesis
     learning_rate: float = 1e-4
@@ -263,7 +293,12 @@ class VocoderTrainingConfig:
 
     def __post_init__(self) -> None:
         _require_counts("vocoder_training", self, "batch", "crop", "validate_every", "save_every")
-        _require(0 < self.judged <= 1, f"vocoder_training.judged: {self.judged} is no share; use above 0, at most 1")
+        _require_rates("vocoder_training", self)
+        _require(
+            self.basis_learning_rate == 0 or self.learning_rate > 0,
+            f"vocoder_training.basis_learning_rate: {self.basis_learning_rate} beside a learning_rate of 0, of which "
+            "it is a share; use one above 0",
+        )
         odd = sorted(self.loss_weights.keys() - LOSS_WEIGHTS.keys())
         _require(not odd, f"vocoder_training.loss_weights: {', '.join(odd)} unknown; use {', '.join(LOSS_WEIGHTS)}")
         # One that is left out weighs nothing, as in the files of versions that did not know it.
@@ -287,6 +322,7 @@ class FineTuningConfig:
     steps: int = 3_000
     adversarial_share: float = 0.3  # of the steps, the last ones, with the discriminators that lie beside the vocoder
     batch: int = 16  # crops over all processes
+    judged: float = 0.5  # share of the crops that the discriminators see
     learning_rate: float = 5e-4
     discriminator_learning_rate: float = 1e-4
     warmup: int = 100  # steps
@@ -297,6 +333,7 @@ class FineTuningConfig:
 
     def __post_init__(self) -> None:
         _require_counts("fine_tuning", self, "batch", "validate_every", "save_every")
+        _require_rates("fine_tuning", self)
         share = self.adversarial_share
         _require(0 <= share <= 1, f"fine_tuning.adversarial_share: {share} is no share; use 0 to 1")
 
@@ -315,6 +352,7 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         _require_counts("engine", self, "devices", "nodes", "log_every")
+        _require(self.workers >= 0, f"engine.workers: {self.workers}; use 0 or more")
 
 
 @dataclass(frozen=True)
@@ -338,6 +376,12 @@ class Config:
         _require(
             self.separator_training.loss != "pit-si-snr" or self.separator.sources == 2,
             f"separator.sources: {self.separator.sources}; pit-si-snr needs 2, since a mixture is speech and noise",
+        )
+        training, shortest = self.vocoder_training, self.discriminators.shortest
+        crop = self.frames.samples(training.crop)
+        _require(
+            training.adversarial_from >= training.steps or crop >= shortest,
+            f"vocoder_training.crop: {training.crop} mel frames are {crop} samples; the discriminators need {shortest}",
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,14 +3,18 @@
 import inspect
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from basis_melgan.config import Config, CorpusConfig, MixtureConfig
+from basis_melgan.config import Config, CorpusConfig, MixtureConfig, VocoderTrainingConfig
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.parsing import load
 from basis_melgan.settings import PRESETS, from_dict, keys, preset_path
+from basis_melgan.training.run import flatten
 
 
 def test_presets() -> None:
@@ -21,16 +25,8 @@ def test_presets() -> None:
 
 
 def test_paper_spells_out_every_key() -> None:
-    text = preset_path("paper").read_text(encoding="utf-8")
-    section = ""
-    found = []
-    for line in text.splitlines():
-        name, colon, _ = line.partition(":")
-        if not colon or line.startswith(("#", "    ")):
-            continue
-        section = section if line.startswith(" ") else name
-        found.append(f"{section}.{name.strip()}" if line.startswith(" ") else name)
-    assert found == keys()
+    spelt = yaml.safe_load(preset_path("paper").read_text(encoding="utf-8"))
+    assert set(flatten(spelt)) == set(flatten(Config().to_dict()))
 
 
 def test_every_comment_stands_where_help_finds_it() -> None:
@@ -44,6 +40,34 @@ def test_keys() -> None:
     assert {"mel", "separator", "separator.blocks", "vocoder_training.loss_weights"} <= set(found)
     sizes = sum(1 + len(getattr(section, "__dataclass_fields__", ())) for section in vars(Config()).values())
     assert len(found) == sizes
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "message"),
+    [
+        ("discriminators", "channels", 10, "10; use a multiple of 4"),
+        ("discriminators", "periods", (2, 0), r"\(2, 0\); use 1 or more"),
+        ("discriminators", "stft_stride", 0, "0; use 1 or more"),
+        ("discriminators", "resolutions", ((512, 128, 1024),), "FFT 512, hop 128, window 1024; give an FFT"),
+        ("discriminators", "resolutions", (), "there is none; give at least one"),
+        ("vocoder_training", "judged", 0.0, "0.0 is no share"),
+        ("vocoder_training", "judged", 1.5, "1.5 is no share"),
+        ("vocoder_training", "ema", 1.0, "1.0; use 0 or more, below 1"),
+        ("vocoder_training", "warmup", -3, "-3; use 0 or more"),
+        ("vocoder_training", "crop", 4, "4 mel frames are 960 samples; the discriminators need 1025"),
+        ("fine_tuning", "judged", 2.0, "2.0 is no share"),
+        ("engine", "workers", -1, "-1; use 0 or more"),
+    ],
+)
+def test_what_would_fail_in_training_is_refused_at_once(section: str, name: str, value: Any, message: str) -> None:
+    config = Config()
+    with pytest.raises(ConfigurationError, match=rf"^{section}\.{name}: {message}"):
+        replace(config, **{section: replace(getattr(config, section), **{name: value})})
+
+
+def test_a_basis_learns_at_a_share_of_a_rate() -> None:
+    with pytest.raises(ConfigurationError, match=r"^vocoder_training\.basis_learning_rate: 0\.1 beside"):
+        VocoderTrainingConfig(learning_rate=0.0, basis_learning_rate=0.1)
 
 
 @pytest.mark.parametrize("preset", ["paper", "cpu", "tiny"])

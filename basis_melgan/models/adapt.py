@@ -59,7 +59,7 @@ def _narrow(state: State, block: str, hidden: int) -> None:
 def _turn(state: State, config: Config, samples: int) -> None:
     """Turn the phases that are said of pairs whose signals begin so many samples earlier."""
     pairs, frames = config.generator.pairs, config.frames
-    frequencies = centres(state["basis.signals"][:pairs].double().numpy(), frames.sample_rate)
+    frequencies = centres(state["basis.signals"].double().numpy(), frames.sample_rate)
     turns = torch.from_numpy(2.0 * math.pi * samples * frequencies / frames.sample_rate).float()
     bias = state["say.bias"].reshape(frames.weights_per_mel, -1).clone()
     bias[:, pairs:] += turns

@@ -5,6 +5,7 @@ logits. A loss treats them alike.
 """
 
 import itertools
+import math
 
 import torch
 from torch import Tensor, nn
@@ -158,7 +159,7 @@ def _wave_judge(config: DiscriminatorConfig) -> _Judge:
     layers: list[nn.Module] = [nn.Conv1d(1, channels, 15, padding=7, padding_mode="reflect")]
     for _ in range(STRIDED_LAYERS):
         out = min(channels * 4, config.maximum_channels)
-        groups = max(channels // CHANNELS_PER_GROUP, 1)
+        groups = math.gcd(channels, out) // CHANNELS_PER_GROUP
         layers.append(nn.Conv1d(channels, out, 41, stride=4, padding=20, groups=groups))
         channels = out
     layers += [nn.Conv1d(channels, channels, 5, padding=2), nn.Conv1d(channels, 1, 3, padding=1)]

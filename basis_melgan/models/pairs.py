@@ -39,8 +39,8 @@ class Pairs(NamedTuple):
     Attributes:
         frequencies: (P,), Hz.
         widths: (P,), Hz that each pair has to cover.
-        signals: (2P, L): the cosines, then the sines, of which each lags its cosine by a quarter turn; zero are the sine at
-            0 Hz and the cosine at half the sample rate.
+        signals: (2P, L): the cosines, then the sines, of which each lags its cosine by a quarter turn; zero are the
+            sine at 0 Hz and the cosine at half the sample rate.
     """
 
     frequencies: Array
@@ -116,16 +116,16 @@ def pairs_of(cosines: Array, sines: Array, rate: int) -> Pairs:
 
     A pair covers what is nearer to its frequency than to others.
     """
-    found = centres(cosines, rate)
+    found = centres(np.concatenate([cosines, sines]), rate)
     order = np.argsort(found)
     found = found[order]
     edges = np.concatenate([[0.0], (found[1:] + found[:-1]) / 2.0, [rate / 2.0]])
     return Pairs(found, np.diff(edges), np.concatenate([cosines[order], sines[order]]))
 
 
-def centres(cosines: Array, rate: int) -> Array:
-    """Frequencies (P,) in Hz of pairs, by their cosines (P, L): centres of mass of the power spectra."""
-    power = np.square(np.abs(np.fft.rfft(cosines, 4 * cosines.shape[1])))
+def centres(signals: Array, rate: int) -> Array:
+    """Frequencies (P,) in Hz of pairs, by their signals (2P, L): centres of mass of the power spectra."""
+    power = np.square(np.abs(np.fft.rfft(signals, 4 * signals.shape[1]))).reshape(2, len(signals) // 2, -1).sum(axis=0)
     return np.asarray(power @ np.linspace(0.0, rate / 2.0, power.shape[1]) / power.sum(axis=1))
 
 

@@ -18,7 +18,7 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import MixtureCrops, excerpts
 from basis_melgan.corpus.noise import white_over
 from basis_melgan.models import pictures, release
-from basis_melgan.models.tasnet import SPEECH, Separator
+from basis_melgan.models.tasnet import Separator
 from basis_melgan.training import losses, schedule
 from basis_melgan.training.engine import fabric, fit, fuse, require_finite
 from basis_melgan.training.run import Run
@@ -92,10 +92,10 @@ class SeparatorTask:
     def validate(self, step: int, board: SummaryWriter) -> None:
         """SI-SNR of the speech estimate from noisy and from clean validation clips, one clip to hear, and the basis."""
         self.separator.eval()
-        scores = []
+        scores, speech_of = [], self._order()[0]
         for index, (path, samples) in enumerate(self.validation):
             speech, mixture = self._validation_pair(index, path, samples)
-            estimates = self.separator.forward(torch.stack([mixture, speech])).waves[:, SPEECH]
+            estimates = self.separator.forward(torch.stack([mixture, speech])).waves[:, speech_of]
             noisy, clean = losses.si_snr(estimates, speech).tolist()
             scores.append((noisy, noisy - float(losses.si_snr(mixture, speech)), clean))
             if index == 0:
@@ -128,21 +128,41 @@ class SeparatorTask:
         that weights re-synthesise a recording at its own level.
         """
         self.separator.eval()
+        order = self._order()
         basis = copy.deepcopy(self.separator.basis)
-        basis.scale(self._clean_gain())
+        basis.scale(self._clean_gain(order[0]))
         state = self.separator.state_dict() | {f"basis.{name}": value for name, value in basis.state_dict().items()}
+        for name in (name for name in state if name.startswith("masker.masks.")):
+            state[name] = state[name].unflatten(0, (len(order), -1))[order].flatten(0, 1)
         release.save(self.path, "separator", state, self.run.config, release.Origin(step, self.run.data_hash))
 
     @torch.no_grad()
-    def _clean_gain(self) -> float:
-        """Least-squares factor from the separator's estimates of clean validation clips to the clips themselves."""
+    def _order(self) -> list[int]:
+        """Outputs, speech before noise: as they are, unless the loss leaves open which of them is which.
+
+        Then that is speech which is nearer to it on validation mixtures.
+        """
+        if self.training.loss != "pit-si-snr":
+            return list(range(self.separator.sources))
+        nearness = torch.zeros(self.separator.sources, device=self.engine.device)
+        for index, (path, samples) in enumerate(self.validation):
+            speech, mixture = self._validation_pair(index, path, samples)
+            nearness += losses.si_snr(self.separator.forward(mixture[None]).waves[0], speech)
+        return nearness.argsort(descending=True).tolist()
+
+    @torch.no_grad()
+    def _clean_gain(self, output: int) -> float:
+        """Least-squares factor from an output, of clean validation clips, to the clips themselves.
+
+        1 where either is silent, which leaves the scale open.
+        """
         products, energies = 0.0, 0.0
         for index, (path, samples) in enumerate(self.validation):
             speech, _ = self._validation_pair(index, path, samples)
-            estimate = self.separator.forward(speech[None]).waves[0, SPEECH]
+            estimate = self.separator.forward(speech[None]).waves[0, output]
             products += float(estimate @ speech)
             energies += float(estimate @ estimate)
-        return products / max(energies, 1e-12)
+        return products / energies if products else 1.0
 
     def _validation_pair(self, index: int, path: Path, samples: int) -> tuple[Tensor, Tensor]:
         """A clip's speech (T,) and its mixture (T,) with white noise, the same at every validation."""

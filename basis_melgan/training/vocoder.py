@@ -35,7 +35,8 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
 
     Raises:
         ConfigurationError: there is no separator where the generator or a loss needs one, or it has another frame
-            geometry than `config`; or the vocoder to start from has another generator, mel or frame geometry.
+            geometry than `config`; or the vocoder to start from has another generator, mel or frame geometry, or lies
+            where the new one will.
         CorpusError: the corpus, its decomposition or its predicted mels are missing, empty, or of another kind.
         ModelFileError: the separator, the vocoder or the discriminators cannot be read.
         TrainingError: a checkpoint cannot be resumed, or a loss is NaN or infinite.
@@ -71,6 +72,8 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     task = VocoderTask(dataset, validation, teacher, generator, run, engine)
     if judges:
         task.judges.load_state_dict(judges)
+    if sources.start is not None and sources.start.resolve() == task.path.resolve():
+        raise ConfigurationError(f"{out}: holds the vocoder to start from, which would be replaced; use another folder")
     fit(task, engine, config.engine, run, force)
     engine.print(f"vocoder: {task.path}")
 
@@ -128,15 +131,18 @@ def _start(path: Path, config: Config) -> dict[str, Tensor]:
 
 
 def _discriminators(start: Path | None, config: Config) -> dict[str, Tensor]:
-    """Parameters of the discriminators beside the vocoder to start from; none where they are not, or will not judge."""
-    training = config.vocoder_training
-    if start is None or training.adversarial_from >= training.steps:
-        return {}
-    path = release.discriminators_of(start)
-    if not path.is_file():
+    """Parameters of the discriminators beside the vocoder to start from; none where they are not, or others than here.
+
+    They may be of use also to a training that has no adversarial phase, for it may be gone on with.
+    """
+    path = release.discriminators_of(start) if start is not None else None
+    if path is None or not path.is_file():
         return {}
     state, theirs = release.read(path, "discriminators")
-    if theirs.discriminators != config.discriminators:
+    training, fit = config.vocoder_training, theirs.discriminators == config.discriminators
+    if not fit and training.adversarial_from >= training.steps:
+        return {}
+    if not fit:
         raise ConfigurationError(
             f"{path}: its discriminators are {theirs.discriminators}, here they are {config.discriminators}; "
             "give those that were trained with the vocoder"

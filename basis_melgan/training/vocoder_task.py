@@ -51,7 +51,7 @@ class VocoderTask:
         self.average = AveragedModel(generator, multi_avg_fn=decay)
         engine.to_device(self.average)
         self.judges = Judges(config.discriminators)
-        if config.engine.compile and self.teacher is not None:
+        if config.engine.compile and self.teacher is not None and training.aims_at_separator:
             fuse(self.teacher)
         self.generator, *self.optimisers = engine.setup(generator, *_optimisers(generator, training))
         judges_optimiser = torch.optim.Adam(self.judges.parameters(), betas=(0.8, 0.99))

@@ -1,5 +1,6 @@
 """Fine-tuning: begins with a vocoder and its discriminators, and leaves a vocoder of the same kind."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,8 +109,9 @@ def test_it_takes_predicted_mels_and_misses_none(trained: Path, tmp_path: Path, 
     assert (tmp_path / "run" / "vocoder.safetensors").exists()
     with pytest.raises(TrainingError, match=r"another mels \(hash \w{12}, now none\)"):
         fine_tune(corpus, tmp_path / "run", trained, None, tuning)
+    other = shutil.copy(tmp_path / "run" / "vocoder.safetensors", tmp_path / "other.safetensors")
     with pytest.raises(TrainingError, match=r"another start \(hash \w{12}, now \w{12}\)"):
-        fine_tune(corpus, tmp_path / "run", tmp_path / "run" / "vocoder.safetensors", mels, tuning)
+        fine_tune(corpus, tmp_path / "run", other, mels, tuning)
     (mels / f"{clips[-1][0].stem}.npy").unlink()
     with pytest.raises(CorpusError, match="every clip needs its predicted mel"):
         fine_tune(corpus, tmp_path / "again", trained, mels, tuning)
@@ -118,3 +120,34 @@ def test_it_takes_predicted_mels_and_misses_none(trained: Path, tmp_path: Path, 
 def test_no_vocoder_no_fine_tuning(tmp_path: Path, tuning: Config, corpus: Path) -> None:
     with pytest.raises(ModelFileError, match="no such file"):
         fine_tune(corpus, tmp_path / "run", tmp_path / "none.safetensors", None, tuning)
+
+
+def test_a_vocoder_is_not_replaced_by_what_starts_from_it(
+    trained: Path, tmp_path: Path, tuning: Config, corpus: Path
+) -> None:
+    mine = tmp_path / "vocoder.safetensors"
+    shutil.copy(trained, mine)
+    with pytest.raises(
+        ConfigurationError, match="holds the vocoder to start from, which would be replaced; use another"
+    ):
+        fine_tune(corpus, tmp_path, mine, None, tuning, force=True)
+    assert mine.read_bytes() == trained.read_bytes()
+
+
+def test_discriminators_of_the_start_wait_for_a_phase_that_comes_by_going_on(
+    trained: Path, tmp_path: Path, config: Config, corpus: Path
+) -> None:
+    still = replace(
+        config.vocoder_training,
+        adversarial_from=2,
+        discriminator_learning_rate=0.0,
+        loss_weights=config.vocoder_training.loss_weights | {"weights/l1": 0.0},
+    )
+    for steps in (2, 4):
+        training = replace(still, steps=steps)
+        vocoder.train(corpus, tmp_path, Sources(start=trained), replace(config, vocoder_training=training))
+    was, now = (
+        weights(release.discriminators_of(each), "discriminators")
+        for each in (trained, tmp_path / "vocoder.safetensors")
+    )
+    assert all(torch.equal(now[name], value) for name, value in was.items())

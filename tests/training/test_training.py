@@ -165,6 +165,30 @@ def test_the_released_separator_speaks_at_the_level_it_hears(
     assert products / energies == pytest.approx(1.0, abs=1e-4)
 
 
+def test_speech_comes_first_where_the_loss_leaves_the_order_open(
+    tmp_path: Path, config: Config, corpus: Path, separator: Path
+) -> None:
+    state, taught = release.read(separator, "separator")
+    swapped = state | {"masker.masks.weight": state["masker.masks.weight"].unflatten(0, (2, -1)).flip(0).flatten(0, 1)}
+    task = separator_task(corpus, tmp_path, with_settings(taught, "separator_training", loss="pit-si-snr"))
+    for weights in (state, swapped):
+        task.separator.load_state_dict(weights)
+        task.release(1)
+        found = release.read(task.path, "separator")[0]
+        torch.testing.assert_close(found["masker.masks.weight"], state["masker.masks.weight"])
+
+
+def test_a_separator_that_says_nothing_keeps_its_scale(
+    tmp_path: Path, config: Config, corpus: Path, separator: Path
+) -> None:
+    state, taught = release.read(separator, "separator")
+    task = separator_task(corpus, tmp_path, taught)
+    task.separator.load_state_dict(state | {"masker.masks.weight": torch.zeros_like(state["masker.masks.weight"])})
+    task.release(1)
+    found = release.read(task.path, "separator")[0]
+    torch.testing.assert_close(found["basis.signals"], state["basis.signals"])
+
+
 def test_the_board_shows_how_a_separator_learns(tmp_path: Path, config: Config, train) -> None:
     shown = board(train("separator", tmp_path, config, steps=2))
     assert {

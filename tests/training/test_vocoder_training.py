@@ -61,12 +61,6 @@ def test_the_generators_adversarial_loss_is_the_judges_verdict_on_what_they_see(
     )
 
 
-@pytest.mark.parametrize("judged", [0.0, 1.5])
-def test_judges_see_a_share_of_the_crops(judged: float, config: Config) -> None:
-    with pytest.raises(ConfigurationError, match=f"judged: {judged} is no share"):
-        with_settings(config, "vocoder_training", judged=judged)
-
-
 def test_the_average_is_exponential(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
     task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", ema=0.9))
     batch = default_collate([task.dataset[index] for index in range(2)])
