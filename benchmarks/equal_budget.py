@@ -39,23 +39,24 @@ def schedule(steps: int) -> list[str]:
     return [word for name, value in settings.items() for word in (f"--vocoder_training.{name}", str(value))]
 
 
-def command(system: str, corpora: tuple[Path, ...], out: Path, steps: int) -> list[str]:
-    """Words that train a system for so many steps, on the first of the corpora."""
+def command(system: str, corpus: Path, out: Path, steps: int) -> list[str]:
+    """Words that train a system for so many steps."""
     options = ["--config", "fast", *schedule(steps)]
     if system in OURS:
-        return [*VERBS, "train-vocoder", str(corpora[0]), str(out), *options, *OURS[system].split()]
-    speak = ["--speak", ",".join(map(str, corpora))] if len(corpora) > 1 else []
-    return [PEER, system, str(corpora[0]), str(out), *speak, *options]
+        return [*VERBS, "train-vocoder", str(corpus), str(out), *options, *OURS[system].split()]
+    return [PEER, system, str(corpus), str(out), *options]
 
 
 def race(seen: Path, unseen: Path, runs: Path, out: Path, budget: float) -> None:
     """Train all systems for `budget` minutes each and compare them on test clips."""
     steps = {system: round(budget / each) for system, each in minutes_a_step(seen, runs).items()}
-    two_at_a_time(
-        lambda system: train(runs / system, *command(system, (seen, unseen), runs / system, steps[system])), SYSTEMS
-    )
-    for name in OURS:  # systems are called as their files are
-        shutil.copy(runs / name / "vocoder.safetensors", runs / f"{name}.safetensors")
+    commands = {system: command(system, seen, runs / system, steps[system]) for system in SYSTEMS}
+    two_at_a_time(lambda system: train(runs / system, *commands[system]), SYSTEMS)
+    for name in SYSTEMS:
+        if name in OURS:  # systems are called as their files are
+            shutil.copy(runs / name / "vocoder.safetensors", runs / f"{name}.safetensors")
+        else:  # after its training, whose minutes are counted
+            run(*commands[name], "--speak", f"{seen},{unseen}")
     spoken = [str(runs / (f"{each}.safetensors" if each in OURS else f"{each}/waves/{each}")) for each in SYSTEMS]
     for name, corpus in (("seen", seen), ("unseen", unseen)):
         run(*VERBS, "compare", *spoken, *f"--corpus {corpus} --out {out / name} --quick --force".split())
@@ -74,7 +75,7 @@ def minutes_a_step(corpus: Path, runs: Path) -> dict[str, float]:
 def trials(corpus: Path, runs: Path, steps: int) -> dict[str, list[str]]:
     """Words that train every system for so many steps, by the name of the run."""
     names = {system: f"{system}-{steps}" for system in SYSTEMS}
-    return {name: command(system, (corpus,), runs / name, steps) for system, name in names.items()}
+    return {name: command(system, corpus, runs / name, steps) for system, name in names.items()}
 
 
 if __name__ == "__main__":
