@@ -242,7 +242,7 @@ class DiscriminatorConfig:
             )
 
     @property
-    def shortest(self) -> int:
+    def shortest_wave(self) -> int:
         """Samples that a wave must have for its longest Fourier transform to be padded by reflection."""
         return max(fft for fft, _, _ in self.resolutions) // 2 + 1
 
@@ -303,6 +303,11 @@ class VocoderTrainingConfig:
         _require(not odd, f"vocoder_training.loss_weights: {', '.join(odd)} unknown; use {', '.join(LOSS_WEIGHTS)}")
         # One that is left out weighs nothing, as in the files of versions that did not know it.
         object.__setattr__(self, "loss_weights", dict.fromkeys(LOSS_WEIGHTS, 0.0) | self.loss_weights)
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether discriminators join before the steps end."""
+        return self.adversarial_from < self.steps
 
     @property
     def aims_at_separator(self) -> bool:
@@ -377,11 +382,11 @@ class Config:
             self.separator_training.loss != "pit-si-snr" or self.separator.sources == 2,
             f"separator.sources: {self.separator.sources}; pit-si-snr needs 2, since a mixture is speech and noise",
         )
-        training, shortest = self.vocoder_training, self.discriminators.shortest
+        training, needed = self.vocoder_training, self.discriminators.shortest_wave
         crop = self.frames.samples(training.crop)
         _require(
-            training.adversarial_from >= training.steps or crop >= shortest,
-            f"vocoder_training.crop: {training.crop} mel frames are {crop} samples; the discriminators need {shortest}",
+            not training.adversarial or crop >= needed,
+            f"vocoder_training.crop: {training.crop} mel frames are {crop} samples; the discriminators need {needed}",
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -139,12 +139,11 @@ def _discriminators(start: Path | None, config: Config) -> dict[str, Tensor]:
     if path is None or not path.is_file():
         return {}
     state, theirs = release.read(path, "discriminators")
-    training, fit = config.vocoder_training, theirs.discriminators == config.discriminators
-    if not fit and training.adversarial_from >= training.steps:
-        return {}
-    if not fit:
+    if theirs.discriminators == config.discriminators:
+        return state
+    if config.vocoder_training.adversarial:
         raise ConfigurationError(
             f"{path}: its discriminators are {theirs.discriminators}, here they are {config.discriminators}; "
             "give those that were trained with the vocoder"
         )
-    return state
+    return {}

@@ -61,8 +61,8 @@ def test_windows_that_have_left_their_bounds_can_come_back(pairs: int, bound: fl
 def test_learning_begins_evenly_where_half_of_a_pair_is_silent() -> None:
     basis = LearnedPairs(513, "pairs", "fourier", FAST.frames)
     signals = basis.signals
-    assert not signals[513].any()
-    assert not signals[512].any()
+    assert not signals[513].any()  # no sine at 0 Hz
+    assert not signals[512].any()  # no cosine at half the sample rate
     basis.analyse(torch.randn(1, 4_096)).square().sum().backward()
     shift = basis.get_parameter("shift").grad
     assert shift is not None
