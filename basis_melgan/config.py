@@ -1,4 +1,4 @@
-"""Every setting of every stage, typed and frozen, and the one place of frame arithmetic.
+"""Every setting of every stage, typed and frozen.
 
 A `Config` is read from a preset or a YAML file, changed by dotted overrides on the command line, and travels whole
 inside every artefact. Units are in the comments; defaults are the paper's (arXiv 2106.13419).
@@ -8,7 +8,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from basis_melgan.errors import ConfigurationError
+from basis_melgan.errors import require
+from basis_melgan.frames import Frames
 
 Convention = Literal["paper", "hifigan", "bigvgan", "vocos"]
 Noise = Literal["white", "pink", "brown", "babble", "recorded"]
@@ -36,73 +37,18 @@ LOSS_WEIGHTS = {
 }
 
 
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise ConfigurationError(message)
-
-
 def _require_counts(section: str, settings: Any, *names: str) -> None:
     for name in names:
-        _require(getattr(settings, name) >= 1, f"{section}.{name}: {getattr(settings, name)}; use 1 or more")
+        require(getattr(settings, name) >= 1, f"{section}.{name}: {getattr(settings, name)}; use 1 or more")
 
 
 def _require_rates(section: str, settings: Any) -> None:
     """What every training of a vocoder asks of its schedule and its averages."""
     for name in ("warmup", "learning_rate", "discriminator_learning_rate"):
-        _require(getattr(settings, name) >= 0, f"{section}.{name}: {getattr(settings, name)}; use 0 or more")
-    _require(0 <= settings.ema < 1, f"{section}.ema: {settings.ema}; use 0 or more, below 1")
+        require(getattr(settings, name) >= 0, f"{section}.{name}: {getattr(settings, name)}; use 0 or more")
+    require(0 <= settings.ema < 1, f"{section}.ema: {settings.ema}; use 0 or more, below 1")
     judged = settings.judged
-    _require(0 < judged <= 1, f"{section}.judged: {judged} is no share; use above 0, at most 1")
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Frame geometry: how samples, mel frames and weight frames lie over one another.
-
-    Mel frame f belongs to samples [f·hop, (f+1)·hop). Weight frame k adds basis signals over [k·stride, k·stride + L);
-    those of a generator at the frame rate begin earlier, by what `basis_melgan.models.convnext.reach` says.
-    """
-
-    sample_rate: int = 24_000  # Hz
-    hop: int = 240  # samples per mel frame
-    basis_length: int = 30  # L, samples
-    stride: int = 15  # samples per weight frame
-
-    def __post_init__(self) -> None:
-        _require(min(self.sample_rate, self.hop, self.stride) > 0, f"frames: {self} has a size below 1; use 1 or more")
-        _require(
-            self.hop % self.stride == 0,
-            f"frames.stride: {self.stride} does not divide frames.hop {self.hop}; "
-            "a mel frame must hold a whole number of weight frames",
-        )
-        _require(
-            self.basis_length >= self.stride and self.basis_length % self.stride == 0,
-            f"frames.basis_length: {self.basis_length} is not a multiple of frames.stride {self.stride}; "
-            "the paper uses twice the stride",
-        )
-
-    @property
-    def weights_per_mel(self) -> int:
-        """Weight frames per mel frame."""
-        return self.hop // self.stride
-
-    @property
-    def lead(self) -> int:
-        """Weight frames that begin before sample 0 and still reach into the wave."""
-        return self.basis_length // self.stride - 1
-
-    @property
-    def weight_rate(self) -> float:
-        """Weight frames per second."""
-        return self.sample_rate / self.stride
-
-    def mel_frames(self, samples: int) -> int:
-        """Whole mel frames in a wave of `samples`."""
-        return samples // self.hop
-
-    def samples(self, mel_frames: int) -> int:
-        """Samples that `mel_frames` mel frames span."""
-        return mel_frames * self.hop
+    require(0 < judged <= 1, f"{section}.judged: {judged} is no share; use above 0, at most 1")
 
 
 @dataclass(frozen=True)
@@ -119,8 +65,8 @@ class CorpusConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        _require(0.0 <= self.maximum_bad < 1.0, f"corpus.maximum_bad: {self.maximum_bad} is not in [0, 1)")
-        _require(self.draw is None or self.draw > 0, f"corpus.draw: {self.draw} is not a positive number of clips")
+        require(0.0 <= self.maximum_bad < 1.0, f"corpus.maximum_bad: {self.maximum_bad} is not in [0, 1)")
+        require(self.draw is None or self.draw > 0, f"corpus.draw: {self.draw} is not a positive number of clips")
 
 
 @dataclass(frozen=True)
@@ -135,10 +81,10 @@ class MixtureConfig:
     recorded: str | None = None  # folder of sound files for the noise kind `recorded`
 
     def __post_init__(self) -> None:
-        _require(len(self.noises) > 0, "mixture.noises: empty; name at least one kind of noise")
-        _require(0.0 <= self.clean_share <= 1.0, f"mixture.clean_share: {self.clean_share} is not in [0, 1]")
-        _require(self.snr[0] <= self.snr[1], f"mixture.snr: {self.snr} runs downwards; give (lowest, highest) in dB")
-        _require(
+        require(len(self.noises) > 0, "mixture.noises: empty; name at least one kind of noise")
+        require(0.0 <= self.clean_share <= 1.0, f"mixture.clean_share: {self.clean_share} is not in [0, 1]")
+        require(self.snr[0] <= self.snr[1], f"mixture.snr: {self.snr} runs downwards; give (lowest, highest) in dB")
+        require(
             ("recorded" in self.noises) == (self.recorded is not None),
             "mixture.recorded: give a folder of sound files exactly when mixture.noises names `recorded`",
         )
@@ -164,8 +110,8 @@ class SeparatorConfig:
     layers: int = 4  # LSTM layers of tasnet
 
     def __post_init__(self) -> None:
-        _require(self.sources >= 1, f"separator.sources: {self.sources}; at least one source is needed")
-        _require(
+        require(self.sources >= 1, f"separator.sources: {self.sources}; at least one source is needed")
+        require(
             not (self.causal and self.norm == "gLN" and self.kind == "conv-tasnet"),
             "separator.norm: gLN averages the whole utterance and cannot be causal; use cLN or BN with causal: true",
         )
@@ -228,14 +174,14 @@ class DiscriminatorConfig:
 
     def __post_init__(self) -> None:
         _require_counts("discriminators", self, "stft_channels", "stft_stride", "period_channels")
-        _require(self.scales >= 0, f"discriminators.scales: {self.scales}; use 0 or more")
+        require(self.scales >= 0, f"discriminators.scales: {self.scales}; use 0 or more")
         for name in ("channels", "maximum_channels"):
             size = getattr(self, name)
-            _require(size > 0 and size % 4 == 0, f"discriminators.{name}: {size}; use a multiple of 4")
-        _require(all(period >= 1 for period in self.periods), f"discriminators.periods: {self.periods}; use 1 or more")
-        _require(bool(self.resolutions), "discriminators.resolutions: there is none; give at least one")
+            require(size > 0 and size % 4 == 0, f"discriminators.{name}: {size}; use a multiple of 4")
+        require(all(period >= 1 for period in self.periods), f"discriminators.periods: {self.periods}; use 1 or more")
+        require(bool(self.resolutions), "discriminators.resolutions: there is none; give at least one")
         for fft, hop, window in self.resolutions:
-            _require(
+            require(
                 fft >= window >= hop >= 1,
                 f"discriminators.resolutions: FFT {fft}, hop {hop}, window {window}; give an FFT that holds the window "
                 "and a window that holds the hop",
@@ -257,13 +203,13 @@ class AugmentationConfig:
     blur: Span = (0.0, 0.0)  # standard deviation, bands and frames, of what smooths their mels as predicted ones are
 
     def __post_init__(self) -> None:
-        _require(0 <= self.share <= 1, f"augmentation.share: {self.share} is no share; use 0 to 1")
-        _require(
+        require(0 <= self.share <= 1, f"augmentation.share: {self.share} is no share; use 0 to 1")
+        require(
             0 < self.rate[0] <= self.rate[1],
             f"augmentation.rate: {self.rate} is no span; give two factors above 0, the smaller first",
         )
-        _require(self.level[0] <= self.level[1], f"augmentation.level: {self.level}; give the smaller level first")
-        _require(
+        require(self.level[0] <= self.level[1], f"augmentation.level: {self.level}; give the smaller level first")
+        require(
             0 <= self.blur[0] <= self.blur[1],
             f"augmentation.blur: {self.blur} is no span; give two deviations from 0 on, the smaller first",
         )
@@ -294,13 +240,13 @@ class VocoderTrainingConfig:
     def __post_init__(self) -> None:
         _require_counts("vocoder_training", self, "batch", "crop", "validate_every", "save_every")
         _require_rates("vocoder_training", self)
-        _require(
+        require(
             self.basis_learning_rate == 0 or self.learning_rate > 0,
             f"vocoder_training.basis_learning_rate: {self.basis_learning_rate} beside a learning_rate of 0, of which "
             "it is a share; use one above 0",
         )
         odd = sorted(self.loss_weights.keys() - LOSS_WEIGHTS.keys())
-        _require(not odd, f"vocoder_training.loss_weights: {', '.join(odd)} unknown; use {', '.join(LOSS_WEIGHTS)}")
+        require(not odd, f"vocoder_training.loss_weights: {', '.join(odd)} unknown; use {', '.join(LOSS_WEIGHTS)}")
         # One that is left out weighs nothing, as in the files of versions that did not know it.
         object.__setattr__(self, "loss_weights", dict.fromkeys(LOSS_WEIGHTS, 0.0) | self.loss_weights)
 
@@ -340,7 +286,7 @@ class FineTuningConfig:
         _require_counts("fine_tuning", self, "batch", "validate_every", "save_every")
         _require_rates("fine_tuning", self)
         share = self.adversarial_share
-        _require(0 <= share <= 1, f"fine_tuning.adversarial_share: {share} is no share; use 0 to 1")
+        require(0 <= share <= 1, f"fine_tuning.adversarial_share: {share} is no share; use 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -357,7 +303,7 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         _require_counts("engine", self, "devices", "nodes", "log_every")
-        _require(self.workers >= 0, f"engine.workers: {self.workers}; use 0 or more")
+        require(self.workers >= 0, f"engine.workers: {self.workers}; use 0 or more")
 
 
 @dataclass(frozen=True)
@@ -378,13 +324,13 @@ class Config:
     engine: EngineConfig = field(default_factory=EngineConfig)
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.separator_training.loss != "pit-si-snr" or self.separator.sources == 2,
             f"separator.sources: {self.separator.sources}; pit-si-snr needs 2, since a mixture is speech and noise",
         )
         training, needed = self.vocoder_training, self.discriminators.shortest_wave
         crop = self.frames.samples(training.crop)
-        _require(
+        require(
             not training.adversarial or crop >= needed,
             f"vocoder_training.crop: {training.crop} mel frames are {crop} samples; the discriminators need {needed}",
         )

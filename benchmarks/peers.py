@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from basis_melgan.audio.mel import convention
-from basis_melgan.config import Frames
+from basis_melgan.frames import Frames
 from basis_melgan.models.basis import overlap_add
 
 BANDS = convention("vocos").bands

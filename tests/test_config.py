@@ -12,6 +12,7 @@ import yaml
 
 from basis_melgan.config import Config, CorpusConfig, MixtureConfig, VocoderTrainingConfig
 from basis_melgan.errors import ConfigurationError
+from basis_melgan.frames import Frames
 from basis_melgan.parsing import load
 from basis_melgan.settings import PRESETS, from_dict, keys, preset_path
 from basis_melgan.training.run import flatten
@@ -31,7 +32,8 @@ def test_paper_spells_out_every_key() -> None:
 
 def test_every_comment_stands_where_help_finds_it() -> None:
     """Help takes the comment on a setting's own line; one that stands alone would be lost."""
-    lines = Path(inspect.getsourcefile(Config)).read_text(encoding="utf-8").splitlines()
+    sources = (Path(inspect.getsourcefile(kind)).read_text(encoding="utf-8") for kind in (Config, Frames))
+    lines = "\n".join(sources).splitlines()
     assert [line for line in lines if re.match(r"    (#|\)  #)|    \w+: .*\($", line)] == []
 
 

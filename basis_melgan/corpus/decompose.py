@@ -24,10 +24,11 @@ from safetensors.numpy import save as packed
 
 from basis_melgan import digests
 from basis_melgan.audio import files
-from basis_melgan.config import EngineConfig, Frames
+from basis_melgan.config import EngineConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import CorpusError, OutputError
+from basis_melgan.frames import Frames
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import SPEECH, Separator
 

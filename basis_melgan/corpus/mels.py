@@ -10,10 +10,11 @@ from basis_melgan import digests
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import Array, convention, mel_spectrogram
-from basis_melgan.config import Convention, Frames
+from basis_melgan.config import Convention
 from basis_melgan.corpus.augmentation import UNCHANGED, Change
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import CorpusError
+from basis_melgan.frames import Frames
 
 
 @dataclass(frozen=True)

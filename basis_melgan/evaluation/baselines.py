@@ -14,9 +14,9 @@ from basis_melgan.audio.mel import (
     mel_filterbank,
     mel_to_magnitude,
 )
-from basis_melgan.config import Frames
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.evaluation.waves import remembered
+from basis_melgan.frames import Frames
 
 with warnings.catch_warnings():
     # pyworld asks pkg_resources for its version, and pkg_resources warns about that

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from basis_melgan.config import Frames
+from basis_melgan.frames import Frames
 from basis_melgan.models.pictures import basis_spectra
 
 Array = npt.NDArray[np.float64]

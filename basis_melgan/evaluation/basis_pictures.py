@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from basis_melgan.config import Frames
 from basis_melgan.evaluation.basis_measures import Array, Measures
 from basis_melgan.evaluation.basis_study import CEILING, Fit, Study
+from basis_melgan.frames import Frames
 from basis_melgan.models.pictures import basis_spectra
 
 # Okabe and Ito's colours, which readers with any colour vision tell apart; markers and dashes say the same again.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from basis_melgan.config import Frames
+from basis_melgan.frames import Frames
 
 ALIKE = 1e-6  # what mirrored halves of signals of unit norm may differ by
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from basis_melgan.audio.mel import convention, spectrum_from_mel
-from basis_melgan.config import Config, Frames, GeneratorConfig
+from basis_melgan.config import Config, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
+from basis_melgan.frames import Frames
 from basis_melgan.models.basis import Basis, full_precision
 from basis_melgan.models.melgan import Spoken
 from basis_melgan.models.pairs import Pairs, quadrature_pairs

@@ -6,7 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from basis_melgan.config import Frames, Spacing
+from basis_melgan.config import Spacing
+from basis_melgan.frames import Frames
 from basis_melgan.models.basis import overlap_add
 from basis_melgan.models.pairs import layout, quarter_turn, windowed_tones
 

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from basis_melgan.config import Frames, GeneratorConfig
+from basis_melgan.config import GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
+from basis_melgan.frames import Frames
 from basis_melgan.models.basis import Basis, full_precision
 
 FIRST_KERNEL = 7

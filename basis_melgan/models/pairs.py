@@ -8,8 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from basis_melgan.config import Frames, Spacing
+from basis_melgan.config import Spacing
 from basis_melgan.errors import ConfigurationError
+from basis_melgan.frames import Frames
 
 Array = npt.NDArray[np.float64]
 

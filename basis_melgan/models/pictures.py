@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from basis_melgan.config import Frames
+from basis_melgan.frames import Frames
 
 SPECTROGRAM_WINDOW = 1024  # samples
 FFT = 512  # bins of 47 Hz at 24 kHz: smooth curves even for short signals

@@ -10,12 +10,13 @@ import torch
 from safetensors.numpy import load_file
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config, Frames
+from basis_melgan.config import Config
 from basis_melgan.corpus import decompose as module
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.corpus.decompose import Decomposition, decompose, load
 from basis_melgan.errors import CorpusError, OutputError
+from basis_melgan.frames import Frames
 from basis_melgan.models import release
 from basis_melgan.models.basis import Basis
 from basis_melgan.models.tasnet import Separator

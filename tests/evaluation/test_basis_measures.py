@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from basis_melgan.config import Frames
 from basis_melgan.evaluation.basis_measures import frame_bounds, frame_operator, measure, polyphase
+from basis_melgan.frames import Frames
 from basis_melgan.models.gabor import gabor
 
 FRAMES = Frames()

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from basis_melgan.config import Frames
 from basis_melgan.evaluation import basis_pictures
 from basis_melgan.evaluation.basis_measures import measure
 from basis_melgan.evaluation.basis_study import Fit, Study
+from basis_melgan.frames import Frames
 from basis_melgan.models.gabor import gabor
 
 FRAMES = Frames()

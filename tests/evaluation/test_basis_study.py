@@ -9,7 +9,7 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.cli import main
-from basis_melgan.config import Frames, SeparatorConfig
+from basis_melgan.config import SeparatorConfig
 from basis_melgan.errors import ModelFileError
 from basis_melgan.evaluation import basis_study
 from basis_melgan.evaluation.analysis import analyse
@@ -18,6 +18,7 @@ from basis_melgan.evaluation.basis_study import Study, share_of_largest, study
 from basis_melgan.evaluation.choice import Choice
 from basis_melgan.evaluation.metrics import si_snr
 from basis_melgan.evaluation.resynthesis import least_squares, non_negative
+from basis_melgan.frames import Frames
 from basis_melgan.models import release
 from basis_melgan.models.gabor import gabor
 from basis_melgan.models.tasnet import SPEECH, Separator

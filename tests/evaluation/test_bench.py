@@ -8,12 +8,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from basis_melgan.config import Config, Frames
+from basis_melgan.config import Config
 from basis_melgan.errors import ConfigurationError, ModelFileError
 from basis_melgan.evaluation import bench as measuring
 from basis_melgan.evaluation.speeds import bench
 from basis_melgan.export.onnx import OPSET, describe
 from basis_melgan.export.product import product
+from basis_melgan.frames import Frames
 from basis_melgan.inference.bundled import bundled
 from basis_melgan.inference.engine import Info
 from basis_melgan.inference.onnx import sealed

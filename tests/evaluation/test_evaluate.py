@@ -11,7 +11,7 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import Config, CorpusConfig, Frames, GeneratorConfig, SeparatorConfig
+from basis_melgan.config import Config, CorpusConfig, GeneratorConfig, SeparatorConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
@@ -20,6 +20,7 @@ from basis_melgan.evaluation.evaluate import Scope, compare, evaluate
 from basis_melgan.evaluation.measures import MEASURES
 from basis_melgan.evaluation.scoring import Job, measure
 from basis_melgan.evaluation.systems import Recorded, Recording
+from basis_melgan.frames import Frames
 from basis_melgan.models import release
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config, Frames, GeneratorConfig
+from basis_melgan.config import Config, GeneratorConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, OutputError
 from basis_melgan.evaluation import int8
 from basis_melgan.evaluation.int8 import export_int8
 from basis_melgan.export.onnx import export
+from basis_melgan.frames import Frames
 from basis_melgan.inference.bundled import bundled
 from basis_melgan.inference.onnx import sealed
 from basis_melgan.inference.vocoder import Vocoder

@@ -16,11 +16,11 @@ from PIL import Image
 
 from basis_melgan.audio import files
 from basis_melgan.cli import main
-from basis_melgan.config import Frames
 from basis_melgan.errors import AudioError, ConfigurationError, OutputError
 from basis_melgan.evaluation.report import bases, clips, curves, pictures
 from basis_melgan.evaluation.report.comparison import ComparedClip, Comparison, failures, load
 from basis_melgan.evaluation.report.write import page, report
+from basis_melgan.frames import Frames
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 SYSTEMS = ("small", "rough", "recording")

@@ -14,10 +14,11 @@ import torch
 from basis_melgan import digests
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import convention
-from basis_melgan.config import Config, Frames, GeneratorConfig, SeparatorConfig
+from basis_melgan.config import Config, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export import onnx as module
 from basis_melgan.export.onnx import export, swelling_mel
+from basis_melgan.frames import Frames
 from basis_melgan.inference.bundled import bundled
 from basis_melgan.inference.onnx import SEAL, sealed
 from basis_melgan.inference.vocoder import Vocoder

@@ -7,8 +7,9 @@ import pytest
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import Config, Convention, Frames
+from basis_melgan.config import Config, Convention
 from basis_melgan.errors import MelError
+from basis_melgan.frames import Frames
 from basis_melgan.inference.engine import Info
 from basis_melgan.inference.mels import require, require_scale
 

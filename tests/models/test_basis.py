@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basis_melgan.config import Frames
+from basis_melgan.frames import Frames
 from basis_melgan.models.basis import Basis, Mirrored, mirrored
 from basis_melgan.models.basis import overlap_add as added_up
 from basis_melgan.models.pairs import quadrature_pairs

@@ -9,9 +9,10 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, spectrum_from_mel
-from basis_melgan.config import Config, Frames, GeneratorConfig
+from basis_melgan.config import Config, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.evaluation.complexity import generator_cost
+from basis_melgan.frames import Frames
 from basis_melgan.models import release
 from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.opening import open_vocoder

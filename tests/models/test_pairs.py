@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from basis_melgan.config import Frames
 from basis_melgan.errors import ConfigurationError
+from basis_melgan.frames import Frames
 from basis_melgan.models.basis import overlap_add
 from basis_melgan.models.pairs import pairs_of, quadrature_pairs, quarter_turn
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from basis_melgan.config import Frames
+from basis_melgan.frames import Frames
 from basis_melgan.models import pictures
 
 FRAMES = Frames()

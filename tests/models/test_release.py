@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import basis_melgan
-from basis_melgan.config import Config, Frames, GeneratorConfig, SeparatorConfig
+from basis_melgan.config import Config, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import ModelFileError
+from basis_melgan.frames import Frames
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import Separator
 

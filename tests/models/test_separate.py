@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config, Frames, SeparatorConfig
+from basis_melgan.config import Config, SeparatorConfig
 from basis_melgan.errors import AudioError, ModelFileError, OutputError
+from basis_melgan.frames import Frames
 from basis_melgan.inference import bundled
 from basis_melgan.models import release
 from basis_melgan.models.separate import separate, separated

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from basis_melgan.config import Config, Frames, GeneratorConfig
+from basis_melgan.config import Config, GeneratorConfig
+from basis_melgan.frames import Frames
 from basis_melgan.inference.engine import UNENDING
 from basis_melgan.models import release
 from basis_melgan.models.melgan import Generator

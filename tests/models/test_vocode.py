@@ -11,8 +11,9 @@ from small_vocoders import CLIPS, HOP, QUANTUM, RATE, mel_of, released, speak, s
 
 from basis_melgan.audio import files, mel_chunks
 from basis_melgan.audio.mel import convention, mel_spectrogram
-from basis_melgan.config import Convention, Frames
+from basis_melgan.config import Convention
 from basis_melgan.errors import AudioError, BasisMelGANError, ModelFileError, OutputError
+from basis_melgan.frames import Frames
 from basis_melgan.inference import bundled
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models.opening import open_vocoder

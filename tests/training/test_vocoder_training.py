@@ -8,10 +8,11 @@ import torch
 from short_trainings import board, on_one_batch, parameters, vocoder_task, with_settings
 from torch.utils.data import default_collate
 
-from basis_melgan.config import Config, Frames
+from basis_melgan.config import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError
+from basis_melgan.frames import Frames
 from basis_melgan.models import release
 from basis_melgan.training import losses, vocoder
 from basis_melgan.training.engine import fabric

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from basis_melgan.config import Frames
 from basis_melgan.evaluation.report.comparison import Comparison
 from basis_melgan.evaluation.report.pictures import image
+from basis_melgan.frames import Frames
 from basis_melgan.models.pictures import basis_spectra
 
 SHAPES = 8  # basis signals that are drawn over time, evenly spread over the peak frequencies
