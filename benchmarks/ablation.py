@@ -1,17 +1,17 @@
 """Train a small vocoder over one basis after another, equally long, and compare what they say of validation clips.
 
     python benchmarks/ablation.py data runs/ablation results/ablation
-    python benchmarks/ablation.py data runs/ablation results/ablation-adversarial gabor learned stft
+    python benchmarks/ablation.py data runs/ablation results/adversarial --adversarial --rows gabor learned stft
 
-The second trains the rows named, with discriminators over the last steps, and measures pitch too.
+The second trains the rows named alone, with discriminators over the last steps, and measures pitch too.
 
 Two rows are trained at a time, by one process of one thread each; a row that was interrupted goes on. Leaves the
 comparison in results/ablation, and what it says of every row in results/ablation/rows.md.
 """
 
+import argparse
 import json
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +23,11 @@ from basis_melgan.evaluation.results import RESULTS
 SEPARATOR = "--config fast --frames.basis_length 512 --separator.basis_signals 256 --separator_training.steps 1500"
 VOCODER = (
     "--config fast --generator.channels 192 --generator.blocks 4 --generator.hidden 256 --generator.pairs 256 "
-    "--frames.basis_length 512 --vocoder_training.steps 2500 --vocoder_training.cooldown 1500 "
+    "--frames.basis_length 512 --vocoder_training.steps 4500 --vocoder_training.cooldown 2700 "
     "--vocoder_training.warmup 100 --vocoder_training.ema 0.995 --vocoder_training.learning_rate 1.5e-3"
 )
-REGRESSION = "--vocoder_training.adversarial_from 2500"
-ADVERSARIAL = "--vocoder_training.adversarial_from 1750"
+REGRESSION = "--vocoder_training.adversarial_from 4500"
+ADVERSARIAL = "--vocoder_training.adversarial_from 3150"
 TUNED, SLOWLY = (f"--vocoder_training.basis_learning_rate {rate}" for rate in ("1e-4", "1e-5"))
 SHOWN = ("PESQ-WB", "ESTOI", "MCD", "MR-STFT", "V/UV F1", "periodicity RMSE", "whistle")
 
@@ -92,19 +92,17 @@ ROWS = (
 )
 
 
-def ablate(corpus: Path, runs: Path, out: Path, adversarial: list[str]) -> None:
-    """Train every row, or with discriminators the rows named, and compare them.
+def ablate(corpus: Path, runs: Path, out: Path, rows: list[Row], adversarial: bool) -> None:
+    """Train rows, by regression or with discriminators over the last steps, and compare them.
 
     Args:
         corpus: prepared corpus, or a folder of several.
         runs: folder for the run folders.
         out: folder for the comparison.
-        adversarial: rows to train with discriminators over the last steps, in place of all by regression.
+        rows: what to train.
+        adversarial: with discriminators, and to measure pitch too.
     """
-    if unknown := sorted(set(adversarial) - {row.name for row in ROWS}):
-        sys.exit(f"rows: {', '.join(unknown)} unknown; use some of {', '.join(row.name for row in ROWS)}")
-    rows = [row for row in ROWS if row.name in adversarial] if adversarial else list(ROWS)
-    phase, suffix = (ADVERSARIAL, "-adversarial") if adversarial else (REGRESSION, "")
+    phase, suffix, quick = (ADVERSARIAL, "-adversarial", []) if adversarial else (REGRESSION, "", ["--quick"])
     wanted = [name for name in BASES if any(row.basis == name for row in rows)]
     two_at_a_time(lambda name: train_basis(name, corpus, runs), wanted)
     two_at_a_time(lambda row: train_vocoder(row, corpus, runs, runs / f"{row.name}{suffix}", phase), rows)
@@ -112,7 +110,6 @@ def ablate(corpus: Path, runs: Path, out: Path, adversarial: list[str]) -> None:
     systems = [str(runs / f"{folder.name}.safetensors") for folder in folders.values()]
     for folder, system in zip(folders.values(), systems, strict=True):  # systems are called as their files are
         shutil.copy(folder / "vocoder.safetensors", system)
-    quick = [] if adversarial else ["--quick"]
     run(*VERBS, "compare", *systems, *f"--corpus {corpus} --out {out} --split validation --force".split(), *quick)
     (out / "rows.md").write_text(table(out, folders), encoding="utf-8")
 
@@ -145,4 +142,12 @@ def table(comparison: Path, folders: dict[Row, Path]) -> str:
 
 
 if __name__ == "__main__":
-    ablate(*map(Path, sys.argv[1:4]), sys.argv[4:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path, help="prepared corpus, or a folder of several")
+    parser.add_argument("runs", type=Path, help="folder for the trainings")
+    parser.add_argument("out", type=Path, help="folder for the comparison")
+    parser.add_argument("--rows", nargs="+", choices=[row.name for row in ROWS], metavar="ROW", help="these alone")
+    parser.add_argument("--adversarial", action="store_true", help="with discriminators over the last steps")
+    given = parser.parse_args()
+    chosen = [row for row in ROWS if given.rows is None or row.name in given.rows]
+    ablate(given.corpus, given.runs, given.out, chosen, given.adversarial)

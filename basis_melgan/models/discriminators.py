@@ -1,4 +1,4 @@
-"""The judges of stage 2: of the wave at several rates, of its STFT at several resolutions, of its periods.
+"""The discriminators of stage 2: of the wave at several rates, of its STFT at several resolutions, of its periods.
 
 All take a wave (B, T) and return, for every rate, resolution or period, feature maps in order, the last of them the
 logits. A loss treats them alike.
@@ -20,7 +20,7 @@ PERIOD_LAYERS = 4  # of the period discriminator, each with stride 3
 CHANNELS_PER_GROUP = 4
 
 
-class _Judge(nn.Module):
+class _Chain(nn.Module):
     """A chain of convolutions whose outputs are all kept; the last one gives the logits."""
 
     def __init__(self, layers: list[nn.Module]) -> None:
@@ -44,7 +44,7 @@ class MultiScaleDiscriminator(nn.Module):
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
-        self.judges = nn.ModuleList([_wave_judge(config) for _ in range(config.scales)])
+        self.chains = nn.ModuleList([_wave_chain(config) for _ in range(config.scales)])
         self.halve = nn.AvgPool1d(4, stride=2, padding=1, count_include_pad=False)
 
     def forward(self, wave: Tensor) -> list[list[Tensor]]:
@@ -55,25 +55,25 @@ class MultiScaleDiscriminator(nn.Module):
         """
         hidden = wave[:, None]
         judged = []
-        for scale, judge in enumerate(self.judges):
+        for scale, chain in enumerate(self.chains):
             if scale:
                 hidden = self.halve(hidden)
-            judged.append(judge(hidden))
+            judged.append(chain(hidden))
         return judged
 
 
 class MultiResolutionDiscriminator(nn.Module):
     """Discriminators on STFT magnitudes of several resolutions (UnivNet, arXiv 2106.07889, section 2.3).
 
-    UnivNet strides over time alone. Here every layer but the last two halves the frequency axis too, else these judges
-    would cost four times the generator. At the default sizes 0.28 M parameters and 1.7 GMAC per second of audio at
+    UnivNet strides over time alone. Here every layer but the last two halves the frequency axis too, else these would
+    cost four times the generator. At the default sizes 0.28 M parameters and 1.7 GMAC per second of audio at
     24 kHz, the STFT itself not counted.
     """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.resolutions = config.resolutions
-        self.judges = nn.ModuleList([_stft_judge(config) for _ in config.resolutions])
+        self.chains = nn.ModuleList([_stft_chain(config) for _ in config.resolutions])
         for index, (_, _, length) in enumerate(config.resolutions):
             self.register_buffer(f"window{index}", torch.hann_window(length), persistent=False)
 
@@ -84,7 +84,7 @@ class MultiResolutionDiscriminator(nn.Module):
             For every resolution the feature maps (B, channels, frequency, time); the last, of one channel, holds the
             logits.
         """
-        return [judge(self.magnitude(wave, index)) for index, judge in enumerate(self.judges)]
+        return [chain(self.magnitude(wave, index)) for index, chain in enumerate(self.chains)]
 
     def magnitude(self, wave: Tensor, index: int) -> Tensor:
         """STFT magnitude (B, 1, FFT/2 + 1, T // hop + 1) of a wave (B, T) at one resolution, in float32.
@@ -110,7 +110,7 @@ class MultiPeriodDiscriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.periods = config.periods
-        self.judges = nn.ModuleList([_period_judge(config.period_channels) for _ in config.periods])
+        self.chains = nn.ModuleList([_period_chain(config.period_channels) for _ in config.periods])
 
     def forward(self, wave: Tensor) -> list[list[Tensor]]:
         """Judge a wave (B, T).
@@ -119,7 +119,7 @@ class MultiPeriodDiscriminator(nn.Module):
             For every period p the feature maps (B·p, channels, ≈ T / p / 3^layer), an item's places in the period one
             after the other; the last, of one channel, holds the logits.
         """
-        return [judge(self._combed(wave, period)) for period, judge in zip(self.periods, self.judges, strict=True)]
+        return [chain(self._combed(wave, period)) for period, chain in zip(self.periods, self.chains, strict=True)]
 
     def _combed(self, wave: Tensor, period: int) -> Tensor:
         """Every p-th sample (B·p, 1, ⌈T / p⌉), the last filled up by reflection.
@@ -130,7 +130,7 @@ class MultiPeriodDiscriminator(nn.Module):
         return padded.reshape(len(wave), -1, period).transpose(1, 2).reshape(len(wave) * period, 1, -1)
 
 
-class Judges(nn.ModuleDict):
+class Discriminators(nn.ModuleDict):
     """All discriminators that a configuration asks for, by the names that their losses carry."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
@@ -142,19 +142,19 @@ class Judges(nn.ModuleDict):
         super().__init__(found)
 
     def forward(self, wave: Tensor) -> dict[str, list[list[Tensor]]]:
-        """Feature maps of every judge on a wave (B, T)."""
-        return {name: judge(wave) for name, judge in self.items()}
+        """Feature maps of every discriminator on a wave (B, T)."""
+        return {name: discriminator(wave) for name, discriminator in self.items()}
 
 
-def _period_judge(channels: int) -> _Judge:
+def _period_chain(channels: int) -> _Chain:
     sizes = [1, *(channels * 2**layer for layer in range(PERIOD_LAYERS))]
     layers: list[nn.Module] = [
         nn.Conv1d(before, after, 5, stride=3, padding=2) for before, after in itertools.pairwise(sizes)
     ]
-    return _Judge([*layers, nn.Conv1d(sizes[-1], 1, 3, padding=1)])
+    return _Chain([*layers, nn.Conv1d(sizes[-1], 1, 3, padding=1)])
 
 
-def _wave_judge(config: DiscriminatorConfig) -> _Judge:
+def _wave_chain(config: DiscriminatorConfig) -> _Chain:
     channels = config.channels
     layers: list[nn.Module] = [nn.Conv1d(1, channels, 15, padding=7, padding_mode="reflect")]
     for _ in range(STRIDED_LAYERS):
@@ -163,13 +163,13 @@ def _wave_judge(config: DiscriminatorConfig) -> _Judge:
         layers.append(nn.Conv1d(channels, out, 41, stride=4, padding=20, groups=groups))
         channels = out
     layers += [nn.Conv1d(channels, channels, 5, padding=2), nn.Conv1d(channels, 1, 3, padding=1)]
-    return _Judge(layers)
+    return _Chain(layers)
 
 
-def _stft_judge(config: DiscriminatorConfig) -> _Judge:
+def _stft_chain(config: DiscriminatorConfig) -> _Chain:
     """Kernels and strides are (frequency, time)."""
     channels = config.stft_channels
-    return _Judge(
+    return _Chain(
         [
             nn.Conv2d(1, channels, (9, 3), stride=(config.stft_stride, 1), padding=(4, 1)),
             nn.Conv2d(channels, channels, (9, 3), stride=(2, 2), padding=(4, 1)),

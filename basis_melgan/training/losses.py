@@ -14,7 +14,7 @@ from basis_melgan.config import Resolution
 from basis_melgan.training.spectra import Spectra
 
 QUIET = 1e-3  # added to amplitudes of pairs before their logarithm
-Judged = Sequence[Sequence[Tensor]]  # feature maps of every judge of a kind
+Judged = Sequence[Sequence[Tensor]]  # feature maps of every discriminator of a kind
 
 EPSILON = 1e-8
 FIBRES = 4  # frequencies at which coverage is looked at
@@ -170,19 +170,19 @@ def pair_losses(estimate: Tensor, target: Tensor) -> dict[str, Tensor]:
 
 
 def generator_adversarial_loss(judged: Judged) -> Tensor:
-    """Least-squares loss (arXiv 1611.04076) of a generator whose judges' last maps should be 1; mean over judges."""
+    """Least-squares loss (arXiv 1611.04076) of a generator, which wants every chain's last map to be 1; their mean."""
     return torch.stack([(maps[-1].float() - 1).square().mean() for maps in judged]).mean()
 
 
 def discriminator_loss(real: Judged, made: Judged) -> Tensor:
-    """Least-squares loss of judges whose last maps should be 1 on recordings and 0 on what the generator made."""
+    """Least-squares loss of chains whose last maps should be 1 on recordings and 0 on what the generator made."""
     return torch.stack(
         [(r[-1].float() - 1).square().mean() + m[-1].float().square().mean() for r, m in zip(real, made, strict=True)]
     ).mean()
 
 
 def feature_loss(real: Judged, made: Judged) -> Tensor:
-    """Feature matching (arXiv 1910.06711, equation 4): mean distance of all maps but the last, mean over judges."""
+    """Feature matching (arXiv 1910.06711, equation 4): mean distance of all maps but the last; mean over chains."""
     return torch.stack(
         [
             F.l1_loss(ours.float(), theirs.detach().float())

@@ -61,7 +61,7 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     generator = release.new_generator(config, teacher)
     if sources.start is not None:
         generator.load_state_dict(_start(sources.start, config))
-    judges = _discriminators(sources.start, config)
+    discriminators = _discriminators(sources.start, config)
     origins = {
         "split": manifest.split_hash(corpora),
         "separator": digests.of_file(sources.separator) if sources.separator else "",
@@ -70,8 +70,8 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     }
     run = Run(out, config, SECTIONS, data_hash, origins)
     task = VocoderTask(dataset, validation, teacher, generator, run, engine)
-    if judges:
-        task.judges.load_state_dict(judges)
+    if discriminators:
+        task.discriminators.module.load_state_dict(discriminators)
     if sources.start is not None and sources.start.resolve() == task.path.resolve():
         raise ConfigurationError(f"{out}: holds the vocoder to start from, which would be replaced; use another folder")
     fit(task, engine, config.engine, run, force)

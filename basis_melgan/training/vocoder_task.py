@@ -18,7 +18,7 @@ from basis_melgan.config import VocoderTrainingConfig
 from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
 from basis_melgan.models import pictures, release
 from basis_melgan.models.convnext import FrameRateGenerator
-from basis_melgan.models.discriminators import Judges
+from basis_melgan.models.discriminators import Discriminators
 from basis_melgan.models.melgan import Spoken
 from basis_melgan.models.tasnet import SPEECH, Separated, Separator
 from basis_melgan.training import losses, schedule
@@ -50,12 +50,12 @@ class VocoderTask:
         decay = get_ema_multi_avg_fn(training.ema)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(generator, multi_avg_fn=decay)
         engine.to_device(self.average)
-        self.judges = Judges(config.discriminators)
         if config.engine.compile and self.teacher is not None and training.aims_at_separator:
             fuse(self.teacher)
         self.generator, *self.optimisers = engine.setup(generator, *_optimisers(generator, training))
-        judges_optimiser = torch.optim.Adam(self.judges.parameters(), betas=(0.8, 0.99))
-        self.judging, self.judges_optimiser = engine.setup(self.judges, judges_optimiser)
+        discriminators = Discriminators(config.discriminators)
+        theirs = torch.optim.Adam(discriminators.parameters(), betas=(0.8, 0.99))
+        self.discriminators, self.discriminators_optimiser = engine.setup(discriminators, theirs)
 
     @property
     def path(self) -> Path:
@@ -72,13 +72,13 @@ class VocoderTask:
         return {
             "generator": self.generator,
             "average": self.average,
-            "judges": self.judging,
-            "judges_optimiser": self.judges_optimiser,
+            "discriminators": self.discriminators,
+            "discriminators_optimiser": self.discriminators_optimiser,
             **dict(zip(("optimiser", "muon"), self.optimisers, strict=False)),  # the second where there are matrices
         }
 
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
-        """One step of the generator, and of the judges once the adversarial phase has begun."""
+        """One step of the generator, and of the discriminators once the adversarial phase has begun."""
         training = self.training
         adversarial = step >= training.adversarial_from
         factor = schedule.trapezoid(step, self.steps, training.warmup, training.cooldown)
@@ -92,7 +92,7 @@ class VocoderTask:
             found |= losses.pair_losses(spoken.weights, self._pair_targets(target))
         if adversarial:
             seen = math.ceil(training.judged * len(target))
-            real = self.judging(target[:seen])
+            real = self.discriminators(target[:seen])
             found |= self._adversarial_losses(spoken.wave[:seen], real)
         elif training.loss_weights["weights/l1"] > 0:
             found["weights/l1"] = F.l1_loss(spoken.weights, self._weight_targets(batch))
@@ -101,25 +101,25 @@ class VocoderTask:
         norm = self._descend(loss, self.generator, self.optimisers, factor * training.learning_rate, step, batch["id"])
         self.average.update_parameters(self.generator.module)
         if adversarial:
-            made = self.judging(spoken.wave[:seen].detach())
+            made = self.discriminators(spoken.wave[:seen].detach())
             judged = torch.stack([losses.discriminator_loss(real[kind], made[kind]) for kind in real]).mean()
             require_finite({"loss/discriminators": judged}, step, batch["id"])
             rate = factor * training.discriminator_learning_rate
-            self._descend(judged, self.judging, [self.judges_optimiser], rate, step, batch["id"])
+            self._descend(judged, self.discriminators, [self.discriminators_optimiser], rate, step, batch["id"])
             found["loss/discriminators"] = judged
         found["loss/total"] = loss
         rates = {"rate/learning": factor * training.learning_rate, "rate/gradient_norm": norm}
         return {name: float(value.detach()) for name, value in found.items()} | rates
 
     def _adversarial_losses(self, wave: Tensor, real: Mapping[str, losses.Judged]) -> dict[str, Tensor]:
-        """How far the judges, held still, are from taking the wave (B, T) for the recording, given what they see there.
+        """How far the discriminators, held still, are from taking the wave (B, T) for the recording.
 
-        What they see of the recording keeps its graph: their own step goes back through it.
+        `real`, what they see of it, keeps its graph: their own step goes back through it.
         """
-        self.judges.requires_grad_(False)
+        self.discriminators.requires_grad_(False)
         with self.engine.autocast():
-            made = self.judges(wave)
-        self.judges.requires_grad_(True)
+            made = self.discriminators.module(wave)
+        self.discriminators.requires_grad_(True)
         found = {f"adversarial/{kind}": losses.generator_adversarial_loss(maps) for kind, maps in made.items()}
         if self.training.loss_weights["features/l1"] > 0:
             matched = [losses.feature_loss(real[kind], maps) for kind, maps in made.items()]
@@ -201,7 +201,7 @@ class VocoderTask:
         release.save(self.path, "vocoder", self.average.module.state_dict(), self.run.config, origin)
         if step > self.training.adversarial_from:
             beside = release.discriminators_of(self.path)
-            release.save(beside, "discriminators", self.judges.state_dict(), self.run.config, origin)
+            release.save(beside, "discriminators", self.discriminators.module.state_dict(), self.run.config, origin)
 
 
 def _optimisers(generator: release.AnyGenerator, training: VocoderTrainingConfig) -> list[Optimizer]:

@@ -9,7 +9,7 @@ import torch
 from basis_melgan.audio import files
 from basis_melgan.config import DiscriminatorConfig
 from basis_melgan.models.discriminators import (
-    Judges,
+    Discriminators,
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
     MultiScaleDiscriminator,
@@ -31,7 +31,7 @@ def clip(samples: int) -> torch.Tensor:
 def test_all_keep_one_contract(kind: type[Kind], samples: int) -> None:
     judged = kind(SMALL)(torch.randn(3, samples))
     assert len(judged) == 3
-    # A period's judge takes every place in the period as an item of its own.
+    # A period's chain takes every place in the period as an item of its own.
     items = [3 * period for period in SMALL.periods] if kind is MultiPeriodDiscriminator else [3, 3, 3]
     for features, count in zip(judged, items, strict=True):
         assert all(len(feature) == count for feature in features)
@@ -40,7 +40,7 @@ def test_all_keep_one_contract(kind: type[Kind], samples: int) -> None:
         assert features[-1].numel() > 0
 
 
-def test_wave_judges_halve_the_rate_and_stride_by_256() -> None:
+def test_wave_discriminators_halve_the_rate_and_stride_by_256() -> None:
     torch.manual_seed(0)
     judged = MultiScaleDiscriminator(DiscriminatorConfig())(torch.randn(1, 8192))
     assert [[f.shape[1] for f in features] for features in judged] == [[16, 64, 256, 512, 512, 512, 1]] * 3
@@ -53,41 +53,41 @@ def test_the_halved_wave_is_an_average_without_padding_in_it() -> None:
     assert halved.flatten().tolist() == [1.0, 2.5, 4.5, 6.0]
 
 
-def test_period_judges_see_every_pth_sample() -> None:
+def test_period_discriminators_see_every_pth_sample() -> None:
     """A change of one sample shows in one row of the first map, that of its place in the period."""
     torch.manual_seed(0)
-    judge, wave = MultiPeriodDiscriminator(SMALL), torch.randn(2, 3000)
+    discriminator, wave = MultiPeriodDiscriminator(SMALL), torch.randn(2, 3000)
     changed = wave.clone()
     changed[1, 1501] += 1.0
-    for period, before, after in zip(SMALL.periods, judge(wave), judge(changed), strict=True):
+    for period, before, after in zip(SMALL.periods, discriminator(wave), discriminator(changed), strict=True):
         rows = (before[0] != after[0]).any(dim=2).any(dim=1).nonzero().flatten().tolist()
         assert rows == [period + 1501 % period]
 
 
-def test_judges_are_those_that_the_configuration_asks_for() -> None:
+def test_discriminators_are_those_that_the_configuration_asks_for() -> None:
     wave = torch.randn(1, 4096)
-    assert list(Judges(DiscriminatorConfig())(wave)) == ["stft", "wave"]
-    assert list(Judges(replace(SMALL, scales=0))(wave)) == ["stft", "period"]
+    assert list(Discriminators(DiscriminatorConfig())(wave)) == ["stft", "wave"]
+    assert list(Discriminators(replace(SMALL, scales=0))(wave)) == ["stft", "period"]
 
 
 def test_magnitudes_equal_an_independent_stft() -> None:
     wave = clip(6000)
-    judge = MultiResolutionDiscriminator(DiscriminatorConfig())
+    discriminator = MultiResolutionDiscriminator(DiscriminatorConfig())
     for index, (size, hop, length) in enumerate(DiscriminatorConfig().resolutions):
         window = np.zeros(size)
         window[(size - length) // 2 : (size + length) // 2] = scipy.signal.get_window("hann", length)
         padded = np.pad(wave[0].double().numpy(), size // 2, mode="reflect")
         frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
         expected = np.abs(np.fft.rfft(frames * window)).T / np.sqrt(np.sum(window**2))
-        np.testing.assert_allclose(judge.magnitude(wave, index)[0, 0].numpy(), expected, atol=1e-5)
+        np.testing.assert_allclose(discriminator.magnitude(wave, index)[0, 0].numpy(), expected, atol=1e-5)
 
 
 def test_white_noise_has_its_own_deviation_at_every_resolution() -> None:
     torch.manual_seed(0)
     wave = 0.3 * torch.randn(1, 48_000)
-    judge = MultiResolutionDiscriminator(DiscriminatorConfig())
+    discriminator = MultiResolutionDiscriminator(DiscriminatorConfig())
     for index in range(3):
-        assert judge.magnitude(wave, index).square().mean().sqrt().item() == pytest.approx(0.3, rel=0.02)
+        assert discriminator.magnitude(wave, index).square().mean().sqrt().item() == pytest.approx(0.3, rel=0.02)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,10 +95,10 @@ def test_gradients_reach_every_weight_and_the_wave_even_in_silence(
     kind: type[Kind],
 ) -> None:
     torch.manual_seed(0)
-    judge = kind(SMALL)
+    discriminator = kind(SMALL)
     wave = torch.cat([clip(4096), torch.zeros(1, 4096)]).requires_grad_(True)
-    torch.stack([features[-1].square().mean() for features in judge(wave)]).sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in judge.parameters())
+    torch.stack([features[-1].square().mean() for features in discriminator(wave)]).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in discriminator.parameters())
     assert wave.grad is not None
     assert bool(wave.grad.isfinite().all())
     assert wave.grad[0].abs().sum() > 0
@@ -109,23 +109,23 @@ def test_speech_and_noise_can_be_told_apart(
     kind: type[Kind],
 ) -> None:
     torch.manual_seed(0)
-    judge, speech = kind(SMALL), clip(8192)
+    discriminator, speech = kind(SMALL), clip(8192)
     noise = speech.std() * torch.randn(1, 8192)
-    optimiser = torch.optim.Adam(judge.parameters(), lr=5e-3)
+    optimiser = torch.optim.Adam(discriminator.parameters(), lr=5e-3)
     for _ in range(80 if kind is MultiPeriodDiscriminator else 30):
-        pairs = zip(judge(speech), judge(noise), strict=True)
+        pairs = zip(discriminator(speech), discriminator(noise), strict=True)
         loss = torch.stack([(real[-1] - 1).square().mean() + fake[-1].square().mean() for real, fake in pairs]).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    assert loss.item() < 0.5 * 3 * 0.5  # a judge that cannot tell answers 1/2 and loses 1/2 at each of three
+    assert loss.item() < 0.5 * 3 * 0.5  # one that cannot tell answers 1/2 and loses 1/2 at each of three
 
 
 def test_bf16_leaves_the_stft_in_float32() -> None:
-    judge, wave = MultiResolutionDiscriminator(SMALL), clip(4096)
+    discriminator, wave = MultiResolutionDiscriminator(SMALL), clip(4096)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        magnitude = judge.magnitude(wave, 0)
-        logits = judge(wave)[0][-1]
+        magnitude = discriminator.magnitude(wave, 0)
+        logits = discriminator(wave)[0][-1]
     assert magnitude.dtype == torch.float32
     assert logits.dtype == torch.bfloat16
-    torch.testing.assert_close(magnitude, judge.magnitude(wave, 0), atol=0.0, rtol=0.0)
+    torch.testing.assert_close(magnitude, discriminator.magnitude(wave, 0), atol=0.0, rtol=0.0)

@@ -106,12 +106,12 @@ def test_two_processes_train_the_vocoder_as_one(
     command = [str(script), "train-vocoder", str(corpus), str(tmp_path / "two"), "--separator", str(separator)]
     run(command, settings, tmp_path)
     vocoder.train(corpus, tmp_path / "one", Sources(separator), settings)
-    for part, tolerance in (("generator", 3e-2), ("average", 3e-2), ("judges", 1e-3)):
+    for part, tolerance in (("generator", 3e-2), ("average", 3e-2), ("discriminators", 1e-3)):
         one, two, start = (state(tmp_path / name, part) for name in ("one", "two", "start"))
         assert distance(one, start) > 1e-5
         assert distance(one, two) < tolerance * distance(one, start), part
     # Adam lets rounding of the first step grow in the second.
-    for part, tolerance in (("optimiser", 5e-3), ("judges_optimiser", 1e-3)):
+    for part, tolerance in (("optimiser", 5e-3), ("discriminators_optimiser", 1e-3)):
         one, two = (state(tmp_path / name, part) for name in ("one", "two"))
         assert distance(one, two) < tolerance * size(one), part
 

@@ -200,11 +200,11 @@ def test_gradients_of_a_silent_estimates_mel_are_finite() -> None:
     assert bool(estimate.grad.isfinite().all())
 
 
-# Judges
+# Discriminators
 
 
 def judged(*logits: float) -> list[list[torch.Tensor]]:
-    """Feature maps of judges, of which the last are constant, and of different sizes."""
+    """Feature maps of discriminators, of which the last are constant, and of different sizes."""
     return [[torch.full((2, 3), 99.0), torch.full((2, 1, 4 + i), value)] for i, value in enumerate(logits)]
 
 
@@ -213,14 +213,14 @@ def test_least_squares_of_the_generator() -> None:
     assert losses.generator_adversarial_loss(judged(0.0, 3.0, 1.5)).item() == pytest.approx((1 + 4 + 0.25) / 3)
 
 
-def test_least_squares_of_the_judges() -> None:
+def test_least_squares_of_the_discriminators() -> None:
     assert losses.discriminator_loss(judged(1.0, 1.0), judged(0.0, 0.0)).item() == 0.0
     assert losses.discriminator_loss(judged(0.5, 0.5), judged(0.5, 0.5)).item() == pytest.approx(0.5)
     found = losses.discriminator_loss(judged(0.0, 2.0), judged(3.0, -1.0)).item()
     assert found == pytest.approx((1 + 9 + 1 + 1) / 2)
 
 
-def test_judges_of_different_numbers_are_refused() -> None:
+def test_discriminators_of_different_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         losses.discriminator_loss(judged(1.0, 1.0), judged(1.0))
 
@@ -232,7 +232,7 @@ def test_features_are_matched_map_by_map_but_for_the_logits() -> None:
     assert losses.feature_loss(real, made).item() == pytest.approx(0.25)
 
 
-def test_feature_matching_moves_what_was_made_and_not_the_judge() -> None:
+def test_feature_matching_moves_what_was_made_and_not_the_discriminator() -> None:
     real, made = judged(1.0), judged(0.0)
     real[0][0].requires_grad_(True)
     made[0][0] = (made[0][0] + 1.0).requires_grad_(True)

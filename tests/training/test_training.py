@@ -67,7 +67,7 @@ def test_a_resumed_training_ends_bit_for_bit_where_a_straight_one_does(
     sections = {path.split("/")[1] for path in moved}
     expected = {"model", "optimiser"}
     if stage == "vocoder":  # step 4 began the adversarial phase, which the first three steps had not seen
-        expected = {"generator", "average", "judges", "optimiser", "judges_optimiser"}
+        expected = {"generator", "average", "discriminators", "optimiser", "discriminators_optimiser"}
     assert sections == expected | {"step"}
     name = f"{stage}.safetensors"
     assert (straight / name).read_bytes()[-10_000:] == (resumed / name).read_bytes()[-10_000:]

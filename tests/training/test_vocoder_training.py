@@ -1,4 +1,4 @@
-"""Stage 2: its judges, its average, its basis, its targets, and what it needs."""
+"""Stage 2: its discriminators, its average, its basis, its targets, and what it needs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,25 +22,25 @@ from basis_melgan.training.vocoder import Sources
 from basis_melgan.training.vocoder_task import VocoderTask
 
 
-def test_judges_wait_for_their_phase_and_then_learn(
+def test_discriminators_wait_for_their_phase_and_then_learn(
     tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
     task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", adversarial_from=2))
     batch = default_collate([task.dataset[index] for index in range(2)])
-    before = parameters(task.judges)
+    before = parameters(task.discriminators)
     for step in (0, 1):
         logs = task.step(batch, step)
         assert {"weights/l1", "stft/convergence"} <= logs.keys()
         assert "adversarial/wave" not in logs
-    assert all(torch.equal(value, before[name]) for name, value in parameters(task.judges).items())
+    assert all(torch.equal(value, before[name]) for name, value in parameters(task.discriminators).items())
     logs = task.step(batch, 2)
     assert "weights/l1" not in logs
-    assert not any(torch.equal(value, before[name]) for name, value in parameters(task.judges).items())
-    assert all(parameter.requires_grad for parameter in task.judges.parameters())
+    assert not any(torch.equal(value, before[name]) for name, value in parameters(task.discriminators).items())
+    assert all(parameter.requires_grad for parameter in task.discriminators.parameters())
 
 
 @pytest.mark.parametrize(("judged", "seen"), [(1.0, 2), (0.5, 1), (0.01, 1)])
-def test_the_generators_adversarial_loss_is_the_judges_verdict_on_what_they_see(
+def test_the_generators_adversarial_loss_is_the_discriminators_verdict_on_what_they_see(
     tmp_path: Path, config: Config, corpus: Path, separator: Path, judged: float, seen: int
 ) -> None:
     config = with_settings(config, "vocoder_training", adversarial_from=0, judged=judged)
@@ -48,7 +48,7 @@ def test_the_generators_adversarial_loss_is_the_judges_verdict_on_what_they_see(
     batch = default_collate([task.dataset[index] for index in range(2)])
     with torch.no_grad():
         spoken = task.generator.module(batch["mel"]).wave
-        real, made = task.judges(batch["wave"][:seen]), task.judges(spoken[:seen])
+        real, made = task.discriminators(batch["wave"][:seen]), task.discriminators(spoken[:seen])
         told = [losses.discriminator_loss(real[kind], made[kind]) for kind in ("wave", "stft")]
         expected = {
             "adversarial/wave": losses.generator_adversarial_loss(made["wave"]),
