@@ -29,7 +29,7 @@ VOCODER = (
 REGRESSION = "--vocoder_training.adversarial_from 4500"
 ADVERSARIAL = "--vocoder_training.adversarial_from 3150"
 TUNED, SLOWLY = (f"--vocoder_training.basis_learning_rate {rate}" for rate in ("1e-4", "1e-5"))
-SHOWN = ("PESQ-WB", "ESTOI", "MCD", "MR-STFT", "V/UV F1", "periodicity RMSE", "whistle")
+SHOWN = ("PESQ-WB", "ESTOI", "MCD", "MR-STFT", "V/UV F1", "periodicity RMSE", "DistillMOS", "whistle")
 
 # How stage 1 learns a basis.
 BASES = {
@@ -60,7 +60,8 @@ def _sizes(pairs: int, length: int) -> str:
     return f"--generator.pairs {pairs} --frames.basis_length {length}"
 
 
-GABOR, LEARNED = "256 Gabor pairs of 512", "the pairs that stage 1 learned"
+GABOR, LEARNED = "256 Gabor pairs of 512", "256 pairs of 512 that stage 1 learned"
+FREE = "256 signals that stage 1 learned freely, and their Hilbert transforms"
 HALF, FEW = "--generator.pairs 128", _sizes(192, 1024)
 TARGETS = "--vocoder_training.loss_weights.pairs/phase 1 --vocoder_training.loss_weights.pairs/log_amplitude 0.5"
 ROWS = (
@@ -68,25 +69,25 @@ ROWS = (
     Row("gabor-tuned", f"{GABOR}, fine-tuned with the vocoder", TUNED),
     Row("gabor-tuned-slowly", f"{GABOR}, fine-tuned at a tenth of that rate", SLOWLY),
     Row("stft", "inverse STFT of 512, 257 bins", "--generator.spacing fourier --generator.pairs 257"),
-    Row("learned", f"{LEARNED} from those", basis="pairs"),
-    Row("learned-tuned", f"{LEARNED} from those, fine-tuned with the vocoder", TUNED, "pairs"),
-    Row("learned-tuned-slowly", f"{LEARNED} from those, fine-tuned at a tenth of that rate", SLOWLY, "pairs"),
+    Row("learned", LEARNED, basis="pairs"),
+    Row("learned-tuned", f"{LEARNED}, fine-tuned with the vocoder", TUNED, "pairs"),
+    Row("learned-tuned-slowly", f"{LEARNED}, fine-tuned at a tenth of that rate", SLOWLY, "pairs"),
     Row("mixed", f"{GABOR}, half linear, half mel", "--generator.spacing mixed"),
-    Row("learned-mixed", f"{LEARNED} from those", basis="mixed"),
-    Row("learned-longer", f"{LEARNED} from the linear ones, up to 1024 long", _sizes(256, 1024), "longer"),
-    Row("taps", "every tap of the pairs, learned by stage 1", basis="taps"),
-    Row("free", "256 signals that stage 1 learned freely, and their Hilbert transforms", basis="free"),
-    Row("narrow", "the same, held narrow and near a tight frame by a penalty", basis="narrow"),
+    Row("learned-mixed", f"{LEARNED} from half linear, half mel ones", basis="mixed"),
+    Row("learned-longer", "256 pairs of up to 1024 that stage 1 learned from linear ones", _sizes(256, 1024), "longer"),
+    Row("taps", f"{GABOR}, every tap learned by stage 1", basis="taps"),
+    Row("free", FREE, basis="free"),
+    Row("narrow", f"{FREE}, held narrow and near a tight frame by a penalty", basis="narrow"),
     Row("random", "256 random signals and their Hilbert transforms", basis="random"),
     Row("signed", f"{GABOR}, weights signed, times a gain", "--generator.head signed"),
     Row("no-prior", f"{GABOR}, no prior", "--generator.prior false"),
     Row("targets", f"{GABOR}, and weight targets", TARGETS),
     Row("short", "128 Gabor pairs of 256 at twice the rate", _sizes(128, 256) + " --frames.stride 128"),
     Row("half", "128 Gabor pairs of 512, no more weights than samples", HALF),
-    Row("half-learned", f"{LEARNED} from those", HALF, "half"),
-    Row("half-taps", "every tap of those, learned by stage 1", HALF, "half-taps"),
+    Row("half-learned", "128 pairs of 512 that stage 1 learned", HALF, "half"),
+    Row("half-taps", "128 Gabor pairs of 512, every tap learned by stage 1", HALF, "half-taps"),
     Row("few", "192 Gabor pairs of up to 1024, half linear, half mel", f"{FEW} --generator.spacing mixed"),
-    Row("few-learned", f"{LEARNED} from those", FEW, "few"),
+    Row("few-learned", "192 pairs of up to 1024 that stage 1 learned", FEW, "few"),
     Row("long", "512 Gabor pairs of 1024", _sizes(512, 1024)),
     Row("long-stft", "inverse STFT of 1024, 513 bins", _sizes(513, 1024) + " --generator.spacing fourier"),
 )
