@@ -12,6 +12,9 @@ from basis_melgan.inference.onnx import described, open_session, unsealed
 # OpenVINO counts in 32 bits. So far from either end of a mel, how far is all the same.
 FAR, FARTHEST = 1 << 20, 1 << 26  # mel frames
 
+# Where a processor computes in bfloat16, OpenVINO would: phases and a prior over 60 dB need float32.
+SETTINGS = {"NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+
 
 class OpenVinoEngine:
     """Runs a vocoder's file in OpenVINO."""
@@ -29,7 +32,7 @@ class OpenVinoEngine:
         core = openvino.Core()
         try:
             model = core.read_model(model=unsealed(path))
-            compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1})
+            compiled = core.compile_model(model, "CPU", SETTINGS | {"INFERENCE_NUM_THREADS": threads})
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise ModelFileError(f"{path}: OpenVINO cannot run it ({reason}); use --engine onnx") from error
