@@ -27,7 +27,7 @@ VOCODER = (
     "--vocoder_training.warmup 100 --vocoder_training.ema 0.995 --vocoder_training.learning_rate 1.5e-3"
 )
 REGRESSION = "--vocoder_training.adversarial_from 4500"
-ADVERSARIAL = "--vocoder_training.adversarial_from 3150"
+ADVERSARIAL = "--vocoder_training.adversarial_from 3150 --vocoder_training.judged 0.25"
 TUNED, SLOWLY = (f"--vocoder_training.basis_learning_rate {rate}" for rate in ("1e-4", "1e-5"))
 SHOWN = ("PESQ-WB", "ESTOI", "MCD", "MR-STFT", "V/UV F1", "periodicity RMSE", "DistillMOS", "whistle")
 
