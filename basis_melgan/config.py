@@ -42,10 +42,18 @@ def _require_counts(section: str, settings: Any, *names: str) -> None:
         require(getattr(settings, name) >= 1, f"{section}.{name}: {getattr(settings, name)}; use 1 or more")
 
 
+def _require_not_negative(section: str, settings: Any, *names: str) -> None:
+    for name in names:
+        require(getattr(settings, name) >= 0, f"{section}.{name}: {getattr(settings, name)}; use 0 or more")
+
+
+def _require_clip(section: str, settings: Any) -> None:
+    require(settings.clip > 0, f"{section}.clip: {settings.clip}; use a gradient norm above 0")
+
+
 def _require_rates(section: str, settings: Any) -> None:
     """What every training of a vocoder asks of its schedule and its averages."""
-    for name in ("warmup", "learning_rate", "discriminator_learning_rate"):
-        require(getattr(settings, name) >= 0, f"{section}.{name}: {getattr(settings, name)}; use 0 or more")
+    _require_not_negative(section, settings, "warmup", "learning_rate", "discriminator_learning_rate")
     require(0 <= settings.ema < 1, f"{section}.ema: {settings.ema}; use 0 or more, below 1")
     judged = settings.judged
     require(0 < judged <= 1, f"{section}.judged: {judged} is no share; use above 0, at most 1")
@@ -137,6 +145,8 @@ class SeparatorTrainingConfig:
 
     def __post_init__(self) -> None:
         _require_counts("separator_training", self, "batch", "crop", "validate_every", "save_every")
+        _require_not_negative("separator_training", self, "warmup", "scale", "cooldown", "spread")
+        _require_clip("separator_training", self)
 
 
 @dataclass(frozen=True)
@@ -154,9 +164,13 @@ class GeneratorConfig:
     activation: Literal["gelu", "relu"] = "gelu"  # of convnext, inside a block; relu costs nothing in 8 bits
     pairs: int = 256  # of convnext, quadrature pairs of basis signals
     spacing: Spacing = "mixed"  # of the pairs' frequencies; mixed is half linear, half mel; fourier an inverse STFT
-    head: Literal["polar", "signed"] = "polar"  # of convnext, how it says the weights of a pair
+    head: Literal["polar", "signed", "linear"] = "polar"  # of convnext, how it says the weights of a pair
     lookahead: int | None = None  # of convnext, mel frames; 0 is causal, null as many as back
-    prior: bool = True  # of convnext: its gains start from the mel's own spectrum
+    prior: bool = True  # of convnext: its gains start from the mel's own spectrum; a linear head has none
+
+    def __post_init__(self) -> None:
+        odd = self.kernel >= 1 and self.kernel % 2 == 1
+        require(odd, f"generator.kernel: {self.kernel}; use an odd size from 1 upward")
 
 
 @dataclass(frozen=True)
@@ -240,6 +254,8 @@ class VocoderTrainingConfig:
     def __post_init__(self) -> None:
         _require_counts("vocoder_training", self, "batch", "crop", "validate_every", "save_every")
         _require_rates("vocoder_training", self)
+        _require_not_negative("vocoder_training", self, "basis_learning_rate", "cooldown")
+        _require_clip("vocoder_training", self)
         require(
             self.basis_learning_rate == 0 or self.learning_rate > 0,
             f"vocoder_training.basis_learning_rate: {self.basis_learning_rate} beside a learning_rate of 0, of which "
@@ -334,6 +350,13 @@ class Config:
             not training.adversarial or crop >= needed,
             f"vocoder_training.crop: {training.crop} mel frames are {crop} samples; the discriminators need {needed}",
         )
+        for name, setting in (("adversarial/wave", "scales"), ("adversarial/period", "periods")):
+            weight = training.loss_weights[name]
+            require(
+                weight == 0 or not training.adversarial or bool(getattr(self.discriminators, setting)),
+                f"vocoder_training.loss_weights.{name}: {weight}, but no discriminator says it; set it to 0, or "
+                f"discriminators.{setting}",
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionary, as it stands in an artefact's metadata."""

@@ -80,6 +80,7 @@ ROWS = (
     Row("narrow", f"{FREE}, held narrow and near a tight frame by a penalty", basis="narrow"),
     Row("random", "256 random signals and their Hilbert transforms", basis="random"),
     Row("signed", f"{GABOR}, weights signed, times a gain", "--generator.head signed"),
+    Row("linear", f"{GABOR}, weights signed, no gain", "--generator.head linear --generator.prior false"),
     Row("no-prior", f"{GABOR}, no prior", "--generator.prior false"),
     Row("targets", f"{GABOR}, and weight targets", TARGETS),
     Row("short", "128 Gabor pairs of 256 at twice the rate", _sizes(128, 256) + " --frames.stride 128"),

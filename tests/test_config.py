@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from basis_melgan.config import Config, CorpusConfig, MixtureConfig, VocoderTrainingConfig
+from basis_melgan.config import Config, CorpusConfig, DiscriminatorConfig, MixtureConfig, VocoderTrainingConfig
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.frames import Frames
 from basis_melgan.parsing import load
@@ -56,6 +56,12 @@ def test_keys() -> None:
         ("vocoder_training", "judged", 1.5, "1.5 is no share"),
         ("vocoder_training", "ema", 1.0, "1.0; use 0 or more, below 1"),
         ("vocoder_training", "warmup", -3, "-3; use 0 or more"),
+        ("vocoder_training", "cooldown", -5, "-5; use 0 or more"),
+        ("vocoder_training", "clip", 0.0, "0.0; use a gradient norm above 0"),
+        ("separator_training", "cooldown", -5, "-5; use 0 or more"),
+        ("separator_training", "clip", -1.0, "-1.0; use a gradient norm above 0"),
+        ("generator", "kernel", 4, "4; use an odd size"),
+        ("generator", "kernel", -1, "-1; use an odd size"),
         ("vocoder_training", "crop", 4, "4 mel frames are 960 samples; the discriminators need 1025"),
         ("fine_tuning", "judged", 2.0, "2.0 is no share"),
         ("engine", "workers", -1, "-1; use 0 or more"),
@@ -65,6 +71,15 @@ def test_what_would_fail_in_training_is_refused_at_once(section: str, name: str,
     config = Config()
     with pytest.raises(ConfigurationError, match=rf"^{section}\.{name}: {message}"):
         replace(config, **{section: replace(getattr(config, section), **{name: value})})
+
+
+@pytest.mark.parametrize(("name", "setting", "none"), [("wave", "scales", 0), ("period", "periods", ())])
+def test_a_loss_has_a_discriminator_that_says_it(name: str, setting: str, none: Any) -> None:
+    training = VocoderTrainingConfig(loss_weights={f"adversarial/{name}": 1.0})
+    with pytest.raises(ConfigurationError, match=rf"^vocoder_training\.loss_weights\.adversarial/{name}: 1\.0, but no"):
+        Config(vocoder_training=training, discriminators=DiscriminatorConfig(**{setting: none}))
+    regression = replace(training, adversarial_from=training.steps)
+    Config(vocoder_training=regression, discriminators=DiscriminatorConfig(**{setting: none}))
 
 
 def test_a_basis_learns_at_a_share_of_a_rate() -> None:

@@ -13,8 +13,9 @@ from basis_melgan.audio.mel import Array, convention, mel_spectrogram
 from basis_melgan.config import Convention
 from basis_melgan.corpus.augmentation import UNCHANGED, Change
 from basis_melgan.corpus.manifest import Clip
-from basis_melgan.errors import CorpusError
+from basis_melgan.errors import CorpusError, MelError
 from basis_melgan.frames import Frames
+from basis_melgan.inference import mels
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,23 @@ class Mels:
         return wave.copy(), mel[:, lead : lead + count].copy()
 
     def require(self, clips: Sequence[tuple[Path, Clip]]) -> None:
-        """Raise CorpusError unless every clip has a mel of its length."""
+        """Raise CorpusError unless every clip has a mel of its length, in the scale of the convention."""
         if self.predicted is None:
             return
         for path, clip in clips:
             bands, frames = convention(self.name).bands, self.frames.mel_frames(clip.samples)
-            found = self._read(path).shape
+            mel = self._read(path)
+            found = mel.shape
             if len(found) != 2 or found[0] != bands or abs(found[1] - frames) > 1:
                 raise CorpusError(
                     f"{self._file(path)}: a mel of shape {found}; {clip.id} needs ({bands}, {frames}), give or take "
                     f"a frame, in the convention {self.name} at a hop of {self.frames.hop}"
                 )
+            try:
+                mels.require(mel, self.name)
+                mels.require_scale(mel, self.name)
+            except MelError as error:
+                raise CorpusError(f"{self._file(path)}: {error}") from error
 
     def digest(self, clips: Sequence[tuple[Path, Clip]]) -> str:
         """SHA-256 over the predicted mels of clips; empty where mels are computed."""

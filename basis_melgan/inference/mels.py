@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from basis_melgan.audio.mel import MelConvention, convention
 from basis_melgan.errors import MelError
-from basis_melgan.inference.engine import Info
 
 AnyMel = npt.NDArray[np.floating[Any]]
 
@@ -35,66 +34,66 @@ def value_range(kind: MelConvention) -> Range:
     return Range(0.0, 1.0) if kind.decibels else Range(float(np.log(kind.minimum)), LOUDEST)
 
 
-def require(mel: AnyMel, info: Info) -> None:
+def require(mel: AnyMel, name: str) -> None:
     """Refuse a mel (M, n) or (B, M, n), n from 0 upward, that a vocoder cannot speak.
 
     Raises:
         MelError: it has another shape, holds no floats, or values that are not finite or far from its convention's.
     """
-    require_shape(mel, info)
+    require_shape(mel, name)
     if not mel.size:
         return
     lowest, highest = float(mel.min()), float(mel.max())
     if not np.isfinite(lowest + highest):
         bad = ~np.isfinite(mel).all(axis=tuple(range(mel.ndim - 1)))
         raise MelError(f"mel: frame {bad.argmax()} holds NaN or infinite values; expected numbers, so make it again")
-    low, high = value_range(convention(info.mel))
+    low, high = value_range(convention(name))
     margin = (high - low) / 2  # a model's mels may leave the range of recordings' a little
     if lowest < low - margin or highest > high + margin:
-        raise MelError(_refusal(lowest, highest, info, _far(lowest, info)))
+        raise MelError(_refusal(lowest, highest, name, _far(lowest, name)))
 
 
-def require_scale(mel: AnyMel, info: Info) -> None:
+def require_scale(mel: AnyMel, name: str) -> None:
     """Refuse a whole mel (M, F) or (B, M, F) from elsewhere whose statistics are those of another scale.
 
     Raises:
         MelError: says what it seems to be, and what makes it one of the vocoder's convention.
     """
-    if convention(info.mel).decibels or mel.shape[-1] < ENOUGH:
+    if convention(name).decibels or mel.shape[-1] < ENOUGH:
         return
     lowest, highest = float(mel.min()), float(mel.max())
     if cause := _logarithms(mel, lowest, highest):
-        raise MelError(_refusal(lowest, highest, info, cause))
+        raise MelError(_refusal(lowest, highest, name, cause))
 
 
-def require_shape(mel: AnyMel, info: Info) -> None:
+def require_shape(mel: AnyMel, name: str) -> None:
     """Refuse what is no mel (M, n) or (B, M, n) of floats with the vocoder's bands.
 
     Raises:
         MelError: it has another shape or type.
     """
-    shape, bands = f"mel of shape {mel.shape}", info.bands
+    shape, bands = f"mel of shape {mel.shape}", convention(name).bands
     if mel.ndim == 2 and mel.shape[0] != bands == mel.shape[1]:
         raise MelError(f"{shape}: looks like (frames, bands); expected ({bands}, F), so transpose it")
     if mel.ndim not in (2, 3) or mel.shape[-2] != bands or 0 in mel.shape[:-1]:
         raise MelError(
-            f"{shape}: expected ({bands}, F) or (B, {bands}, F), the bands of the vocoder's convention {info.mel}"
+            f"{shape}: expected ({bands}, F) or (B, {bands}, F), the bands of the vocoder's convention {name}"
         )
     if not np.issubdtype(mel.dtype, np.floating):
-        raise MelError(f"mel: holds {mel.dtype}; expected floats in the vocoder's convention {info.mel}")
+        raise MelError(f"mel: holds {mel.dtype}; expected floats in the vocoder's convention {name}")
 
 
-def _refusal(lowest: float, highest: float, info: Info, cause: str) -> str:
-    low, high = value_range(convention(info.mel))
+def _refusal(lowest: float, highest: float, name: str, cause: str) -> str:
+    low, high = value_range(convention(name))
     return (
-        f"mel: values from {lowest:.4g} to {highest:.4g}; the vocoder's convention {info.mel} has {low:.4g} to "
+        f"mel: values from {lowest:.4g} to {highest:.4g}; the vocoder's convention {name} has {low:.4g} to "
         f"{high:.4g}{cause}"
     )
 
 
-def _far(lowest: float, info: Info) -> str:
+def _far(lowest: float, name: str) -> str:
     """What a mel seems to be whose values are far from the convention's."""
-    kind = convention(info.mel)
+    kind = convention(name)
     if kind.decibels and lowest < -0.5:
         return "; this one looks like logarithms, so make levels from 0 to 1 of them"
     if not kind.decibels and lowest < 1.5 * np.log(kind.minimum):

@@ -8,7 +8,6 @@ import numpy as np
 
 from basis_melgan.audio.mel import MelConvention, convention
 from basis_melgan.errors import MelError
-from basis_melgan.inference.engine import Info
 from basis_melgan.inference.mels import AnyMel, require, require_scale, require_shape, value_range
 from basis_melgan.settings import nearest
 
@@ -20,21 +19,21 @@ WRITTEN = f"NAME, NAME:UNIT or NAME:UNIT,FACTOR,OFFSET with a unit of {', '.join
 class MelScale:
     """What values the mels have that a vocoder is given: `factor` · value + `offset` is its own."""
 
-    def __init__(self, info: Info, said: str | None) -> None:
+    def __init__(self, name: str, said: str | None) -> None:
         """Read a scale such as ``vocos``, ``vocos:log10``, or ``vocos:ln,2,-5`` where 2 · value − 5 is in that unit.
 
         Args:
-            info: what the vocoder says of itself.
+            name: the vocoder's convention.
             said: the scale; the vocoder's own unless given.
 
         Raises:
             MelError: it cannot be read, or its mels come from other filters than the vocoder's, so that none of theirs
                 can be made of them.
         """
-        self._info, self._own = info, convention(info.mel)
+        self._name, self._own = name, convention(name)
         self._said, self.factor, self.offset = said, 1.0, 0.0
-        if said is not None and said != info.mel:
-            self.factor, self.offset = _read(said, info.mel)
+        if said is not None and said != name:
+            self.factor, self.offset = _read(said, name)
         self._same = (self.factor, self.offset) == (1.0, 0.0)
 
     def own(self, mel: AnyMel) -> AnyMel:
@@ -44,9 +43,9 @@ class MelScale:
             MelError: it has another shape, holds no floats, or values that are not finite or far from the scale's.
         """
         if self._same:
-            require(mel, self._info)
+            require(mel, self._name)
             return mel
-        require_shape(mel, self._info)
+        require_shape(mel, self._name)
         brought: AnyMel = np.float32(self.factor) * mel + np.float32(self.offset)
         self._require(require, brought, mel)
         low, high = value_range(self._own)
@@ -64,10 +63,10 @@ class MelScale:
         """A mel of the vocoder's own in this scale."""
         return mel if self._same else (mel - np.float32(self.offset)) / np.float32(self.factor)
 
-    def _require(self, requirement: Callable[[AnyMel, Info], None], brought: AnyMel, given: AnyMel) -> None:
+    def _require(self, requirement: Callable[[AnyMel, str], None], brought: AnyMel, given: AnyMel) -> None:
         """Require something of a mel in the vocoder's scale; a refusal speaks of the one that was given."""
         try:
-            requirement(brought, self._info)
+            requirement(brought, self._name)
         except MelError as error:
             lowest, highest = float(given.min()), float(given.max())
             if self._same or not math.isfinite(lowest + highest):
@@ -75,8 +74,8 @@ class MelScale:
             low, high = value_range(self._own)
             raise MelError(
                 f"mel: values from {lowest:.4g} to {highest:.4g}, said to be {self._said}, would be "
-                f"{float(brought.min()):.4g} to {float(brought.max()):.4g} in {self._info.mel}, which has {low:.4g} to "
-                f"{high:.4g}; name another mel convention ({self._info.mel}, or that with :{', :'.join(UNITS)})"
+                f"{float(brought.min()):.4g} to {float(brought.max()):.4g} in {self._name}, which has {low:.4g} to "
+                f"{high:.4g}; name another mel convention ({self._name}, or that with :{', :'.join(UNITS)})"
             ) from error
 
 

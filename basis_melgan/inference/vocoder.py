@@ -39,7 +39,7 @@ class Vocoder:
         """
         self._engine = engine
         self.info: Info = engine.info
-        self._scale = MelScale(self.info, mel_convention)
+        self._scale = MelScale(self.info.mel, mel_convention)
 
     @classmethod
     def load(cls, vocoder: str | Path = RELEASED, threads: int = 1, mel_convention: str | None = None) -> "Vocoder":
@@ -136,7 +136,7 @@ class Vocoder:
         Raises:
             MelError: as a call.
         """
-        require_shape(mel, self.info)
+        require_shape(mel, self.info.mel)
         if mel.shape[-1] == 0:
             raise MelError(f"mel of shape {mel.shape}: holds no frame; expected at least one")
         self._scale.require_whole(mel)

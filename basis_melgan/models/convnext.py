@@ -100,7 +100,7 @@ class Gains(nn.Module):
 
 
 class Polar(nn.Module):
-    """Weights of pairs by log amplitude and phase: of a cosine e^a cos φ, of its sine e^a sin φ."""
+    """Weights of pairs by log amplitude and phase, as Vocos says bins: of a cosine e^a cos φ, of its sine e^a sin φ."""
 
     values = 2  # that the network says per pair
 
@@ -112,7 +112,7 @@ class Polar(nn.Module):
 
 
 class Signed(nn.Module):
-    """Weights of pairs by signed shapes of both signals and their common log gain."""
+    """Weights of pairs by signed shapes and a common log gain: of a cosine s·e^g, of its sine t·e^g."""
 
     values = 3
 
@@ -121,6 +121,20 @@ class Signed(nn.Module):
         cosine, sine, gain = full_precision(said).chunk(3, dim=-1)
         factor = (gain + gains).clamp(max=LOUDEST).exp()
         return factor * cosine, factor * sine
+
+
+class Linear(nn.Module):
+    """Weights of pairs as they are said, without gains: what the paper's generator says, here with a sign."""
+
+    values = 2
+
+    def forward(self, said: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights of cosines and of sines (…, P) from what the network says (…, 2P); gains are not asked."""
+        cosine, sine = full_precision(said).chunk(2, dim=-1)
+        return cosine, sine
+
+
+HEADS: dict[str, type[Polar | Signed | Linear]] = {"polar": Polar, "signed": Signed, "linear": Linear}
 
 
 class FrameRateGenerator(nn.Module):
@@ -151,7 +165,7 @@ class FrameRateGenerator(nn.Module):
         self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.trunk = nn.Sequential(*(Block(sizes, each) for each in ahead[1:]))
         self.last_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
-        self.head = Polar() if sizes.head == "polar" else Signed()
+        self.head = HEADS[sizes.head]()
         self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
         self.gains = Gains(config, pairs) if sizes.prior else None
         self.apply(_initialise)
@@ -238,8 +252,8 @@ def _validate(config: Config) -> None:
     sizes, frames = config.generator, config.frames
     if min(sizes.channels, sizes.hidden, sizes.blocks, sizes.pairs) < 1:
         raise ConfigurationError(f"generator: {sizes} has a size below 1; use 1 or more")
-    if sizes.kernel % 2 == 0:
-        raise ConfigurationError(f"generator.kernel: {sizes.kernel} is even; use an odd size")
+    if sizes.head == "linear" and sizes.prior:
+        raise ConfigurationError("generator.prior: true, but a linear head has no gains to start from; set it to false")
     if sizes.lookahead is not None and sizes.lookahead < 0:
         raise ConfigurationError(f"generator.lookahead: {sizes.lookahead} is below 0, which is causal; use 0 or more")
     if frames.basis_length < 2 * frames.stride or (frames.basis_length - frames.stride) % 2:

@@ -188,5 +188,3 @@ def _validate(config: GeneratorConfig, frames: Frames, basis_signals: int) -> No
             f"generator.channels: {config.channels} differs from separator.basis_signals {basis_signals}; "
             "the last residual stack gives the weights, so set both to the same number"
         )
-    if config.kernel % 2 == 0:
-        raise ConfigurationError(f"generator.kernel: {config.kernel} is even; use an odd size")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -31,10 +31,17 @@ AnyGenerator = Generator | FrameRateGenerator
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a released model comes from."""
+    """Where a released model comes from.
+
+    Attributes:
+        step: of its training.
+        data_hash: of the clips that it was trained on.
+        others: hashes of what else it stands on, by what that is: a vocoder to start from, a separator.
+    """
 
     step: int
     data_hash: str
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, origin: Origin) -> None:
@@ -45,6 +52,7 @@ def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, or
         "config": json.dumps(config.to_dict()),
         "step": str(origin.step),
         "data": origin.data_hash,
+        "origins": json.dumps({name: found for name, found in origin.others.items() if found}),
         "basis_melgan": basis_melgan.__version__,
         "torch": str(torch.__version__),
     }
@@ -66,7 +74,7 @@ def load_separator(path: Path) -> tuple[Separator, Config]:
         ModelFileError: the file is missing, damaged, of another kind, or of a later version.
     """
     state, config = read(path, "separator")
-    separator = _filled(lambda: Separator(config.separator, config.frames), state, path)
+    separator = filled(lambda: Separator(config.separator, config.frames), state, path)
     return separator.eval().requires_grad_(False), config
 
 
@@ -77,7 +85,7 @@ def load_vocoder(path: Path) -> tuple[AnyGenerator, Config]:
         ModelFileError: the file is missing, damaged, of another kind, or of a later version.
     """
     state, config = read(path, "vocoder")
-    generator = _filled(lambda: new_generator(config), state, path)
+    generator = filled(lambda: new_generator(config), state, path)
     if isinstance(generator, Generator):
         generator.fold_weight_norm()
     return generator.eval().requires_grad_(False), config
@@ -154,7 +162,12 @@ def read(path: Path, kind: Kind) -> tuple[dict[str, Tensor], Config]:
         raise ModelFileError(f"{path}: its configuration cannot be read ({error}); copy or train it again") from error
 
 
-def _filled(build: Callable[[], Module], state: Mapping[str, Tensor], path: Path) -> Module:
+def filled(build: Callable[[], Module], state: Mapping[str, Tensor], path: Path) -> Module:
+    """What `build` makes, with the parameters that a model file has.
+
+    Raises:
+        ModelFileError: they do not fit.
+    """
     try:
         module = build()
         module.load_state_dict(state)

@@ -12,7 +12,8 @@ from lightning_fabric import Fabric
 
 import basis_melgan
 from basis_melgan.config import Config
-from basis_melgan.errors import TrainingError
+from basis_melgan.errors import OutputError, TrainingError
+from basis_melgan.models.release import Origin
 from basis_melgan.settings import from_dict
 
 # Settings that may differ between a checkpoint and the training that resumes it.
@@ -35,12 +36,29 @@ class Run:
         return self.folder / "checkpoint.ckpt"
 
     def prepare(self, force: bool, released: Sequence[Path]) -> None:
-        """Make the folder; with `force`, delete what an earlier training left in it, its `released` models included."""
+        """Make the folder; with `force`, delete what an earlier training left in it, its `released` models included.
+
+        Raises:
+            OutputError: the folder cannot be made, or holds a released model without the checkpoint to go on from.
+        """
         if force:
             shutil.rmtree(self.folder / "log", ignore_errors=True)
             for path in (self.checkpoint, *released):
                 path.unlink(missing_ok=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        standing = next((path for path in released if path.is_file()), None)
+        if standing is not None and not self.checkpoint.is_file():
+            raise OutputError(
+                f"{standing}: would be replaced, for no {self.checkpoint.name} lies beside it to go on from; "
+                "give another run folder, or --force to start afresh"
+            )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.folder}: cannot be made ({error.strerror}); give another run folder") from error
+
+    def origin(self, step: int) -> Origin:
+        """What a model that the training releases after a step says of where it is from."""
+        return Origin(step, self.data_hash, self.origins)
 
     def identity(self) -> dict[str, str]:
         """What a checkpoint says of its origin."""

@@ -134,7 +134,7 @@ class SeparatorTask:
         state = self.separator.state_dict() | {f"basis.{name}": value for name, value in basis.state_dict().items()}
         for name in (name for name in state if name.startswith("masker.masks.")):
             state[name] = state[name].unflatten(0, (len(order), -1))[order].flatten(0, 1)
-        release.save(self.path, "separator", state, self.run.config, release.Origin(step, self.run.data_hash))
+        release.save(self.path, "separator", state, self.run.config, self.run.origin(step))
 
     @torch.no_grad()
     def _order(self) -> list[int]:

@@ -60,7 +60,7 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     dataset = SpeechCrops(clips, config, stored, mels)
     generator = release.new_generator(config, teacher)
     if sources.start is not None:
-        generator.load_state_dict(_start(sources.start, config))
+        release.filled(lambda: generator, _start(sources.start, config), sources.start)
     discriminators = _discriminators(sources.start, config)
     origins = {
         "split": manifest.split_hash(corpora),
@@ -70,12 +70,19 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     }
     run = Run(out, config, SECTIONS, data_hash, origins)
     task = VocoderTask(dataset, validation, teacher, generator, run, engine)
-    if discriminators:
-        task.discriminators.module.load_state_dict(discriminators)
+    if sources.start is not None and discriminators:
+        beside = release.discriminators_of(sources.start)
+        release.filled(lambda: task.discriminators.module, discriminators, beside)
+    elif sources.start is not None:
+        engine.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
     if sources.start is not None and sources.start.resolve() == task.path.resolve():
         raise ConfigurationError(f"{out}: holds the vocoder to start from, which would be replaced; use another folder")
     fit(task, engine, config.engine, run, force)
     engine.print(f"vocoder: {task.path}")
+
+
+def _without(config: Config) -> str:
+    return "so they begin untrained" if config.vocoder_training.adversarial else "so it learns by regression alone"
 
 
 def _require_separator(sources: Sources, config: Config) -> None:
@@ -83,6 +90,11 @@ def _require_separator(sources: Sources, config: Config) -> None:
     if kind == "convnext":
         if sources.decomposition is not None:
             raise ConfigurationError("generator.kind: convnext has no use for a decomposition; leave it out")
+        if sources.separator is not None and sources.start is not None:
+            raise ConfigurationError(
+                f"separator: {sources.start}, to start from, has its pairs already; leave out one of --separator and "
+                "--start"
+            )
         if training.aims_at_separator:
             raise ConfigurationError(
                 "generator.kind: convnext has no separator to aim at; set vocoder_training.loss_weights.weights/l1 "

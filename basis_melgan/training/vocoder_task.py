@@ -197,7 +197,7 @@ class VocoderTask:
 
     def release(self, step: int) -> None:
         """Write the averaged generator as the run's vocoder, and beside it the discriminators that have learned."""
-        origin = release.Origin(step, self.run.data_hash)
+        origin = self.run.origin(step)
         release.save(self.path, "vocoder", self.average.module.state_dict(), self.run.config, origin)
         if step > self.training.adversarial_from:
             beside = release.discriminators_of(self.path)

@@ -24,11 +24,11 @@ def clips(corpus: Path):
 
 @pytest.fixture
 def predicted(tmp_path: Path, clips) -> Path:
-    """Mels that no recording has, so that they are known again: frame f of band b is f + b / 100."""
+    """Mels that no recording has, so that they are known again: frame f of band b is (f + b / 100) / 1000."""
     for path, clip in clips:
         frames = FRAMES.mel_frames(clip.samples)
         mel = np.arange(frames)[None] + np.arange(80)[:, None] / 100
-        np.save(tmp_path / f"{path.stem}.npy", mel.astype(np.float32))
+        np.save(tmp_path / f"{path.stem}.npy", (mel / 1_000).astype(np.float32))
     return tmp_path
 
 
@@ -46,7 +46,7 @@ def test_a_predicted_mel_is_cut_where_the_wave_is(clips, config: Config, predict
     mels.require(clips)
     crop = SpeechCrops(clips, config, None, mels)[0]
     name, first = crop["id"].split("@")
-    assert crop["mel"][0].tolist() == list(range(int(first), int(first) + 10))
+    assert (1_000 * crop["mel"][0]).round().tolist() == list(range(int(first), int(first) + 10))
     path = next(path for path, clip in clips if clip.id == name)
     whole, _ = files.read(path)
     np.testing.assert_array_equal(crop["wave"].numpy(), whole[int(first) * 240 :][:2_400])
@@ -60,6 +60,13 @@ def test_what_is_missing_or_of_another_shape_is_refused_by_name(clips, predicted
     for spoilt in (whole[:, :-2], whole[:79], whole[0]):
         np.save(victim, spoilt)
         with pytest.raises(CorpusError, match=rf"{victim.name}: a mel of shape .*; ru_\d+ needs \(80, \d+\)"):
+            mels.require(clips)
+    for spoilt, message in (
+        (whole - 20, "the vocoder's convention paper has 0 to 1"),
+        (whole * np.nan, "frame 0 holds NaN"),
+    ):
+        np.save(victim, spoilt)
+        with pytest.raises(CorpusError, match=rf"{victim.name}: mel: .*{message}"):
             mels.require(clips)
     victim.write_bytes(b"no array")
     with pytest.raises(CorpusError, match="damaged or no array"):

@@ -14,7 +14,7 @@ from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.evaluation.complexity import generator_cost
 from basis_melgan.frames import Frames
 from basis_melgan.models import release
-from basis_melgan.models.convnext import FrameRateGenerator
+from basis_melgan.models.convnext import HEADS, FrameRateGenerator
 from basis_melgan.models.opening import open_vocoder
 from basis_melgan.parsing import load
 
@@ -32,8 +32,9 @@ def built(config: Config) -> FrameRateGenerator:
     return FrameRateGenerator(config).eval()
 
 
-@pytest.mark.parametrize("head", ["polar", "signed"])
-@pytest.mark.parametrize("prior", [True, False])
+@pytest.mark.parametrize(
+    ("head", "prior"), [("polar", True), ("polar", False), ("signed", True), ("signed", False), ("linear", False)]
+)
 @pytest.mark.parametrize("stride", [256, 128, 64])
 def test_a_mel_becomes_exactly_its_hops(head, prior, stride):
     config = replace(small(head=head, prior=prior), frames=replace(FAST.frames, stride=stride))
@@ -42,6 +43,28 @@ def test_a_mel_becomes_exactly_its_hops(head, prior, stride):
         assert spoken.wave.shape == (2, frames * 256)
         assert spoken.weights.shape == (2, 192, frames * 256 // stride)
         assert torch.isfinite(spoken.wave).all()
+
+
+GAINS = torch.tensor([0.5, -1.0, 9.0])  # the last beyond what any may be
+
+
+@pytest.mark.parametrize(
+    ("head", "said", "cosines", "sines"),
+    [
+        ("polar", [[1.0, 0.0, 1.0], [0.0, np.pi / 2, np.pi]], [np.e**1.5, 0.0, -(np.e**7)], [0.0, np.e**-1, 0.0]),
+        (
+            "signed",
+            [[2.0, -3.0, 1.0], [0.0, 1.0, 1.0], [0.5, 1.0, 0.0]],
+            [2 * np.e, -3.0, np.e**7],
+            [0.0, 1.0, np.e**7],
+        ),
+        ("linear", [[2.0, -3.0, 1.0], [0.5, 1.0, 0.0]], [2.0, -3.0, 1.0], [0.5, 1.0, 0.0]),
+    ],
+)
+def test_heads_say_weights_as_their_formulas_do(head, said, cosines, sines):
+    """Of three pairs: amplitudes and phases, shapes and gains, or weights themselves."""
+    found = HEADS[head]()(torch.tensor(said).flatten(), GAINS)
+    torch.testing.assert_close(torch.stack(found), torch.tensor([cosines, sines]).float(), atol=1e-3, rtol=1e-4)
 
 
 def seen_by_frame(generator: FrameRateGenerator, frame: int, count: int) -> tuple[int, int]:
@@ -58,6 +81,14 @@ def test_a_frame_sees_as_far_back_and_ahead_as_the_generator_says(lookahead):
     generator = built(small(pairs=512, spacing="linear", lookahead=lookahead))
     assert generator.lookahead == (5 if lookahead is None else lookahead)
     assert generator.past + generator.lookahead == {None: 10, 0: 9, 1: 9, 2: 10, 3: 10, 5: 10}[lookahead]
+    assert seen_by_frame(generator, 20, 41) == (-generator.past, generator.lookahead)
+
+
+@pytest.mark.parametrize("lookahead", [None, 0, 2])
+@pytest.mark.parametrize("stride", [128, 64])
+def test_a_frame_sees_no_farther_with_several_weights_a_mel_frame(stride, lookahead):
+    frames = replace(FAST.frames, stride=stride, basis_length=4 * stride)
+    generator = built(replace(small(pairs=2 * stride, spacing="linear", lookahead=lookahead), frames=frames))
     assert seen_by_frame(generator, 20, 41) == (-generator.past, generator.lookahead)
 
 
@@ -136,7 +167,7 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(MelError, match=r"expected \(batch, 100 bands, at least 1 frame\)"):
         built(small())(torch.rand(1, 80, 5))
     for config, message in (
-        (small(kernel=4), r"generator\.kernel: 4 is even"),
+        (small(head="linear"), r"generator\.prior: true, but a linear head has no gains"),
         (small(pairs=0), "has a size below 1"),
         (small(lookahead=-1), r"generator\.lookahead: -1 is below 0"),
         (replace(small(), frames=Frames()), r"frames\.basis_length: 30 over a stride of 15"),

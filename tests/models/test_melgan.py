@@ -182,7 +182,6 @@ def test_a_mel_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     [
         (GeneratorConfig(channels=16, upsampling=(4, 2)), "upsampling"),
         (GeneratorConfig(channels=32), "channels"),
-        (GeneratorConfig(channels=16, kernel=4), "kernel"),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(config: GeneratorConfig, named: str) -> None:

@@ -23,7 +23,7 @@ CONFIG = Config(
     separator=SeparatorConfig(basis_signals=8, channels=4, hidden=6, blocks=2, repeats=1),
     generator=GeneratorConfig(channels=8, upsampling=(2, 2), stacks=1),
 )
-ORIGIN = release.Origin(step=321, data_hash="c0ffee")
+ORIGIN = release.Origin(step=321, data_hash="c0ffee", others={"start": "cafe", "mels": ""})
 KINDS: tuple[release.Kind, ...] = ("separator", "vocoder")
 LOADERS: dict[str, Any] = {"separator": release.load_separator, "vocoder": release.load_vocoder}
 
@@ -112,6 +112,7 @@ def test_metadata_tells_where_a_model_comes_from(kind: release.Kind, path: Path)
         "kind": kind,
         "step": "321",
         "data": "c0ffee",
+        "origins": '{"start": "cafe"}',
         "basis_melgan": basis_melgan.__version__,
         "torch": torch.__version__,
     }

@@ -13,7 +13,10 @@ from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config import Config, FineTuningConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, TrainingError
+from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.vocoder import RELEASED
 from basis_melgan.models import release
+from basis_melgan.parsing import load
 from basis_melgan.training import vocoder
 from basis_melgan.training.fine_tuning import fine_tune
 from basis_melgan.training.vocoder import Sources
@@ -76,8 +79,8 @@ def test_the_discriminators_judge_over_the_last_share_of_the_steps(
         replace(FEW, adversarial_share=1.5)
 
 
-def test_without_discriminators_it_goes_on_by_regression(
-    trained: Path, tmp_path: Path, tuning: Config, corpus: Path
+def test_without_discriminators_it_goes_on_by_regression_and_says_so(
+    trained: Path, tmp_path: Path, tuning: Config, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alone = tmp_path / "alone.safetensors"
     alone.write_bytes(trained.read_bytes())
@@ -85,6 +88,18 @@ def test_without_discriminators_it_goes_on_by_regression(
     made = tmp_path / "run" / "vocoder.safetensors"
     assert made.exists()
     assert not release.discriminators_of(made).exists()
+    assert "lie beside it, so it learns by regression alone" in capsys.readouterr().out
+    fine_tune(corpus, tmp_path / "judged", trained, None, tuning)
+    assert "beside it" not in capsys.readouterr().out
+
+
+def test_the_released_vocoder_is_tuned_with_its_discriminators(tmp_path: Path, tuning: Config, corpus: Path) -> None:
+    """That of the frame rate, whose sizes and losses its own file says."""
+    few = replace(tuning, fine_tuning=replace(FEW, steps=1, validate_every=1, save_every=1))
+    fine_tune(corpus, tmp_path, bundled(RELEASED, ".safetensors"), None, few)
+    made = tmp_path / "vocoder.safetensors"
+    assert release.read(made, "vocoder")[1].generator == load("fast").generator
+    assert release.discriminators_of(made).exists()
 
 
 def test_discriminators_of_other_sizes_are_refused(trained: Path, tmp_path: Path, tuning: Config, corpus: Path) -> None:

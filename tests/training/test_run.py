@@ -11,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from basis_melgan.config import LOSS_WEIGHTS, Config
-from basis_melgan.errors import TrainingError
+from basis_melgan.errors import OutputError, TrainingError
 from basis_melgan.frames import Frames
 from basis_melgan.training.run import Run, flatten
 
@@ -58,6 +58,25 @@ def test_a_state_comes_back_bit_for_bit(run: Run, engine: Fabric) -> None:
     assert run.resume(engine, other) == 7
     assert same(state, other)
     assert sorted(path.name for path in run.folder.iterdir()) == ["checkpoint.ckpt"]
+
+
+def test_a_model_without_the_checkpoint_it_came_from_is_not_replaced(run: Run, engine: Fabric) -> None:
+    model = run.folder / "vocoder.safetensors"
+    model.write_bytes(b"hours of training")
+    with pytest.raises(OutputError, match=r"vocoder\.safetensors: would be replaced, for no checkpoint\.ckpt lies"):
+        run.prepare(force=False, released=(model,))
+    assert model.read_bytes() == b"hours of training"
+    run.save(engine, trained(engine), 7)
+    run.prepare(force=False, released=(model,))
+    assert model.exists()
+    run.prepare(force=True, released=(model,))
+    assert not model.exists()
+
+
+def test_a_file_is_no_run_folder(tmp_path: Path, config: Config) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(OutputError, match=r"run: cannot be made .*; give another run folder"):
+        Run(tmp_path / "run", config, SECTIONS, "a" * 64).prepare(force=False, released=())
 
 
 def test_without_a_checkpoint_a_training_starts_at_step_zero(run: Run, engine: Fabric) -> None:

@@ -1,14 +1,16 @@
 """Stage 2: its discriminators, its average, its basis, its targets, and what it needs."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from short_trainings import board, on_one_batch, parameters, vocoder_task, with_settings
 from torch.utils.data import default_collate
 
-from basis_melgan.config import Config
+from basis_melgan.config import LOSS_WEIGHTS, Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError
@@ -98,6 +100,7 @@ def test_a_released_vocoder_says_where_it_is_from_and_speaks(
     assert taught == with_settings(config, "vocoder_training", steps=2)
     said = release.metadata(path)
     assert (said["step"], said["data"]) == ("2", manifest.data_hash(manifest.load(corpus)))
+    assert json.loads(said["origins"]).keys() == {"split", "separator"}
     assert generator(torch.rand(1, 80, 13)).wave.shape == (1, 13 * 240)
 
 
@@ -174,6 +177,46 @@ def test_the_frame_rate_generator_learns_a_batch_by_heart_without_a_separator(
     assert {id(p) for p in adam}.isdisjoint(id(p) for p in muon)
     assert {id(p) for p in (*adam, *muon)} >= {id(p) for p in learning}
     assert sorted(tuple(p.shape) for p in muon) == [(48, 96)] * 2 + [(96, 48)] * 2
+
+
+def test_the_frame_rate_generator_learns_from_every_loss_and_its_basis_slowly(
+    tmp_path: Path, frame_rate: Config, corpus: Path
+) -> None:
+    """With weight targets, all discriminators and their features, as the preset `fast` has them, and an open basis."""
+    weights = dict.fromkeys(LOSS_WEIGHTS, 1.0) | {"weights/l1": 0.0}
+    config = with_settings(frame_rate, "discriminators", periods=(2, 3), period_channels=4)
+    config = with_settings(config, "vocoder_training", adversarial_from=0, loss_weights=weights)
+    config = with_settings(config, "vocoder_training", learning_rate=1e-3, basis_learning_rate=1e-4, warmup=0)
+    dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
+    run = Run(tmp_path, config, vocoder.SECTIONS, "x")
+    task = VocoderTask(dataset, [], None, release.new_generator(config), run, fabric(config.engine, 1))
+    modules = task.generator.module, task.discriminators.module
+    before = [parameters(module) for module in modules]
+    logs = on_one_batch(task, 2)
+    assert {*LOSS_WEIGHTS} - logs[0].keys() == {"weights/l1"}
+    assert logs[1]["pairs/log_amplitude"] != logs[0]["pairs/log_amplitude"]
+    moved = {
+        name: (value - was[name]).abs().max()
+        for was, module in zip(before, modules, strict=True)
+        for name, value in parameters(module).items()
+    }
+    assert min(moved.values()) > 0.0, moved
+    assert moved["basis.signals"] <= 2 * 1e-4 * 1.5  # Adam's steps are about the rate
+
+
+def test_pairs_come_from_a_separator_or_from_a_vocoder_not_from_both(
+    tmp_path: Path, frame_rate: Config, corpus: Path, separator: Path
+) -> None:
+    vocoder.train(corpus, tmp_path / "a", Sources(), with_settings(frame_rate, "vocoder_training", steps=1))
+    start = tmp_path / "a" / "vocoder.safetensors"
+    with pytest.raises(ConfigurationError, match=r"to start from, has its pairs already; leave out one of --separator"):
+        vocoder.train(corpus, tmp_path / "b", Sources(separator, start=start), frame_rate)
+    tensors = load_file(start)
+    del tensors["say.bias"]
+    maimed = tmp_path / "maimed.safetensors"
+    save_file(tensors, maimed, release.metadata(start))
+    with pytest.raises(ModelFileError, match=r"maimed\.safetensors: its weights do not fit .*say\.bias"):
+        vocoder.train(corpus, tmp_path / "c", Sources(start=maimed), frame_rate)
 
 
 def test_the_frame_rate_generator_resumes_where_it_stopped(tmp_path: Path, frame_rate: Config, corpus: Path) -> None:
