@@ -21,7 +21,7 @@ from basis_melgan.config import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import BasisMelGANError, ConfigurationError
-from basis_melgan.models.melgan import Spoken
+from basis_melgan.models.basis import Spoken
 from basis_melgan.parsing import arguments
 from basis_melgan.training.engine import fabric, fit
 from basis_melgan.training.run import Run

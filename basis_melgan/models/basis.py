@@ -1,6 +1,7 @@
 """The basis: N short signals that weights add up to a wave."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,13 @@ from torch.nn import functional as F
 from basis_melgan.frames import Frames
 
 ALIKE = 1e-6  # what mirrored halves of signals of unit norm may differ by
+
+
+class Spoken(NamedTuple):
+    """What a generator makes of a mel: wave (B, F·hop) and the weights behind it (B, N, K), both in float32."""
+
+    wave: Tensor
+    weights: Tensor
 
 
 class Basis(nn.Module):

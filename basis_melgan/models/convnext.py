@@ -12,8 +12,7 @@ from basis_melgan.audio.mel import convention, spectrum_from_mel
 from basis_melgan.config import Config, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.frames import Frames
-from basis_melgan.models.basis import Basis, full_precision
-from basis_melgan.models.melgan import Spoken
+from basis_melgan.models.basis import Basis, Spoken, full_precision
 from basis_melgan.models.pairs import Pairs, quadrature_pairs
 
 LOUDEST = 7.0  # of log gains; e^7 is 60 dB over full scale, beyond which a slip of the network would overflow
@@ -76,7 +75,10 @@ class Block(nn.Module):
 
 
 class Gains(nn.Module):
-    """What a mel itself says of the gains: ln of the amplitudes with which pairs make a sound of that spectrum."""
+    """What a mel itself says of the gains: ln of the amplitudes with which pairs make a sound of that spectrum.
+
+    Cf. FreeV's prior, the mel filters' pseudo-inverse (arXiv 2406.08196); here the mel is interpolated between bands.
+    """
 
     matrix: Tensor
     offset: Tensor

@@ -1,4 +1,4 @@
-"""A Gabor basis: windowed tones, to compare a learned basis with, or to begin learning from."""
+"""A Gabor basis: windowed tones, to compare a learned one with. The frame-rate generator's stand in `pairs`."""
 
 from typing import Literal
 
@@ -18,7 +18,7 @@ def gabor(signals: int, length: int, phases: Literal[2, 4] = 2) -> npt.NDArray[n
     Args:
         signals: N.
         length: L, in samples.
-        phases: 2 for quadrature pairs, cosine and sine, as signed or polar weights use them; 4 for their negatives
+        phases: 2 for quadrature pairs, cosine and sine, as signed weights use them; 4 for their negatives
             too, without which non-negative weights reach only a quarter of the phases.
 
     Raises:

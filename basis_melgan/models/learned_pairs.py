@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from basis_melgan.config import Spacing
 from basis_melgan.frames import Frames
 from basis_melgan.models.basis import overlap_add
-from basis_melgan.models.pairs import layout, quarter_turn, windowed_tones
-
-SHORTEST = 2.0  # strides that a window spans at least, below which its copies would not add up to a steady tone
+from basis_melgan.models.pairs import SHORTEST, layout, quarter_turn, windowed_tones
 
 
 class LearnedPairs(nn.Module):

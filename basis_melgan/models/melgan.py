@@ -1,7 +1,6 @@
 """The paper's generator: mel to weights by transposed convolutions and dilated residual stacks, weights to wave."""
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,17 +11,10 @@ from torch.nn.utils.parametrizations import weight_norm
 from basis_melgan.config import GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.frames import Frames
-from basis_melgan.models.basis import Basis, full_precision
+from basis_melgan.models.basis import Basis, Spoken, full_precision
 
 FIRST_KERNEL = 7
 DILATION = 3  # from one residual stack to the next
-
-
-class Spoken(NamedTuple):
-    """What a generator makes of a mel: wave (B, F·hop) and the weights behind it (B, N, K), both in float32."""
-
-    wave: Tensor
-    weights: Tensor
 
 
 def _normed(convolution: nn.Module) -> nn.Module:

@@ -14,6 +14,7 @@ from basis_melgan.frames import Frames
 
 Array = npt.NDArray[np.float64]
 
+SHORTEST = 2.0  # strides that a window spans at least, below which its copies would not add up to a steady tone
 SILENT = 1e-2  # norm of a tone below which it is rounding alone
 EDGE = 0.4999  # of a window, in its lengths from its middle; at a half the gradient of a power below 1 is infinite
 
@@ -76,7 +77,7 @@ def layout(count: int, spacing: Spacing, frames: Frames) -> Layout:
     places = np.arange(2 * count + 1) / (2 * count)  # of edges and, between them, of pairs
     scale = _frequencies(places, spacing, top)
     frequencies, widths = scale[1::2], np.diff(scale[::2])
-    lengths = np.clip(frames.sample_rate / widths, 2 * frames.stride, frames.basis_length)
+    lengths = np.clip(frames.sample_rate / widths, SHORTEST * frames.stride, frames.basis_length)
     return Layout(frequencies, widths, lengths, np.clip(lengths / frames.stride - 1.0, 1.0, 2.0))
 
 

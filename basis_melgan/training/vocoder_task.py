@@ -17,9 +17,9 @@ from torch.utils.tensorboard import SummaryWriter
 from basis_melgan.config import VocoderTrainingConfig
 from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
 from basis_melgan.models import pictures, release
+from basis_melgan.models.basis import Spoken
 from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.discriminators import Discriminators
-from basis_melgan.models.melgan import Spoken
 from basis_melgan.models.tasnet import SPEECH, Separated, Separator
 from basis_melgan.training import losses, schedule
 from basis_melgan.training.engine import fuse, require_finite
