@@ -1,5 +1,6 @@
 """Mels of clips: computed from the recordings, or predicted by a text-to-speech system and read from files."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +60,13 @@ class Mels:
         return wave.copy(), mel[:, lead : lead + count].copy()
 
     def require(self, clips: Sequence[tuple[Path, Clip]]) -> None:
-        """Raise CorpusError unless every clip has a mel of its length, in the scale of the convention."""
+        """Raise CorpusError unless every clip has a mel of its own, of its length, in the scale of the convention."""
         if self.predicted is None:
             return
+        named = Counter(self._file(path) for path, _ in clips)
+        file, times = named.most_common(1)[0]
+        if times > 1:
+            raise CorpusError(f"{file}: would be the mel of {times} clips of that name; train on one corpus at a time")
         for path, clip in clips:
             bands, frames = convention(self.name).bands, self.frames.mel_frames(clip.samples)
             mel = self._read(path)

@@ -52,6 +52,11 @@ def test_a_predicted_mel_is_cut_where_the_wave_is(clips, config: Config, predict
     np.testing.assert_array_equal(crop["wave"].numpy(), whole[int(first) * 240 :][:2_400])
 
 
+def test_clips_of_one_name_have_no_mel_of_their_own(clips, predicted: Path) -> None:
+    with pytest.raises(CorpusError, match=rf"{clips[0][0].stem}\.npy: would be the mel of 2 clips of that name"):
+        Mels("paper", FRAMES, predicted).require([*clips, clips[0]])
+
+
 def test_what_is_missing_or_of_another_shape_is_refused_by_name(clips, predicted: Path) -> None:
     mels, victim = Mels("paper", FRAMES, predicted), predicted / f"{clips[1][0].stem}.npy"
     whole = np.load(victim)
