@@ -17,14 +17,14 @@ from trainings import VERBS, run
 from basis_melgan.audio import files
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.augmentation import Change
-from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.models.opening import open_vocoder
 
 SMOOTHED = Change(blur=1.0)
 
 
 def speak(path: Path, corpora: tuple[manifest.Corpus, ...], out: Path) -> None:
     """Let a vocoder speak the smoothed mels of all validation clips, as CORPUS/CLIP.wav."""
-    vocoder = Vocoder.load(path)
+    vocoder = open_vocoder(path)
     clips = [(corpus, clip) for corpus in corpora for clip in corpus.split("validation")]
     for corpus, clip in track(clips, path.stem, console=Console(stderr=True)):
         wave, rate = files.read(corpus.path(clip))
