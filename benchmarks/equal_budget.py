@@ -18,7 +18,7 @@ from basis_melgan.evaluation import markdown
 
 PEER = str(Path(__file__).with_name("train_peer.py"))
 SMALL = (
-    "--generator.channels 192 --generator.blocks 4 --generator.hidden 256 --generator.pairs 192 "
+    "--generator.channels 192 --generator.blocks 4 --generator.hidden 248 --generator.pairs 192 "
     "--generator.spacing mixed"
 )
 # Those of about one cost beside each other.
