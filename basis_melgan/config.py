@@ -8,7 +8,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from basis_melgan.errors import require
+from basis_melgan.bounds import require, require_clip, require_counts, require_not_negative, require_rates
 from basis_melgan.frames import Frames
 
 Convention = Literal["paper", "hifigan", "bigvgan", "vocos"]
@@ -35,28 +35,6 @@ LOSS_WEIGHTS = {
     "pairs/log_amplitude": 0.0,
     "pairs/phase": 0.0,
 }
-
-
-def _require_counts(section: str, settings: Any, *names: str) -> None:
-    for name in names:
-        require(getattr(settings, name) >= 1, f"{section}.{name}: {getattr(settings, name)}; use 1 or more")
-
-
-def _require_not_negative(section: str, settings: Any, *names: str) -> None:
-    for name in names:
-        require(getattr(settings, name) >= 0, f"{section}.{name}: {getattr(settings, name)}; use 0 or more")
-
-
-def _require_clip(section: str, settings: Any) -> None:
-    require(settings.clip > 0, f"{section}.clip: {settings.clip}; use a gradient norm above 0")
-
-
-def _require_rates(section: str, settings: Any) -> None:
-    """What every training of a vocoder asks of its schedule and its averages."""
-    _require_not_negative(section, settings, "warmup", "learning_rate", "discriminator_learning_rate")
-    require(0 <= settings.ema < 1, f"{section}.ema: {settings.ema}; use 0 or more, below 1")
-    judged = settings.judged
-    require(0 < judged <= 1, f"{section}.judged: {judged} is no share; use above 0, at most 1")
 
 
 @dataclass(frozen=True)
@@ -144,9 +122,9 @@ class SeparatorTrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        _require_counts("separator_training", self, "batch", "crop", "validate_every", "save_every")
-        _require_not_negative("separator_training", self, "warmup", "scale", "cooldown", "spread")
-        _require_clip("separator_training", self)
+        require_counts("separator_training", self, "batch", "crop", "validate_every", "save_every")
+        require_not_negative("separator_training", self, "warmup", "scale", "cooldown", "spread")
+        require_clip("separator_training", self)
 
 
 @dataclass(frozen=True)
@@ -187,8 +165,8 @@ class DiscriminatorConfig:
     resolutions: tuple[Resolution, ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop, window
 
     def __post_init__(self) -> None:
-        _require_counts("discriminators", self, "stft_channels", "stft_stride", "period_channels")
-        require(self.scales >= 0, f"discriminators.scales: {self.scales}; use 0 or more")
+        require_counts("discriminators", self, "stft_channels", "stft_stride", "period_channels")
+        require_not_negative("discriminators", self, "scales")
         for name in ("channels", "maximum_channels"):
             size = getattr(self, name)
             require(size > 0 and size % 4 == 0, f"discriminators.{name}: {size}; use a multiple of 4")
@@ -252,10 +230,10 @@ class VocoderTrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        _require_counts("vocoder_training", self, "batch", "crop", "validate_every", "save_every")
-        _require_rates("vocoder_training", self)
-        _require_not_negative("vocoder_training", self, "basis_learning_rate", "cooldown")
-        _require_clip("vocoder_training", self)
+        require_counts("vocoder_training", self, "batch", "crop", "validate_every", "save_every")
+        require_rates("vocoder_training", self)
+        require_not_negative("vocoder_training", self, "basis_learning_rate", "cooldown")
+        require_clip("vocoder_training", self)
         require(
             self.basis_learning_rate == 0 or self.learning_rate > 0,
             f"vocoder_training.basis_learning_rate: {self.basis_learning_rate} beside a learning_rate of 0, of which "
@@ -299,8 +277,8 @@ class FineTuningConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        _require_counts("fine_tuning", self, "batch", "validate_every", "save_every")
-        _require_rates("fine_tuning", self)
+        require_counts("fine_tuning", self, "batch", "validate_every", "save_every")
+        require_rates("fine_tuning", self)
         share = self.adversarial_share
         require(0 <= share <= 1, f"fine_tuning.adversarial_share: {share} is no share; use 0 to 1")
 
@@ -318,8 +296,8 @@ class EngineConfig:
     log_every: int = 50  # steps
 
     def __post_init__(self) -> None:
-        _require_counts("engine", self, "devices", "nodes", "log_every")
-        require(self.workers >= 0, f"engine.workers: {self.workers}; use 0 or more")
+        require_counts("engine", self, "devices", "nodes", "log_every")
+        require_not_negative("engine", self, "workers")
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,3 @@ class OutputError(BasisMelGANError):
 
 class MissingPackageError(BasisMelGANError):
     """A package that only some metrics need, and that is not installed."""
-
-
-def require(holds: bool, message: str) -> None:
-    """Raise a ConfigurationError where a setting does not hold."""
-    if not holds:
-        raise ConfigurationError(message)

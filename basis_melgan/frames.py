@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from basis_melgan.errors import require
+from basis_melgan.bounds import require
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from basis_melgan.corpus.augmentation import UNCHANGED, Change
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import CorpusError, MelError
 from basis_melgan.frames import Frames
-from basis_melgan.inference import mels
+from basis_melgan.inference.scales import MelScale
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Mels:
         file, times = named.most_common(1)[0]
         if times > 1:
             raise CorpusError(f"{file}: would be the mel of {times} clips of that name; train on one corpus at a time")
+        scale = MelScale(self.name, None)
         for path, clip in clips:
             bands, frames = convention(self.name).bands, self.frames.mel_frames(clip.samples)
             mel = self._read(path)
@@ -77,8 +78,7 @@ class Mels:
                     f"a frame, in the convention {self.name} at a hop of {self.frames.hop}"
                 )
             try:
-                mels.require(mel, self.name)
-                mels.require_scale(mel, self.name)
+                scale.require_whole(mel)
             except MelError as error:
                 raise CorpusError(f"{self._file(path)}: {error}") from error
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from basis_melgan.audio.mel import MelConvention, convention
+from basis_melgan.audio.mel import convention
 from basis_melgan.errors import MelError
 
 AnyMel = npt.NDArray[np.floating[Any]]
@@ -29,8 +29,9 @@ class Range(NamedTuple):
     high: float
 
 
-def value_range(kind: MelConvention) -> Range:
+def value_range(name: str) -> Range:
     """What values mels of a convention have."""
+    kind = convention(name)
     return Range(0.0, 1.0) if kind.decibels else Range(float(np.log(kind.minimum)), LOUDEST)
 
 
@@ -47,7 +48,7 @@ def require(mel: AnyMel, name: str) -> None:
     if not np.isfinite(lowest + highest):
         bad = ~np.isfinite(mel).all(axis=tuple(range(mel.ndim - 1)))
         raise MelError(f"mel: frame {bad.argmax()} holds NaN or infinite values; expected numbers, so make it again")
-    low, high = value_range(convention(name))
+    low, high = value_range(name)
     margin = (high - low) / 2  # a model's mels may leave the range of recordings' a little
     if lowest < low - margin or highest > high + margin:
         raise MelError(_refusal(lowest, highest, name, _far(lowest, name)))
@@ -84,7 +85,7 @@ def require_shape(mel: AnyMel, name: str) -> None:
 
 
 def _refusal(lowest: float, highest: float, name: str, cause: str) -> str:
-    low, high = value_range(convention(name))
+    low, high = value_range(name)
     return (
         f"mel: values from {lowest:.4g} to {highest:.4g}; the vocoder's convention {name} has {low:.4g} to "
         f"{high:.4g}{cause}"

@@ -30,8 +30,7 @@ class MelScale:
             MelError: it cannot be read, or its mels come from other filters than the vocoder's, so that none of theirs
                 can be made of them.
         """
-        self._name, self._own = name, convention(name)
-        self._said, self.factor, self.offset = said, 1.0, 0.0
+        self._name, self._said, self.factor, self.offset = name, said, 1.0, 0.0
         if said is not None and said != name:
             self.factor, self.offset = _read(said, name)
         self._same = (self.factor, self.offset) == (1.0, 0.0)
@@ -48,7 +47,7 @@ class MelScale:
         require_shape(mel, self._name)
         brought: AnyMel = np.float32(self.factor) * mel + np.float32(self.offset)
         self._require(require, brought, mel)
-        low, high = value_range(self._own)
+        low, high = value_range(self._name)
         return np.clip(brought, low, high)
 
     def require_whole(self, mel: AnyMel) -> None:
@@ -71,7 +70,7 @@ class MelScale:
             lowest, highest = float(given.min()), float(given.max())
             if self._same or not math.isfinite(lowest + highest):
                 raise
-            low, high = value_range(self._own)
+            low, high = value_range(self._name)
             raise MelError(
                 f"mel: values from {lowest:.4g} to {highest:.4g}, said to be {self._said}, would be "
                 f"{float(brought.min()):.4g} to {float(brought.max()):.4g} in {self._name}, which has {low:.4g} to "

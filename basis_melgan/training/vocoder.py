@@ -70,13 +70,16 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     }
     run = Run(out, config, SECTIONS, data_hash, origins)
     task = VocoderTask(dataset, validation, teacher, generator, run, engine)
-    if sources.start is not None and discriminators:
-        beside = release.discriminators_of(sources.start)
-        release.filled(lambda: task.discriminators.module, discriminators, beside)
-    elif sources.start is not None:
-        engine.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
-    if sources.start is not None and sources.start.resolve() == task.path.resolve():
-        raise ConfigurationError(f"{out}: holds the vocoder to start from, which would be replaced; use another folder")
+    if sources.start is not None:
+        if sources.start.resolve() == task.path.resolve():
+            raise ConfigurationError(
+                f"{out}: holds the vocoder to start from, which would be replaced; use another folder"
+            )
+        if discriminators:
+            beside = release.discriminators_of(sources.start)
+            release.filled(lambda: task.discriminators.module, discriminators, beside)
+        else:
+            engine.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
     fit(task, engine, config.engine, run, force)
     engine.print(f"vocoder: {task.path}")
 
