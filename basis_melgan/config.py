@@ -139,7 +139,7 @@ class GeneratorConfig:
     slope: float = 0.2  # of melgan's LeakyReLU
     blocks: int = 8  # of convnext
     hidden: int = 768  # inside a block of convnext
-    activation: Literal["gelu", "relu"] = "gelu"  # of convnext, inside a block; relu costs nothing in 8 bits
+    activation: Literal["gelu", "relu"] = "gelu"  # of convnext, inside a block; relu is a little faster, and worse
     pairs: int = 256  # of convnext, quadrature pairs of basis signals
     spacing: Spacing = "mixed"  # of the pairs' frequencies; mixed is half linear, half mel; fourier an inverse STFT
     head: Literal["polar", "signed", "linear"] = "polar"  # of convnext, how it says the weights of a pair

@@ -22,8 +22,8 @@ from basis_melgan.evaluation.results import RESULTS
 
 SEPARATOR = "--config fast --frames.basis_length 512 --separator.basis_signals 256 --separator_training.steps 1500"
 VOCODER = (
-    "--config fast --generator.channels 192 --generator.blocks 4 --generator.hidden 256 --generator.pairs 256 "
-    "--frames.basis_length 512 --vocoder_training.steps 4500 --vocoder_training.cooldown 2700 "
+    "--config fast --generator.activation relu --generator.channels 192 --generator.blocks 4 --generator.hidden 256 "
+    "--generator.pairs 256 --frames.basis_length 512 --vocoder_training.steps 4500 --vocoder_training.cooldown 2700 "
     "--vocoder_training.warmup 100 --vocoder_training.ema 0.995 --vocoder_training.learning_rate 1.5e-3"
 )
 REGRESSION = "--vocoder_training.adversarial_from 4500"

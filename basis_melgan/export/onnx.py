@@ -133,7 +133,7 @@ def _name(node: onnx.NodeProto) -> None:
         return
     scopes = next(each.value for each in node.metadata_props if each.key == "pkg.torch.onnx.name_scopes")
     *_, module, _ = ast.literal_eval(scopes)
-    held = node.input[1] if "." in node.input[1] else module  # what is transposed loses its name
+    held = next((name for name in node.input[1::-1] if "." in name), module)  # what is transposed loses its name
     node.name = held.removeprefix("generator.").removesuffix(".weight").removesuffix(".signals")
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from basis_melgan.config import Config
-from basis_melgan.models.convnext import reach
+from basis_melgan.models.basis import SIGNALS
+from basis_melgan.models.convnext import own_pairs, reach
 from basis_melgan.models.pairs import centres
 
 State = dict[str, Tensor]
@@ -59,7 +60,11 @@ def _narrow(state: State, block: str, hidden: int) -> None:
 def _turn(state: State, config: Config, samples: int) -> None:
     """Turn the phases that are said of pairs whose signals begin so many samples earlier."""
     pairs, frames = config.generator.pairs, config.frames
-    frequencies = centres(state["basis.signals"].double().numpy(), frames.sample_rate)
+    signals = state.get(SIGNALS)
+    if signals is None:
+        frequencies = own_pairs(config).frequencies
+    else:
+        frequencies = centres(signals.double().numpy(), frames.sample_rate)
     turns = torch.from_numpy(2.0 * math.pi * samples * frequencies / frames.sample_rate).float()
     bias = state["say.bias"].reshape(frames.weights_per_mel, -1).clone()
     bias[:, pairs:] += turns

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from basis_melgan.frames import Frames
 
+SIGNALS = "basis.signals"  # of a generator's state: the basis, where it is kept tap by tap
 ALIKE = 1e-6  # what mirrored halves of signals of unit norm may differ by
 
 
@@ -24,13 +25,14 @@ class Basis(nn.Module):
 
     Attributes:
         signals: the basis (N, L).
+        length, stride, lead: L, samples from one weight frame to the next, and samples before its own.
     """
 
     def __init__(self, signals: int, frames: Frames, lead: int = 0) -> None:
         """Build a basis of so many signals, each beginning `lead` samples before its weight frame does."""
         super().__init__()
         self.signals = nn.Parameter(nn.init.xavier_normal_(torch.empty(signals, frames.basis_length)))
-        self.stride, self.lead = frames.stride, lead
+        self.length, self.stride, self.lead = frames.basis_length, frames.stride, lead
 
     @torch.no_grad()
     def scale(self, gain: float) -> None:
@@ -66,8 +68,8 @@ class Mirrored(nn.Module):
         first = torch.split(one + other, self.stride, dim=2)
         last = torch.split(one - other, self.stride, dim=2)  # runs from the end of a frame back to its middle
         halfway = len(first)  # strides
-        late = _staggered(last[::-1]).flip(2)
-        return (F.pad(_staggered(first), (0, 0, 0, halfway)) + F.pad(late, (0, 0, halfway, 0))).flatten(1)
+        late = staggered(last[::-1]).flip(2)
+        return (F.pad(staggered(first), (0, 0, 0, halfway)) + F.pad(late, (0, 0, halfway, 0))).flatten(1)
 
 
 def mirrored(basis: Basis) -> bool:
@@ -112,11 +114,11 @@ def full_precision(values: Tensor) -> Tensor:
 
 def _add_frames(products: Tensor, stride: int) -> Tensor:
     """Wave (B, (K − 1)·stride + L) of frames (B, K, L), each laid `stride` samples after the one before."""
-    return _staggered(torch.split(products, stride, dim=2)).flatten(1)
+    return staggered(torch.split(products, stride, dim=2)).flatten(1)
 
 
-def _staggered(pieces: Sequence[Tensor]) -> Tensor:
-    """Sum (B, K + n − 1, S) of n pieces (B, K, S), each a row later than the one before."""
+def staggered(pieces: Sequence[Tensor]) -> Tensor:
+    """Sum (…, K + n − 1, S) of n pieces (…, K, S), each a row later than the one before."""
     last = len(pieces) - 1
     shifted = [F.pad(piece, (0, 0, place, last - place)) for place, piece in enumerate(pieces)]
     return sum(shifted[1:], shifted[0])

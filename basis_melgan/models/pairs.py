@@ -92,17 +92,26 @@ def quadrature_pairs(count: int, spacing: Spacing, frames: Frames) -> Pairs:
 def windowed_tones(frequencies: Tensor, lengths: Tensor, powers: Tensor, frames: Frames) -> Tensor:
     """Cosines, then sines (2P, L) of unit norm or zero, of frequencies (P,) in Hz, with gradients.
 
-    Their windows are a half cosine as long as `lengths` (P,) in samples, raised to `powers` (P,): 2 is Hann's.
+    Their `windows` are a half cosine as long as `lengths` (P,) in samples, raised to `powers` (P,): 2 is Hann's.
     """
-    time = torch.arange(frames.basis_length, dtype=lengths.dtype, device=lengths.device)
-    time = time - (frames.basis_length - 1) / 2.0
-    place = (time / lengths[:, None]).clamp(-EDGE, EDGE)
-    window = torch.where(place.abs() < EDGE, (torch.pi * place).cos() ** powers[:, None], 0.0)
+    window, time = windows(lengths, powers, frames), times(lengths, frames)
     phase = 2.0 * torch.pi / frames.sample_rate * frequencies[:, None] * time
     tones = torch.cat([window * phase.cos(), window * phase.sin()])
     norms = tones.norm(dim=1, keepdim=True)
     # At 0 Hz there is no sine, at half the sample rate no cosine.
     return torch.where(norms > SILENT, tones / norms.clamp(min=SILENT), 0.0)
+
+
+def windows(lengths: Tensor, powers: Tensor, frames: Frames) -> Tensor:
+    """Half cosines (P, L) about the middle of L samples, of lengths (P,) in samples, raised to powers (P,)."""
+    place = (times(lengths, frames) / lengths[:, None]).clamp(-EDGE, EDGE)
+    return torch.where(place.abs() < EDGE, (torch.pi * place).cos() ** powers[:, None], 0.0)
+
+
+def times(like: Tensor, frames: Frames) -> Tensor:
+    """Samples (L,) from the middle of L, of the type and on the device of another tensor."""
+    samples = torch.arange(frames.basis_length, dtype=like.dtype, device=like.device)
+    return samples - (frames.basis_length - 1) / 2.0
 
 
 def quarter_turn(signals: Tensor) -> Tensor:

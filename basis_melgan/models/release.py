@@ -16,7 +16,7 @@ import basis_melgan
 from basis_melgan.audio.mel import convention
 from basis_melgan.config import Config
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
-from basis_melgan.models.basis import Basis
+from basis_melgan.models.basis import SIGNALS, Basis
 from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.melgan import Generator
 from basis_melgan.models.pairs import Pairs, pairs_of, quarter_turn
@@ -85,22 +85,29 @@ def load_vocoder(path: Path) -> tuple[AnyGenerator, Config]:
         ModelFileError: the file is missing, damaged, of another kind, or of a later version.
     """
     state, config = read(path, "vocoder")
-    generator = filled(lambda: new_generator(config), state, path)
+    generator = filled(lambda: new_generator(config, taps=SIGNALS in state), state, path)
     if isinstance(generator, Generator):
         generator.fold_weight_norm()
     return generator.eval().requires_grad_(False), config
 
 
-def new_generator(config: Config, separator: Separator | None = None) -> AnyGenerator:
+def new_generator(config: Config, separator: Separator | None = None, taps: bool = False) -> AnyGenerator:
     """An untrained generator of a configuration, over the basis that a separator learned.
 
     Without a separator a paper's generator has a random basis, one at the frame rate the pairs of its configuration.
+
+    Args:
+        config: all settings.
+        separator: whose basis it gets.
+        taps: keep pairs tap by tap, as parameters, also where they can do without; so they are where the basis is to
+            be fine-tuned.
 
     Raises:
         ConfigurationError: generator and separator do not fit.
     """
     if config.generator.kind == "convnext":
-        return FrameRateGenerator(config, _pairs(separator, config) if separator is not None else None)
+        taps = taps or config.vocoder_training.basis_learning_rate > 0
+        return FrameRateGenerator(config, _pairs(separator, config) if separator is not None else None, taps)
     bands = convention(config.mel).bands
     generator = Generator(config.generator, bands, config.frames, config.separator.basis_signals)
     if separator is not None:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from basis_melgan.models.basis import Mirrored, mirrored, overlap_add
+from basis_melgan.models.basis import Basis, Mirrored, mirrored, overlap_add
 from basis_melgan.models.convnext import Block, Convolution, FrameRateGenerator
 from basis_melgan.models.melgan import Generator, ResidualStack
+from basis_melgan.models.modulated import Modulated, ModulatedBasis
 
 
 class Cache:
@@ -62,7 +63,7 @@ class Streamed(nn.Module):
         self.shortest = generator.shortest
         basis = generator.basis
         self.spare = self.lookahead * self.hop - late * basis.stride - basis.lead  # samples, to be late by whole frames
-        self.rings = self.spare + basis.signals.shape[1] - basis.stride  # samples that a chunk leaves unfinished
+        self.rings = self.spare + basis.length - basis.stride  # samples that a chunk leaves unfinished
 
     @cached_property
     def size(self) -> int:
@@ -131,7 +132,7 @@ class StreamedFrameRate(Streamed):
 
     def __init__(self, generator: FrameRateGenerator) -> None:
         super().__init__(generator, generator.late * generator.weights_per_mel)
-        self.basis = Mirrored(generator.basis) if mirrored(generator.basis) else None
+        self.basis = _sum(generator.basis)
 
     def _ring(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
         net, count = self.generator, mel.shape[2]
@@ -156,6 +157,13 @@ class StreamedFrameRate(Streamed):
             wave: Tensor = self.basis(cosines, sines)
             return wave
         return overlap_add(torch.cat([cosines, sines], dim=2).transpose(1, 2), net.basis.signals, net.basis.stride)
+
+
+def _sum(basis: Basis | ModulatedBasis) -> Modulated | Mirrored | None:
+    """What adds up weights of a basis's pairs at fewer multiply-adds than `overlap_add`; none where nothing does."""
+    if isinstance(basis, ModulatedBasis):
+        return basis.sum
+    return Mirrored(basis) if mirrored(basis) else None
 
 
 def _convolve(convolution: Convolution, rows: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from basis_melgan import digests
@@ -13,10 +14,14 @@ from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import release
 from basis_melgan.models.adapt import adaptable, adapted
+from basis_melgan.models.basis import SIGNALS
+from basis_melgan.models.convnext import FrameRateGenerator
+from basis_melgan.models.tasnet import Separator
 from basis_melgan.training.engine import fabric, fit
 from basis_melgan.training.run import Run
 from basis_melgan.training.vocoder_task import VocoderTask
 
+FIRST = 64  # crops, whose mels say where a generator at the frame rate begins
 SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "augmentation", "vocoder_training")
 
 
@@ -58,9 +63,10 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     clips, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
     mels.require([*clips, *validation])
     dataset = SpeechCrops(clips, config, stored, mels)
-    generator = release.new_generator(config, teacher)
     if sources.start is not None:
-        release.filled(lambda: generator, _start(sources.start, config), sources.start)
+        generator = _begun(sources.start, config, teacher)
+    else:
+        generator = _untrained(config, teacher, dataset)
     discriminators = _discriminators(sources.start, config)
     origins = {
         "split": manifest.split_hash(corpora),
@@ -82,6 +88,24 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
             engine.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
     fit(task, engine, config.engine, run, force)
     engine.print(f"vocoder: {task.path}")
+
+
+def _begun(path: Path, config: Config, teacher: Separator | None) -> release.AnyGenerator:
+    """A generator that goes on from a vocoder's parameters."""
+    state = _start(path, config)
+    generator = release.new_generator(config, teacher, taps=SIGNALS in state)
+    # A basis that is opened for fine-tuning has signals, which the vocoder may do without.
+    signals = generator.basis.state_dict(prefix="basis.") if config.vocoder_training.basis_learning_rate > 0 else {}
+    return release.filled(lambda: generator, signals | state, path)
+
+
+def _untrained(config: Config, teacher: Separator | None, dataset: SpeechCrops) -> release.AnyGenerator:
+    """A generator that begins at random, one at the frame rate a deviation below the mean of some crops' mels."""
+    generator = release.new_generator(config, teacher)
+    if isinstance(generator, FrameRateGenerator):
+        mels = torch.stack([dataset[index]["mel"] for index in range(FIRST)])
+        generator.begin_at(float(mels.mean() - mels.std()))
+    return generator
 
 
 def _without(config: Config) -> str:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ FRAME_RATE = Config(
     frames=Frames(hop=256, basis_length=1024, stride=256),
     generator=GeneratorConfig(kind="convnext", kernel=5, channels=16, hidden=24, blocks=2, pairs=64),
 )
+LINEAR = replace(FRAME_RATE, generator=replace(FRAME_RATE.generator, spacing="linear", pairs=512))
 PAPER = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(basis_signals=16))
 
 
@@ -46,7 +48,7 @@ def released(path: Path, config: Config) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=[FRAME_RATE, PAPER], ids=["frame rate", "paper"])
+@pytest.fixture(scope="module", params=[FRAME_RATE, LINEAR, PAPER], ids=["frame rate", "linear pairs", "paper"])
 def pair(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Vocoder, Path]:
     """A vocoder in PyTorch, and the file that export makes of it."""
     folder = tmp_path_factory.mktemp("export")

@@ -67,6 +67,19 @@ def test_a_tone_keeps_its_phase_when_the_basis_reaches_less_ahead() -> None:
     torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
 
 
+def test_phases_turn_alike_with_taps_and_without() -> None:
+    """Frequencies come from the taps where there are some, and else from the layout of the pairs."""
+    was, now = (changed(lookahead=ahead, spacing="linear", pairs=512) for ahead in (None, 1))
+    state = built(was).state_dict()
+    taps = release.new_generator(was, taps=True).basis.state_dict(prefix="basis.")
+    assert taps
+    assert not taps.keys() & state.keys()
+    states = (state, adapted(state | taps, was, now), adapted(state, was, now))
+    before, expected, found = (each["say.bias"][513:-1] for each in states)
+    assert (expected - before).abs().max() > 100.0  # radians
+    torch.testing.assert_close(found, expected, atol=1e-2, rtol=0.0)  # but for the first and the last: lopsided spectra
+
+
 def test_what_a_generator_does_not_have_changes_nothing() -> None:
     was = replace(FAST, generator=replace(load("paper").generator, hidden=12))
     now = replace(was, generator=replace(was.generator, hidden=7, lookahead=1))

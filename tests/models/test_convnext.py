@@ -174,3 +174,11 @@ def test_what_cannot_be_is_refused():
     ):
         with pytest.raises(ConfigurationError, match=message):
             built(config)
+
+
+def test_a_generator_begins_at_a_level():
+    """So the first norm, which keeps directions alone, tells a mel from another of twice its logarithms."""
+    generator, steady = built(small()), torch.full((1, 11, 100), -5.0)
+    assert generator.embed(steady).abs().max() > 0.1
+    generator.begin_at(-5.0)
+    torch.testing.assert_close(generator.embed(steady), torch.zeros(1, 9, 16), atol=1e-5, rtol=0.0)

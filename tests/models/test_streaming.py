@@ -43,6 +43,8 @@ CONFIGS = {
     "2 weights a mel frame": frame_rate(stride=128, basis_length=512),
     "4 weights a mel frame": frame_rate(stride=64, basis_length=256),
     "16 weights a mel frame": frame_rate(stride=16, basis_length=32, head="signed"),
+    "linear pairs": frame_rate(spacing="linear", pairs=512),
+    "linear pairs, 2 weights a mel frame": frame_rate(spacing="linear", pairs=256, stride=128, basis_length=512),
     "inverse STFT": frame_rate(spacing="fourier", pairs=513),
     "paper": paper(),
     "paper, odd steps": paper(hop=225, upsampling=(3, 5), stacks=2),

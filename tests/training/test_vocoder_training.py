@@ -16,6 +16,7 @@ from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError
 from basis_melgan.frames import Frames
 from basis_melgan.models import release
+from basis_melgan.models.basis import SIGNALS
 from basis_melgan.training import losses, vocoder
 from basis_melgan.training.engine import fabric
 from basis_melgan.training.run import Run
@@ -202,6 +203,33 @@ def test_the_frame_rate_generator_learns_from_every_loss_and_its_basis_slowly(
     }
     assert min(moved.values()) > 0.0, moved
     assert moved["basis.signals"] <= 2 * 1e-4 * 1.5  # Adam's steps are about the rate
+
+
+def test_the_frame_rate_generator_begins_below_the_mean_of_the_mels(
+    tmp_path: Path, frame_rate: Config, corpus: Path
+) -> None:
+    config = with_settings(frame_rate, "vocoder_training", steps=1, learning_rate=0.0)
+    vocoder.train(corpus, tmp_path, Sources(), config)
+    embed = release.load_vocoder(tmp_path / "vocoder.safetensors")[0].embed
+    dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
+    mels = torch.stack([dataset[index]["mel"] for index in range(vocoder.FIRST)])
+    heard = embed((mels.mean() - mels.std()).expand(1, 9, mels.shape[1]))
+    torch.testing.assert_close(heard, torch.zeros_like(heard), atol=1e-3, rtol=0.0)
+
+
+def test_a_basis_without_taps_gets_them_to_be_fine_tuned(tmp_path: Path, frame_rate: Config, corpus: Path) -> None:
+    config = with_settings(frame_rate, "generator", spacing="linear", pairs=480)
+    config = with_settings(config, "vocoder_training", steps=2, learning_rate=1e-3, warmup=0)
+    vocoder.train(corpus, tmp_path / "short", Sources(), config)
+    start = tmp_path / "short" / "vocoder.safetensors"
+    assert SIGNALS not in load_file(start)
+    opened = with_settings(config, "vocoder_training", basis_learning_rate=1e-4)
+    vocoder.train(corpus, tmp_path / "tuned", Sources(start=start), opened)
+    tuned = tmp_path / "tuned" / "vocoder.safetensors"
+    moved = load_file(tuned)[SIGNALS] - release.load_vocoder(start)[0].basis.signals
+    assert 0.0 < moved.abs().max() <= 2 * 1e-4 * 1.5  # Adam's steps are about the rate
+    vocoder.train(corpus, tmp_path / "further", Sources(start=tuned), config)  # frozen again
+    assert torch.equal(load_file(tmp_path / "further" / "vocoder.safetensors")[SIGNALS], load_file(tuned)[SIGNALS])
 
 
 def test_pairs_come_from_a_separator_or_from_a_vocoder_not_from_both(
