@@ -17,7 +17,7 @@ from trainings import VERBS, minutes, run, train, two_at_a_time
 from basis_melgan.evaluation import markdown
 
 PEER = str(Path(__file__).with_name("train_peer.py"))
-SMALL = "--generator.channels 160 --generator.blocks 6 --generator.hidden 304 --generator.activation gelu"
+SMALL = "--generator.channels 160 --generator.blocks 6 --generator.hidden 304"
 # Those of about one cost beside each other.
 OURS = {"ours": "", "ours-small": SMALL}
 SYSTEMS = ("ours", "vocos-cut", "vocos", "hifigan-v2", "ours-small", "vocos-small")

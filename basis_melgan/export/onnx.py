@@ -133,7 +133,8 @@ def _name(node: onnx.NodeProto) -> None:
         return
     scopes = next(each.value for each in node.metadata_props if each.key == "pkg.torch.onnx.name_scopes")
     *_, module, _ = ast.literal_eval(scopes)
-    held = next((name for name in node.input[1::-1] if "." in name), module)  # what is transposed loses its name
+    # Weights come second, or first where they multiply from the left; what is transposed loses its name.
+    held = next((name for name in (node.input[1], node.input[0]) if "." in name), module)
     node.name = held.removeprefix("generator.").removesuffix(".weight").removesuffix(".signals")
 
 

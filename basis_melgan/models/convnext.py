@@ -172,7 +172,7 @@ class FrameRateGenerator(nn.Module):
         self.bands, self.hop = convention(config.mel).bands, frames.hop
         self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
         lead, ahead = reach(sizes, frames)
-        short = pairs is None and not taps and modulated(sizes, frames)
+        without_taps = pairs is None and not taps and modulated(sizes, frames)
         pairs = pairs if pairs is not None else own_pairs(config)
         self.late = sum(ahead)  # mel frames that the network sees ahead
         self.embed = Convolution(self.bands, sizes.channels, sizes.kernel, ahead[0])
@@ -183,7 +183,7 @@ class FrameRateGenerator(nn.Module):
         self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
         self.gains = Gains(config, pairs) if sizes.prior else None
         self.apply(_initialise)
-        self.basis = ModulatedBasis(frames, lead) if short else _with_signals(pairs, frames, lead)
+        self.basis = ModulatedBasis(frames, lead) if without_taps else _with_signals(pairs, frames, lead)
         # Mel frames back and ahead that a frame's samples depend on.
         rest = frames.basis_length - frames.stride - lead
         self.past = sum(sizes.kernel - 1 - each for each in ahead) + -(-rest // frames.hop)
@@ -193,8 +193,8 @@ class FrameRateGenerator(nn.Module):
     def begin_at(self, level: float) -> None:
         """Begin where a mel of this level, in all bands and frames, makes nothing of the first convolution.
 
-        Of what that makes, the norm after it keeps the direction alone. Without a bias, mels whose logarithms are
-        multiples of one another would look the same, as loud ones and quiet ones nearly are.
+        Of what that makes, the norm after it keeps the direction alone: without a bias, a mel and its multiples would
+        look the same, as a quiet mel and a loud one nearly are.
         """
         self.embed.bias.copy_(-level * self.embed.weight.sum(dim=(1, 2)))
 
@@ -241,7 +241,7 @@ class FrameRateGenerator(nn.Module):
         They are its products with every signal, over the frame's bound, which is the signals' energy per stride.
         """
         basis = self.basis
-        signals, length = basis.signals, basis.signals.shape[1]
+        signals, length = basis.signals, basis.length
         padded = F.pad(wave, (basis.lead, length - basis.stride - basis.lead))
         products = padded.unfold(1, length, basis.stride) @ signals.T
         return products.transpose(1, 2) * (basis.stride / signals.square().sum())

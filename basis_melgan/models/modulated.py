@@ -6,8 +6,9 @@ p = q + A·r and sample n = B·m + o:
 
     e^(2πi (p + ½)(n − c) / L) = e^(2πi (p + ½)(o − c) / L) · e^(2πi (q + ½) m / A),  c = (L − 1) / 2,
 
-so that r is added up first, for every q by a matrix of its own, then q, by one matrix for all o. With A near √L that is
-a quarter of the multiply-adds of half the signals (`basis.Mirrored`), and nothing that large is stored.
+so that r is added up first, for every q by a matrix of its own, then q, by one matrix for all o. That takes
+4 (A + B) / L of the multiply-adds of half the signals (`basis.Mirrored`), a quarter at L = 1024, and nothing that large
+is stored.
 """
 
 import math
@@ -48,15 +49,15 @@ class Modulated(nn.Module):
     def __init__(self, frames: Frames) -> None:
         """Prepare the matrices and the window, from the frames' L, stride and sample rate."""
         super().__init__()
-        length, rest = frames.basis_length, _rest(frames)  # L, B
-        groups = length // rest  # A
+        length, row = frames.basis_length, _row(frames)  # L, B
+        groups = length // row  # A
         where = layout(length // 2, "linear", frames)
         lengths, powers = (torch.from_numpy(values[:1]) for values in (where.lengths, where.powers))
         window, time = windows(lengths, powers, frames)[0], times(lengths, frames)
         steps = 2.0 * math.pi / length * torch.from_numpy(_order(frames) + 0.5)  # radians a sample
         spin = _turned(torch.outer(steps, time))
         even, odd = ((window * part).norm(dim=1, keepdim=True) for part in (spin.real, spin.imag))
-        begun = spin[:, :rest]
+        begun = spin[:, :row]
         # A cosine is the real part of e^(iφ), a sine that of −i e^(iφ); of what they add up to, that is all we want.
         halves = [torch.unflatten(each, 0, (groups, -1)) for each in (begun / even, -1j * begun / odd)]
         first = torch.cat(halves, dim=1)  # (A, 2P/A, B)
@@ -67,11 +68,11 @@ class Modulated(nn.Module):
             "imaginary": first.imag,
             "turn_real": turn.real,
             "turn_imaginary": -turn.imag,
-            "window": window.view(groups, 1, 1, rest),
+            "window": window.view(groups, 1, 1, row),
         }
         for name, table in tables.items():
             self.register_buffer(name, table.float().contiguous(), persistent=False)
-        self.rows = frames.stride // rest  # of a stride, B samples each
+        self.rows = frames.stride // row  # of a stride, B samples each
 
     def forward(self, cosines: Tensor, sines: Tensor) -> Tensor:
         """What `overlap_add` makes of weights of cosines and of sines (N, K, P) each: (N, (K − 1)·stride + L)."""
@@ -91,20 +92,20 @@ class ModulatedBasis(nn.Module):
     def __init__(self, frames: Frames, lead: int) -> None:
         """Build the basis, each of whose signals begins `lead` samples before its weight frame does."""
         super().__init__()
-        self.sum = Modulated(frames)
+        self.synthesis = Modulated(frames)
         self.length, self.stride, self.lead = frames.basis_length, frames.stride, lead
 
     @property
     def signals(self) -> Tensor:
         """The basis (2P, L)."""
-        window = self.sum.window
+        window = self.synthesis.window
         every = torch.eye(self.length, dtype=window.dtype, device=window.device)[:, None]
-        signals: Tensor = self.sum(*every.chunk(2, dim=2))
+        signals: Tensor = self.synthesis(*every.chunk(2, dim=2))
         return signals
 
     def forward(self, weights: Tensor) -> Tensor:
         """Wave (B, K·stride) of weights (B, 2P, K); what the first and last frames ring beyond it is cut."""
-        wave: Tensor = self.sum(*weights.transpose(1, 2).chunk(2, dim=2))
+        wave: Tensor = self.synthesis(*weights.transpose(1, 2).chunk(2, dim=2))
         return wave[:, self.lead : self.lead + weights.shape[2] * self.stride]
 
 
@@ -113,12 +114,12 @@ def _turned(angles: Tensor) -> Tensor:
     return torch.polar(torch.ones_like(angles), angles)
 
 
-def _rest(frames: Frames) -> int:
+def _row(frames: Frames) -> int:
     """B: of the even divisors of the stride, so that A divides L/2, the one that is nearest to √L."""
     even = (each for each in range(2, frames.stride + 1, 2) if frames.stride % each == 0)
     return min(even, key=lambda each: abs(each - math.sqrt(frames.basis_length)))
 
 
 def _order(frames: Frames) -> npt.NDArray[np.int64]:
-    groups = frames.basis_length // _rest(frames)
+    groups = frames.basis_length // _row(frames)
     return np.arange(frames.basis_length // 2).reshape(-1, groups).T.flatten()

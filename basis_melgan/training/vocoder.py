@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from basis_melgan import digests
@@ -16,12 +17,13 @@ from basis_melgan.models import release
 from basis_melgan.models.adapt import adaptable, adapted
 from basis_melgan.models.basis import SIGNALS
 from basis_melgan.models.convnext import FrameRateGenerator
+from basis_melgan.models.modulated import modulated
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.training.engine import fabric, fit
 from basis_melgan.training.run import Run
 from basis_melgan.training.vocoder_task import VocoderTask
 
-FIRST = 64  # crops, whose mels say where a generator at the frame rate begins
+LEVEL_CROPS = 64  # whose mels say at which level a generator at the frame rate begins
 SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "augmentation", "vocoder_training")
 
 
@@ -64,7 +66,7 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     mels.require([*clips, *validation])
     dataset = SpeechCrops(clips, config, stored, mels)
     if sources.start is not None:
-        generator = _begun(sources.start, config, teacher)
+        generator = _begun(sources.start, config, teacher, engine)
     else:
         generator = _untrained(config, teacher, dataset)
     discriminators = _discriminators(sources.start, config)
@@ -90,20 +92,21 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     engine.print(f"vocoder: {task.path}")
 
 
-def _begun(path: Path, config: Config, teacher: Separator | None) -> release.AnyGenerator:
+def _begun(path: Path, config: Config, teacher: Separator | None, engine: Fabric) -> release.AnyGenerator:
     """A generator that goes on from a vocoder's parameters."""
-    state = _start(path, config)
+    state = _start(path, config, engine)
     generator = release.new_generator(config, teacher, taps=SIGNALS in state)
-    # A basis that is opened for fine-tuning has signals, which the vocoder may do without.
-    signals = generator.basis.state_dict(prefix="basis.") if config.vocoder_training.basis_learning_rate > 0 else {}
-    return release.filled(lambda: generator, signals | state, path)
+    if isinstance(generator, FrameRateGenerator) and modulated(config.generator, config.frames):
+        # Where the basis is to be fine-tuned it has taps, which the vocoder may do without.
+        state = generator.basis.state_dict(prefix="basis.") | state
+    return release.filled(lambda: generator, state, path)
 
 
 def _untrained(config: Config, teacher: Separator | None, dataset: SpeechCrops) -> release.AnyGenerator:
-    """A generator that begins at random, one at the frame rate a deviation below the mean of some crops' mels."""
+    """An untrained generator; one at the frame rate begins at the level a deviation below the mean of crops' mels."""
     generator = release.new_generator(config, teacher)
     if isinstance(generator, FrameRateGenerator):
-        mels = torch.stack([dataset[index]["mel"] for index in range(FIRST)])
+        mels = torch.stack([dataset[index]["mel"] for index in range(LEVEL_CROPS)])
         generator.begin_at(float(mels.mean() - mels.std()))
     return generator
 
@@ -155,10 +158,13 @@ def _of_separator(config: Config, taught: Config) -> Config:
     return dataclasses.replace(config, separator=taught.separator)
 
 
-def _start(path: Path, config: Config) -> dict[str, Tensor]:
-    """Parameters of a vocoder whose generator is that of `config`, or can be adapted to it."""
+def _start(path: Path, config: Config, engine: Fabric) -> dict[str, Tensor]:
+    """Parameters of a vocoder whose generator is that of `config`, or can be adapted to it, which is said."""
     state, theirs = release.read(path, "vocoder")
     if adaptable(theirs, config):
+        for name, was in dataclasses.asdict(theirs.generator).items():
+            if was != (now := getattr(config.generator, name)):
+                engine.print(f"{path}: its generator.{name} is {was}, here it becomes {now}")
         return adapted(state, theirs, config)
     sections = ("frames", "mel", "generator")
     differing = next(name for name in sections if getattr(theirs, name) != getattr(config, name))

@@ -35,7 +35,7 @@ def test_it_adds_up_what_its_pairs_do(length: int, stride: int) -> None:
     torch.testing.assert_close(basis.signals, torch.from_numpy(signals).float(), atol=1e-6, rtol=0.0)
     weights = torch.randn(2, length, 7)
     expected = overlap_add(weights.double(), torch.from_numpy(signals), stride)
-    torch.testing.assert_close(basis.sum(*halves(weights)).double(), expected, atol=1e-4, rtol=0.0)
+    torch.testing.assert_close(basis.synthesis(*halves(weights)).double(), expected, atol=1e-4, rtol=0.0)
 
 
 @pytest.mark.parametrize(("length", "stride"), SIZES)
@@ -61,7 +61,9 @@ def test_it_costs_a_quarter_of_half_the_signals() -> None:
     basis, plain = ModulatedBasis(frames(1024, 256), 0), Basis(1024, frames(1024, 256))
     plain.signals.data = basis.signals
     weights = halves(torch.randn(1, 1024, 10))
-    counted = [macs(lambda sum_=sum_: sum_(*weights)) for sum_ in (basis.sum, Mirrored(plain))]
+    counted = [
+        macs(lambda synthesis=synthesis: synthesis(*weights)) for synthesis in (basis.synthesis, Mirrored(plain))
+    ]
     assert counted == [10 * 131_072, 10 * 524_288]
 
 
@@ -99,16 +101,16 @@ def spoken(generator: release.AnyGenerator) -> torch.Tensor:
 
 def test_a_generator_over_it_says_what_it_says_over_taps(tmp_path: Path) -> None:
     """Both from a file, which alone tells whether there are taps."""
-    short, taps = release.new_generator(small()), release.new_generator(small(), taps=True)
-    assert isinstance(short.basis, ModulatedBasis)
+    without, taps = release.new_generator(small()), release.new_generator(small(), taps=True)
+    assert isinstance(without.basis, ModulatedBasis)
     assert isinstance(taps.basis, Basis)
-    taps.load_state_dict(short.state_dict() | taps.basis.state_dict(prefix="basis."))
-    for name, generator in (("short", short), ("taps", taps)):
+    taps.load_state_dict(without.state_dict() | taps.basis.state_dict(prefix="basis."))
+    for name, generator in (("without", without), ("taps", taps)):
         release.save(tmp_path / name, "vocoder", generator.state_dict(), small(), release.Origin(1, "none"))
         read = release.load_vocoder(tmp_path / name)[0]
         assert type(read.basis) is type(generator.basis)
-        torch.testing.assert_close(spoken(read), spoken(short), atol=1e-6, rtol=1e-5)
-    assert not [name for name in short.state_dict() if name.startswith("basis")]
+        torch.testing.assert_close(spoken(read), spoken(without), atol=1e-6, rtol=1e-5)
+    assert not [name for name in without.state_dict() if name.startswith("basis")]
 
 
 def test_a_basis_that_is_to_be_fine_tuned_has_taps() -> None:

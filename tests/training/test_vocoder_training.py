@@ -212,9 +212,37 @@ def test_the_frame_rate_generator_begins_below_the_mean_of_the_mels(
     vocoder.train(corpus, tmp_path, Sources(), config)
     embed = release.load_vocoder(tmp_path / "vocoder.safetensors")[0].embed
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
-    mels = torch.stack([dataset[index]["mel"] for index in range(vocoder.FIRST)])
+    mels = torch.stack([dataset[index]["mel"] for index in range(vocoder.LEVEL_CROPS)])
     heard = embed((mels.mean() - mels.std()).expand(1, 9, mels.shape[1]))
     torch.testing.assert_close(heard, torch.zeros_like(heard), atol=1e-3, rtol=0.0)
+
+
+def test_a_start_without_the_basis_that_it_must_have_is_refused(
+    tmp_path: Path, frame_rate: Config, corpus: Path
+) -> None:
+    config = with_settings(frame_rate, "vocoder_training", steps=1)
+    vocoder.train(corpus, tmp_path / "whole", Sources(), config)
+    start = tmp_path / "whole" / "vocoder.safetensors"
+    tensors = load_file(start)
+    del tensors[SIGNALS]
+    save_file(tensors, tmp_path / "maimed.safetensors", release.metadata(start))
+    opened = with_settings(config, "vocoder_training", basis_learning_rate=1e-4)
+    with pytest.raises(ModelFileError, match=r"maimed\.safetensors: its weights do not fit"):
+        vocoder.train(corpus, tmp_path / "out", Sources(start=tmp_path / "maimed.safetensors"), opened)
+
+
+def test_a_start_says_what_becomes_of_its_generator(
+    tmp_path: Path, frame_rate: Config, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = with_settings(frame_rate, "vocoder_training", steps=1)
+    vocoder.train(corpus, tmp_path / "gelu", Sources(), config)
+    start = tmp_path / "gelu" / "vocoder.safetensors"
+    vocoder.train(corpus, tmp_path / "same", Sources(start=start), config)
+    assert "becomes" not in capsys.readouterr().out
+    vocoder.train(
+        corpus, tmp_path / "relu", Sources(start=start), with_settings(config, "generator", activation="relu")
+    )
+    assert "its generator.activation is gelu, here it becomes relu" in capsys.readouterr().out
 
 
 def test_a_basis_without_taps_gets_them_to_be_fine_tuned(tmp_path: Path, frame_rate: Config, corpus: Path) -> None:
@@ -247,9 +275,13 @@ def test_pairs_come_from_a_separator_or_from_a_vocoder_not_from_both(
         vocoder.train(corpus, tmp_path / "c", Sources(start=maimed), frame_rate)
 
 
-def test_the_frame_rate_generator_resumes_where_it_stopped(tmp_path: Path, frame_rate: Config, corpus: Path) -> None:
+@pytest.mark.parametrize(("spacing", "pairs"), [("mixed", 96), ("linear", 480)])
+def test_the_frame_rate_generator_resumes_where_it_stopped(
+    tmp_path: Path, frame_rate: Config, corpus: Path, spacing: str, pairs: int
+) -> None:
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     whole = with_settings(frame_rate, "vocoder_training", steps=4, cooldown=0)
+    whole = with_settings(whole, "generator", spacing=spacing, pairs=pairs)
     vocoder.train(corpus, straight, Sources(), whole)
     for steps in (2, 4):
         vocoder.train(corpus, resumed, Sources(), with_settings(whole, "vocoder_training", steps=steps))
