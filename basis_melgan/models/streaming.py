@@ -132,7 +132,7 @@ class StreamedFrameRate(Streamed):
 
     def __init__(self, generator: FrameRateGenerator) -> None:
         super().__init__(generator, generator.late * generator.weights_per_mel)
-        self.synthesis = _synthesis(generator.basis)
+        self.basis = _synthesis(generator.basis)  # exported layers are called after it
 
     def _ring(self, mel: Tensor, cache: Cache, first: Tensor, frames: Tensor) -> Tensor:
         net, count = self.generator, mel.shape[2]
@@ -153,8 +153,8 @@ class StreamedFrameRate(Streamed):
         said = net.weigh(hidden, cache.join(heard, late, 1)[:, :count])
         spoken = inside[:count].repeat_interleave(net.weights_per_mel, dim=0)
         cosines, sines = (weights * spoken for weights in said)
-        if self.synthesis is not None:
-            wave: Tensor = self.synthesis(cosines, sines)
+        if self.basis is not None:
+            wave: Tensor = self.basis(cosines, sines)
             return wave
         return overlap_add(torch.cat([cosines, sines], dim=2).transpose(1, 2), net.basis.signals, net.basis.stride)
 
