@@ -58,7 +58,7 @@ class Modulated(nn.Module):
         spin = _turned(torch.outer(steps, time))
         even, odd = ((window * part).norm(dim=1, keepdim=True) for part in (spin.real, spin.imag))
         begun = spin[:, :row]
-        # A cosine is the real part of e^(iφ), a sine that of −i e^(iφ); of what they add up to, that is all we want.
+        # A cosine is the real part of e^(iφ), a sine that of −i e^(iφ), and their wave the real part of the whole sum.
         halves = [torch.unflatten(each, 0, (groups, -1)) for each in (begun / even, -1j * begun / odd)]
         first = torch.cat(halves, dim=1)  # (A, 2P/A, B)
         group = torch.arange(groups, dtype=torch.float64)
@@ -115,7 +115,10 @@ def _turned(angles: Tensor) -> Tensor:
 
 
 def _row(frames: Frames) -> int:
-    """B: of the even divisors of the stride, so that A divides L/2, the one that is nearest to √L."""
+    """B: of the even divisors of the stride, so that A divides L/2, the one that is nearest to √L.
+
+    The order of a model file's weights follows from it, so it must stay as it is.
+    """
     even = (each for each in range(2, frames.stride + 1, 2) if frames.stride % each == 0)
     return min(even, key=lambda each: abs(each - math.sqrt(frames.basis_length)))
 
