@@ -26,7 +26,7 @@ class Info:
         state_size: numbers that it keeps from chunk to chunk.
         parameters: how many it has, the basis included.
         macs_per_second: multiply-adds of convolutions and linear layers for a second of audio.
-        steps: of its training.
+        steps: of its training, those of the vocoder that it started from included.
         data: what it was trained on.
         licence: under which it may be used.
         precision: of its multiplications, float32 or int8.

@@ -34,7 +34,7 @@ class Origin:
     """Where a released model comes from.
 
     Attributes:
-        step: of its training.
+        step: of its training, those of the model that it started from included.
         data_hash: of the clips that it was trained on.
         others: hashes of what else it stands on, by what that is: a vocoder to start from, a separator.
     """

@@ -29,6 +29,7 @@ class Run:
     sections: tuple[str, ...]  # of the configuration, that this training depends on
     data_hash: str
     origins: Mapping[str, str] = field(default_factory=dict)  # hashes of what else it stands on, by what that is
+    learned: int = 0  # steps that the model to start from has learned before
 
     @property
     def checkpoint(self) -> Path:
@@ -58,7 +59,7 @@ class Run:
 
     def origin(self, step: int) -> Origin:
         """What a model that the training releases after a step says of where it is from."""
-        return Origin(step, self.data_hash, self.origins)
+        return Origin(self.learned + step, self.data_hash, self.origins)
 
     def identity(self) -> dict[str, str]:
         """What a checkpoint says of its origin."""

@@ -76,7 +76,8 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
         "start": digests.of_file(sources.start) if sources.start else "",
         "mels": mels.digest([*clips, *validation]),
     }
-    run = Run(out, config, SECTIONS, data_hash, origins)
+    learned = int(release.metadata(sources.start)["step"]) if sources.start else 0
+    run = Run(out, config, SECTIONS, data_hash, origins, learned)
     task = VocoderTask(dataset, validation, teacher, generator, run, engine)
     if sources.start is not None:
         if sources.start.resolve() == task.path.resolve():

@@ -110,6 +110,7 @@ def test_a_vocoder_starts_where_another_ended(tmp_path: Path, config: Config, tr
     still = (
         train("vocoder", tmp_path / "still", config, steps=1, start=ended, learning_rate=0.0) / "vocoder.safetensors"
     )
+    assert [release.metadata(path)["step"] for path in (ended, still)] == ["5", "6"]
     states = [release.read(path, "vocoder")[0] for path in (ended, still)]
     assert states[0].keys() == states[1].keys()
     for name, parameter in states[0].items():
