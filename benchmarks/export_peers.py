@@ -5,7 +5,7 @@
 leaves vocos.onnx and vocos-int8.onnx and so on.
 """
 
-import sys
+import argparse
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -102,4 +102,10 @@ def save(path: Path, model: onnx.ModelProto, info: Info, precision: str = "float
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:] or list(PEERS))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="folder for the exported files")
+    parser.add_argument("peers", nargs="*", metavar="PEER", help=f"of {', '.join(PEERS)}; all unless given")
+    given = parser.parse_args()
+    if unknown := set(given.peers) - PEERS.keys():
+        parser.error(f"no peer {', '.join(sorted(unknown))}; use of {', '.join(PEERS)}")
+    main(given.out, given.peers or list(PEERS))

@@ -21,6 +21,7 @@ SOUND = SUFFIXES - {".raw"}  # of what is sound by its name alone: headerless fi
 BLOCK = 1 << 17  # samples that `stream` reads at once: 0.5 MB a channel
 QUALITY = "VHQ"  # of soxr
 SUBTYPE = "PCM_16"
+FULL_SCALE = np.float32(1 << 15)  # of 16 bits
 G722_RATE = 16_000  # Hz
 G722_BITS = 64_000  # per second
 MP3_LEVEL = 0.5  # of compression, 0 to 1
@@ -112,7 +113,7 @@ def read_g722(path: Path) -> tuple[Wave, int]:
         raise AudioError(f"{path}: G.722 needs the package G722; pip install 'basis-melgan[train]'") from error
     with _decoding(path):
         decoded = np.array(G722(G722_RATE, G722_BITS).decode(path.read_bytes()), dtype=np.int16)
-    return decoded.astype(np.float32) / np.float32(2**15), G722_RATE
+    return decoded.astype(np.float32) / FULL_SCALE, G722_RATE
 
 
 def resample(wave: Wave, rate: float, to: float) -> Wave:
@@ -122,10 +123,19 @@ def resample(wave: Wave, rate: float, to: float) -> Wave:
     return np.asarray(soxr.resample(wave, rate, to, quality=QUALITY), dtype=np.float32)
 
 
-def write(path: Path, wave: Wave, rate: int) -> None:
-    """Write a wave (T,) as 16-bit PCM in the format of the path's suffix, aside first and then renamed.
+def rounded(wave: Wave) -> Wave:
+    """A wave (T,) as 16 bits hold it: every sample to the nearest, those beyond full scale clipped, never rescaled."""
+    steps: Wave = np.clip(np.rint(wave * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.float32)
+    return steps / FULL_SCALE
 
-    Samples beyond full scale are clipped, never rescaled.
+
+def pcm(wave: Wave) -> npt.NDArray[np.int16]:
+    """The samples (T,) of a wave as 16-bit integers of little-endian order, as `rounded` has them."""
+    return (rounded(wave) * FULL_SCALE).astype("<i2")
+
+
+def write(path: Path, wave: Wave, rate: int) -> None:
+    """Write a wave (T,) as 16-bit PCM, `rounded`, in the format of the path's suffix, aside first and then renamed.
 
     Raises:
         OutputError: the path cannot be written or its suffix names no sound format.
@@ -153,7 +163,7 @@ def writing(path: Path, rate: int) -> Iterator[Callable[[Wave], None]]:
 
         def put(wave: Wave) -> None:
             with _storing(path):
-                sound.write(np.clip(wave, -1.0, 1.0))
+                sound.write(pcm(wave))
 
         try:
             yield put

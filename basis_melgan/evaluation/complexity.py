@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import nn
 
-from basis_melgan.audio.mel import convention
 from basis_melgan.config import Config
 from basis_melgan.models import release
 from basis_melgan.models.cost import macs_per_frame, parameters
+from basis_melgan.models.engine import macs_per_second
+from basis_melgan.models.streaming import streamed
 
 BANDS = 80  # of HiFi-GAN's mel
 PUBLISHED_OURS = 7.95  # GFLOPs, arXiv 2106.13419, abstract
@@ -55,12 +56,11 @@ class Cost:
 
 
 def generator_cost(config: Config) -> Cost:
-    """Cost of the generator of `config`, basis included."""
-    bands, generator = convention(config.mel).bands, release.new_generator(config)
-    per_frame = macs_per_frame(lambda frames: generator(torch.zeros(1, bands, frames)))
-    rate = config.frames.sample_rate / config.frames.hop
+    """Cost of the generator of `config` as it speaks, basis included."""
+    generator = release.new_generator(config)
+    per_second = macs_per_second(streamed(generator), config.frames)
     name = "Basis-MelGAN" if config.generator.kind == "melgan" else "ConvNeXt over pairs"
-    return Cost(name, parameters(generator), per_frame * rate, "on the module of this package")
+    return Cost(name, parameters(generator), per_second, "on the module of this package")
 
 
 def hifigan_closed_form(sizes: HiFiGAN, sample_rate: int) -> tuple[int, float]:

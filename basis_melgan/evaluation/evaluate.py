@@ -141,10 +141,7 @@ def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journa
 def _described(source: str, label: str, speaker: System) -> Described:
     if not isinstance(speaker, Vocoder):
         return Described(label, source)
-    from basis_melgan.evaluation.complexity import generator_cost
-
-    cost = generator_cost(speaker.config)
-    return Described(label, source, cost.parameters, round(cost.macs_per_second / 1e9, 3))
+    return Described(label, source, speaker.info.parameters, round(speaker.info.macs_per_second / 1e9, 3))
 
 
 def _digest(source: Path | None) -> str:

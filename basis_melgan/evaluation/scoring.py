@@ -98,7 +98,7 @@ def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -
 
 
 def measure(job: Job, system: System) -> Measured:
-    """Let a system speak one clip and score it.
+    """Let a system speak one clip and score it, in 16 bits: as its wave is stored, and as those in a folder are.
 
     Raises:
         OutputError: the wave cannot be written.
@@ -110,6 +110,7 @@ def measure(job: Job, system: System) -> Measured:
         start = time.perf_counter()
         spoken = system(Recorded(recording, rate, job.corpus, job.clip))
         compute = time.perf_counter() - start if system.computes else None
+        spoken = files.rounded(spoken)
         reference, estimate = common(recording, spoken, system.slack)
     except BasisMelGANError as error:
         if job.wave:

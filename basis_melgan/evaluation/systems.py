@@ -93,8 +93,8 @@ class Vocoder(System):
     def __init__(self, source: Path) -> None:
         self.source = source
         self._vocoder = open_vocoder(source)
-        self.config = self._vocoder.info.config
-        self.rate = self.config.frames.sample_rate
+        self.info = self._vocoder.info
+        self.rate = self.info.rate
         # The first call of a process allocates and plans; what is measured are the later ones.
         self._vocoder.resynthesise(np.zeros(self.rate, dtype=np.float32), self.rate)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from basis_melgan.frames import Frames
 from basis_melgan.inference.engine import Array, Info
 from basis_melgan.models import release
 from basis_melgan.models.cost import macs_per_frame, parameters
@@ -39,8 +40,6 @@ def load(path: Path) -> tuple[Streamed, Info]:
     """
     generator, config = release.load_vocoder(path)
     model = streamed(generator).eval()
-    state, nothing = torch.zeros(1, model.size), torch.tensor(0)
-    per_frame = macs_per_frame(lambda frames: model(torch.zeros(1, model.bands, frames), state, nothing, nothing))
     info = Info(
         name=path.stem,
         config=config,
@@ -48,7 +47,14 @@ def load(path: Path) -> tuple[Streamed, Info]:
         shortest=model.shortest,
         state_size=model.size,
         parameters=parameters(generator),
-        macs_per_second=per_frame * config.frames.sample_rate / config.frames.hop,
+        macs_per_second=macs_per_second(model, config.frames),
         steps=int(release.metadata(path)["step"]),
     )
     return model, info
+
+
+def macs_per_second(model: Streamed, frames: Frames) -> float:
+    """Multiply-adds of a streamed generator for a second of audio."""
+    state, nothing = torch.zeros(1, model.size), torch.tensor(0)
+    per_frame = macs_per_frame(lambda count: model(torch.zeros(1, model.bands, count), state, nothing, nothing))
+    return per_frame * frames.sample_rate / frames.hop

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
@@ -139,7 +138,7 @@ def _put(pieces: Iterable[Wave], out: str, vocoder: Vocoder) -> None:
         return
     try:
         for piece in pieces:
-            sys.stdout.buffer.write((np.clip(piece, -1.0, 1.0) * 32_767).astype("<i2").tobytes())
+            sys.stdout.buffer.write(files.pcm(piece).tobytes())
             sys.stdout.buffer.flush()
     except OSError as error:  # such as a pipe whose reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush fails again

@@ -146,6 +146,16 @@ def test_what_is_written_is_read(suffix: str, tmp_path: Path, speech: files.Wave
     assert left_over(path.parent) == [path.name]
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff"])
+def test_samples_are_rounded_to_the_nearest(suffix: str, tmp_path: Path) -> None:
+    wave = np.random.default_rng(1).uniform(-0.9, 0.9, 20_000).astype(np.float32)
+    files.write(tmp_path / f"noise{suffix}", wave, 24_000)
+    error = files.read(tmp_path / f"noise{suffix}")[0] - wave.astype(np.float64)
+    assert np.abs(error).max() <= QUANTUM / 2
+    assert abs(error.mean()) < 0.01 * QUANTUM
+    np.testing.assert_array_equal(files.pcm(wave) / 32_768, wave + error)
+
+
 def test_pieces_are_one_file(tmp_path: Path, speech: files.Wave) -> None:
     files.write(tmp_path / "whole.wav", speech, 24_000)
     with files.writing(tmp_path / "pieces.wav", 24_000) as put:
@@ -158,7 +168,7 @@ def test_pieces_are_one_file(tmp_path: Path, speech: files.Wave) -> None:
 def test_samples_beyond_full_scale_are_clipped_and_no_other_changed(tmp_path: Path) -> None:
     files.write(tmp_path / "loud.wav", np.array([0.5, 1.5, -3.0, -0.25], np.float32), 24_000)
     wave = files.read(tmp_path / "loud.wav")[0]
-    np.testing.assert_allclose(wave, [0.5, 1.0, -1.0, -0.25], atol=QUANTUM)
+    np.testing.assert_array_equal(wave, [0.5, 1.0 - QUANTUM, -1.0, -0.25])
 
 
 def test_a_block_that_fails_leaves_the_older_file_and_nothing_else(tmp_path: Path, speech: files.Wave) -> None:

@@ -150,6 +150,15 @@ def test_the_size_is_what_the_preset_says():
     assert cost.macs_per_second == pytest.approx(0.17e9, rel=0.03)
 
 
+@pytest.mark.parametrize("sizes", [{"pairs": 512, "spacing": "linear"}, {"pairs": 96, "spacing": "mixed"}])
+def test_its_cost_is_what_its_file_says(sizes, tmp_path: Path):
+    config = small(**sizes)
+    path = tmp_path / "fast.safetensors"
+    release.save(path, "vocoder", built(config).state_dict(), config, release.Origin(1, ""))
+    info, cost = open_vocoder(path).info, generator_cost(config)
+    assert (cost.parameters, cost.macs_per_second) == (info.parameters, info.macs_per_second)
+
+
 def test_it_goes_into_a_file_and_speaks_from_there_piece_by_piece(tmp_path: Path, monkeypatch):
     config = small(lookahead=2)
     generator = built(config)
