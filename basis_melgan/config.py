@@ -51,6 +51,7 @@ class CorpusConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        require_not_negative("corpus", self, "minimum_seconds", "test_clips", "validation_clips", "seed")
         require(0.0 <= self.maximum_bad < 1.0, f"corpus.maximum_bad: {self.maximum_bad} is not in [0, 1)")
         require(self.draw is None or self.draw > 0, f"corpus.draw: {self.draw} is not a positive number of clips")
 
@@ -69,7 +70,11 @@ class MixtureConfig:
     def __post_init__(self) -> None:
         require(len(self.noises) > 0, "mixture.noises: empty; name at least one kind of noise")
         require(0.0 <= self.clean_share <= 1.0, f"mixture.clean_share: {self.clean_share} is not in [0, 1]")
-        require(self.snr[0] <= self.snr[1], f"mixture.snr: {self.snr} runs downwards; give (lowest, highest) in dB")
+        for name in ("snr", "level"):
+            span = getattr(self, name)
+            rising = span is None or span[0] <= span[1]
+            require(rising, f"mixture.{name}: {span} runs downwards; give (lowest, highest) in dB")
+        require(self.sigma is None or self.sigma >= 0, f"mixture.sigma: {self.sigma}; use 0 or more, or null")
         require(
             ("recorded" in self.noises) == (self.recorded is not None),
             "mixture.recorded: give a folder of sound files exactly when mixture.noises names `recorded`",
@@ -96,7 +101,8 @@ class SeparatorConfig:
     layers: int = 4  # LSTM layers of tasnet
 
     def __post_init__(self) -> None:
-        require(self.sources >= 1, f"separator.sources: {self.sources}; at least one source is needed")
+        counts = ("basis_signals", "sources", "channels", "hidden", "kernel", "blocks", "repeats", "layers")
+        require_counts("separator", self, *counts)
         require(
             not (self.causal and self.norm == "gLN" and self.kind == "conv-tasnet"),
             "separator.norm: gLN averages the whole utterance and cannot be causal; use cLN or BN with causal: true",
@@ -122,8 +128,8 @@ class SeparatorTrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        require_counts("separator_training", self, "batch", "crop", "validate_every", "save_every")
-        require_not_negative("separator_training", self, "warmup", "scale", "cooldown", "spread")
+        require_counts("separator_training", self, "steps", "batch", "crop", "validate_every", "save_every")
+        require_not_negative("separator_training", self, "warmup", "scale", "cooldown", "spread", "seed")
         require_clip("separator_training", self)
 
 
@@ -147,6 +153,7 @@ class GeneratorConfig:
     prior: bool = True  # of convnext: its gains start from the mel's own spectrum; a linear head has none
 
     def __post_init__(self) -> None:
+        require_not_negative("generator", self, "stacks")
         odd = self.kernel >= 1 and self.kernel % 2 == 1
         require(odd, f"generator.kernel: {self.kernel}; use an odd size from 1 upward")
 
@@ -214,7 +221,7 @@ class VocoderTrainingConfig:
     steps: int = 815_000
     adversarial_from: int = 100_000  # first step with discriminators; the L1 on weights ends there
     batch: int = 32  # crops over all processes
-    judged: float = 1.0  # share of the crops that the discriminators see
+    judged: float = 1.0  # share of the crops that the discriminators see, rounded up in each process
     crop: int = 140  # mel frames
     target: Literal["recording", "resynthesis"] = "recording"  # the reference aims at stage 1's re-synthesis
     learning_rate: float = 1e-4
@@ -230,9 +237,9 @@ class VocoderTrainingConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        require_counts("vocoder_training", self, "batch", "crop", "validate_every", "save_every")
+        require_counts("vocoder_training", self, "steps", "batch", "crop", "validate_every", "save_every")
         require_rates("vocoder_training", self)
-        require_not_negative("vocoder_training", self, "basis_learning_rate", "cooldown")
+        require_not_negative("vocoder_training", self, "adversarial_from", "basis_learning_rate", "cooldown", "seed")
         require_clip("vocoder_training", self)
         require(
             self.basis_learning_rate == 0 or self.learning_rate > 0,
@@ -241,6 +248,8 @@ class VocoderTrainingConfig:
         )
         odd = sorted(self.loss_weights.keys() - LOSS_WEIGHTS.keys())
         require(not odd, f"vocoder_training.loss_weights: {', '.join(odd)} unknown; use {', '.join(LOSS_WEIGHTS)}")
+        for name, weight in self.loss_weights.items():
+            require(weight >= 0, f"vocoder_training.loss_weights.{name}: {weight}; use 0 or more")
         # One that is left out weighs nothing, as in the files of versions that did not know it.
         object.__setattr__(self, "loss_weights", dict.fromkeys(LOSS_WEIGHTS, 0.0) | self.loss_weights)
 
@@ -267,7 +276,7 @@ class FineTuningConfig:
     steps: int = 3_000
     adversarial_share: float = 0.3  # of the steps, the last ones, with the discriminators that lie beside the vocoder
     batch: int = 16  # crops over all processes
-    judged: float = 0.5  # share of the crops that the discriminators see
+    judged: float = 0.5  # share of the crops that the discriminators see, rounded up in each process
     learning_rate: float = 5e-4
     discriminator_learning_rate: float = 1e-4
     warmup: int = 100  # steps
@@ -277,7 +286,8 @@ class FineTuningConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        require_counts("fine_tuning", self, "batch", "validate_every", "save_every")
+        require_counts("fine_tuning", self, "steps", "batch", "validate_every", "save_every")
+        require_not_negative("fine_tuning", self, "seed")
         require_rates("fine_tuning", self)
         share = self.adversarial_share
         require(0 <= share <= 1, f"fine_tuning.adversarial_share: {share} is no share; use 0 to 1")

@@ -9,8 +9,9 @@ from basis_melgan.bounds import require
 class Frames:
     """Frame geometry: how samples, mel frames and weight frames lie over one another.
 
-    Mel frame f belongs to samples [f·hop, (f+1)·hop). Weight frame k adds basis signals over [k·stride, k·stride + L);
-    those of a generator at the frame rate begin earlier, by what `basis_melgan.models.convnext.reach` says.
+    Mel frame f belongs to samples [f·hop, (f+1)·hop). Weight frame k of a paper's generator adds basis signals over
+    [k·stride, k·stride + L); a separator's begin `lead` strides earlier, those of a generator at the frame rate by what
+    `basis_melgan.models.convnext.reach` says.
     """
 
     sample_rate: int = 24_000  # Hz

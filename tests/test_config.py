@@ -65,12 +65,25 @@ def test_keys() -> None:
         ("vocoder_training", "crop", 4, "4 mel frames are 960 samples; the discriminators need 1025"),
         ("fine_tuning", "judged", 2.0, "2.0 is no share"),
         ("engine", "workers", -1, "-1; use 0 or more"),
+        ("corpus", "test_clips", -5, "-5; use 0 or more"),
+        ("mixture", "level", (-16.0, -36.0), r"\(-16.0, -36.0\) runs downwards"),
+        ("mixture", "sigma", -1.0, "-1.0; use 0 or more"),
+        ("separator", "basis_signals", 0, "0; use 1 or more"),
+        ("separator", "blocks", 0, "0; use 1 or more"),
+        ("separator_training", "steps", -1, "-1; use 1 or more"),
+        ("generator", "stacks", -1, "-1; use 0 or more"),
+        ("vocoder_training", "seed", -1, "-1; use 0 or more"),
     ],
 )
 def test_what_would_fail_in_training_is_refused_at_once(section: str, name: str, value: Any, message: str) -> None:
     config = Config()
     with pytest.raises(ConfigurationError, match=rf"^{section}\.{name}: {message}"):
         replace(config, **{section: replace(getattr(config, section), **{name: value})})
+
+
+def test_no_loss_weighs_less_than_nothing() -> None:
+    with pytest.raises(ConfigurationError, match=r"^vocoder_training\.loss_weights\.mel/l1: -1\.0; use 0 or more"):
+        VocoderTrainingConfig(loss_weights={"mel/l1": -1.0})
 
 
 @pytest.mark.parametrize(("name", "setting", "none"), [("wave", "scales", 0), ("period", "periods", ())])

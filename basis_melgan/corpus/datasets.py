@@ -104,7 +104,7 @@ class MixtureCrops(Dataset[Mixture]):
 
 
 class Utterance(TypedDict):
-    """One item of stage 2: wave (T,) with what the last weight frames ring into, mel (M, F) and weights (N, K).
+    """One item of stage 2: wave (F·hop,), mel (M, F) and weights (N, K), K = F·hop/stride.
 
     The weights are empty where the training computes them itself.
     """

@@ -1,6 +1,5 @@
 """Where recordings come from: one table from a recipe's name to a listing of its sound files, speakers and texts."""
 
-import difflib
 import importlib.util
 import json
 import os
@@ -16,6 +15,7 @@ from basis_melgan.audio import files
 from basis_melgan.corpus.debian import ASTERISK, asterisk, festvox_ru
 from basis_melgan.corpus.listing import Item, given
 from basis_melgan.errors import CorpusError
+from basis_melgan.settings import nearest
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,8 @@ def named(name: str) -> Recipe:
         CorpusError: there is none; the message names the nearest.
     """
     if name not in RECIPES:
-        nearest = difflib.get_close_matches(name, RECIPES, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"use one of {', '.join(RECIPES)}"
-        raise CorpusError(f"recipe {name}: unknown; {hint}")
+        hint = nearest(name, RECIPES) or f"; use one of {', '.join(RECIPES)}"
+        raise CorpusError(f"recipe {name}: unknown{hint}")
     return RECIPES[name]
 
 

@@ -36,16 +36,15 @@ class MelScale:
         self._same = (self.factor, self.offset) == (1.0, 0.0)
 
     def own(self, mel: AnyMel) -> AnyMel:
-        """The vocoder's own of a mel (M, n) or (B, M, n), n from 0 upward, raised to the least value of its convention.
+        """The vocoder's own of a mel (M, n) or (B, M, n), n from 0 upward, within the range of its convention.
+
+        What predicted mels leave of the range by a little, no mel of a recording does, and no vocoder has heard.
 
         Raises:
             MelError: it has another shape, holds no floats, or values that are not finite or far from the scale's.
         """
-        if self._same:
-            require(mel, self._name)
-            return mel
         require_shape(mel, self._name)
-        brought: AnyMel = np.float32(self.factor) * mel + np.float32(self.offset)
+        brought: AnyMel = mel if self._same else np.float32(self.factor) * mel + np.float32(self.offset)
         self._require(require, brought, mel)
         low, high = value_range(self._name)
         return np.clip(brought, low, high)

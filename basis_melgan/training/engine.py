@@ -52,16 +52,18 @@ class Task(Protocol):
         """Everything a resumed training needs, besides the step."""
 
 
-def native_bf16() -> bool:
-    """Whether this machine multiplies bfloat16 matrices in hardware."""
-    if torch.cuda.is_available():
+def native_bf16(accelerator: str) -> bool:
+    """Whether what trains multiplies bfloat16 matrices in hardware."""
+    if accelerator in ("auto", "cuda") and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if accelerator == "mps":
+        return False
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def fabric(config: EngineConfig, seed: int) -> Fabric:
     """Fabric with the configured devices and precision, launched and seeded."""
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and native_bf16())
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and native_bf16(config.accelerator))
     engine = Fabric(
         accelerator=config.accelerator,
         devices=config.devices,

@@ -39,9 +39,14 @@ def test_a_mel_of_another_unit_becomes_the_own_one(name: Convention, unit: str, 
     np.testing.assert_allclose(scale.theirs(own), other, atol=1e-3)
 
 
-def test_values_below_the_conventions_least_are_raised_to_it() -> None:
-    silent = np.full((100, 80), -9.0, np.float32)  # log10; the convention's least is -7
-    assert MelScale("vocos", "vocos:log10").own(silent).min() == np.float32(np.log(convention("vocos").minimum))
+@pytest.mark.parametrize(
+    ("said", "worth"), [("vocos", 1.0), ("vocos:log10", np.log(10.0)), ("vocos:db", np.log(10.0) / 20.0)]
+)
+def test_values_beyond_the_conventions_range_are_brought_into_it(said: str, worth: float) -> None:
+    mel = np.linspace(-20.0, 12.0, 8_000, dtype=np.float32).reshape(100, 80)
+    own = MelScale("vocos", said).own(mel / np.float32(worth))
+    least = np.log(convention("vocos").minimum)
+    np.testing.assert_allclose(own, np.clip(mel, least, 10.0), atol=1e-5)
 
 
 @pytest.mark.parametrize(

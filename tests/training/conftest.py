@@ -1,5 +1,6 @@
 """What tests of trainings stand on: a decomposition, and a way to train either stage for a few steps."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from short_trainings import with_settings
 
 from basis_melgan.config import Config
 from basis_melgan.corpus.decompose import decompose
+from basis_melgan.frames import Frames
 from basis_melgan.training import separator as separator_stage
 from basis_melgan.training import vocoder
 from basis_melgan.training.vocoder import Sources
@@ -18,6 +20,15 @@ def decomposition(tmp_path_factory: pytest.TempPathFactory, config: Config, corp
     folder = tmp_path_factory.mktemp("decomposition")
     decompose(separator, corpus, folder, config.engine)
     return folder
+
+
+@pytest.fixture
+def frame_rate(config: Config) -> Config:
+    """A frame-rate generator that learns by regression alone."""
+    weights = config.vocoder_training.loss_weights | {"weights/l1": 0.0}
+    config = with_settings(config, "vocoder_training", adversarial_from=1_000, loss_weights=weights)
+    config = with_settings(config, "generator", kind="convnext", kernel=7, channels=48, hidden=96, blocks=2, pairs=96)
+    return replace(config, frames=Frames(basis_length=960, stride=240))
 
 
 @pytest.fixture

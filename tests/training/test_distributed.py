@@ -16,7 +16,7 @@ import torch
 from safetensors.numpy import load_file
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config
+from basis_melgan.config import AugmentationConfig, Config
 from basis_melgan.corpus.decompose import decompose
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.training import separator as separator_stage
@@ -91,21 +91,39 @@ def test_two_processes_train_the_separator_as_one(tmp_path: Path, settings: Conf
     np.testing.assert_allclose(*released, atol=1e-4)
 
 
+def released_kind(frame_rate: Config) -> Config:
+    """The kind of generator that is released, its losses and its discriminators, at a tiny size."""
+    weights = {"features/l1": 0.2, "adversarial/period": 0.1, "adversarial/wave": 0.0}
+    training = frame_rate.vocoder_training
+    return replace(
+        frame_rate,
+        generator=replace(frame_rate.generator, pairs=480, spacing="linear"),
+        discriminators=replace(frame_rate.discriminators, scales=0, periods=(2, 3), period_channels=4),
+        augmentation=AugmentationConfig(share=0.5, rate=(0.84, 1.19), level=(-12.0, 6.0), blur=(0.0, 1.0)),
+        vocoder_training=replace(
+            training, batch=4, adversarial_from=21, learning_rate=1e-4, loss_weights=training.loss_weights | weights
+        ),
+    )
+
+
+@pytest.mark.parametrize("kind", ["melgan", "convnext"])
 def test_two_processes_train_the_vocoder_as_one(
-    tmp_path: Path, settings: Config, corpus: Path, separator: Path
+    kind: str, tmp_path: Path, settings: Config, frame_rate: Config, corpus: Path, separator: Path
 ) -> None:
     """From a checkpoint on, one step of each phase. (From the start, rounding errors of biases that make no difference
     yet would be all their gradient, and Adam would take whole steps after them.)
     """
-    vocoder.train(corpus, tmp_path / "one", Sources(separator), changed(settings, "vocoder", steps=20))
+    words, sources = ["--separator", str(separator)], Sources(separator)
+    if kind == "convnext":
+        settings, words, sources = released_kind(frame_rate), [], Sources()
+    vocoder.train(corpus, tmp_path / "one", sources, changed(settings, "vocoder", steps=20))
     for name in ("two", "start"):
         shutil.copytree(tmp_path / "one", tmp_path / name)
     settings = changed(settings, "vocoder", steps=22)
     script = tmp_path / "basis-melgan"
     script.write_text(CONSOLE_SCRIPT)
-    command = [str(script), "train-vocoder", str(corpus), str(tmp_path / "two"), "--separator", str(separator)]
-    run(command, settings, tmp_path)
-    vocoder.train(corpus, tmp_path / "one", Sources(separator), settings)
+    run([str(script), "train-vocoder", str(corpus), str(tmp_path / "two"), *words], settings, tmp_path)
+    vocoder.train(corpus, tmp_path / "one", sources, settings)
     for part, tolerance in (("generator", 3e-2), ("average", 3e-2), ("discriminators", 1e-3)):
         one, two, start = (state(tmp_path / name, part) for name in ("one", "two", "start"))
         assert distance(one, start) > 1e-5

@@ -155,15 +155,6 @@ def test_the_vocoder_needs_the_separators_frames(tmp_path: Path, config: Config,
         vocoder.train(corpus, tmp_path, Sources(tmp_path / "missing.safetensors"), config)
 
 
-@pytest.fixture
-def frame_rate(config: Config) -> Config:
-    """A frame-rate generator that learns by regression alone."""
-    weights = config.vocoder_training.loss_weights | {"weights/l1": 0.0}
-    config = with_settings(config, "vocoder_training", adversarial_from=1_000, loss_weights=weights)
-    config = with_settings(config, "generator", kind="convnext", kernel=7, channels=48, hidden=96, blocks=2, pairs=96)
-    return replace(config, frames=Frames(basis_length=960, stride=240))
-
-
 def test_the_frame_rate_generator_learns_a_batch_by_heart_without_a_separator(
     tmp_path: Path, frame_rate: Config, corpus: Path
 ) -> None:
