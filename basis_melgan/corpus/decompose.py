@@ -31,6 +31,7 @@ from basis_melgan.errors import CorpusError, OutputError
 from basis_melgan.frames import Frames
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import SPEECH, Separator
+from basis_melgan.writing import write_bytes, write_text
 
 CLIPS_PER_SHARD = 64
 BYTES = 2  # of a float16
@@ -119,7 +120,7 @@ def decompose(separator: Path, corpus: Path, out: Path, engine: EngineConfig, fo
     if fabric.is_global_zero:
         shards = {clip.sha256: place // CLIPS_PER_SHARD for place, (_, clip) in enumerate(clips)}
         text = json.dumps({**header, "frames": asdict(config.frames), "shards": shards}, ensure_ascii=False, indent=1)
-        manifest.write_text(out / "decomposition.json", text)
+        write_text(out / "decomposition.json", text)
         print(f"{out}: {len(clips)} clips in {len(numbers)} shards")
 
 
@@ -136,9 +137,7 @@ def _write_shard(model: Separator, clips: Clips, path: Path) -> None:
 
 
 def _save(path: Path, tensors: Mapping[str, npt.NDArray[np.floating]]) -> None:
-    aside = path.with_suffix(".part")
-    aside.write_bytes(packed(dict(tensors)))  # safetensors' own file could be read by its owner alone
-    aside.replace(path)
+    write_bytes(path, packed(dict(tensors)))  # safetensors' own file could be read by its owner alone
 
 
 def _claim(out: Path, header: dict[str, object], force: bool) -> None:
@@ -152,7 +151,7 @@ def _claim(out: Path, header: dict[str, object], force: bool) -> None:
     if claim.is_file() and claim.read_text(encoding="utf-8") != text:
         raise OutputError(f"{out}: holds a decomposition of another separator or corpus; use another folder or --force")
     (out / "shards").mkdir(parents=True, exist_ok=True)
-    manifest.write_text(claim, text)
+    write_text(claim, text)
 
 
 def _require_space(out: Path, clips: Clips, frames: Frames, basis_signals: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from basis_melgan import digests
 from basis_melgan.config import Split
 from basis_melgan.errors import CorpusError
+from basis_melgan.writing import write_text
 
 VERSION = 1
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -132,25 +133,6 @@ def save(corpus: Corpus) -> None:
         "hash": corpus.data_hash,
     }
     write_text(corpus.folder / "corpus.json", json.dumps(header, ensure_ascii=False, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text aside, then rename; a file that already holds it is left untouched.
-
-    File names that are no valid UTF-8 come out as JSON escapes, so this is for JSON.
-
-    Raises:
-        CorpusError: the path cannot be written.
-    """
-    content = text.encode("utf-8", "backslashreplace")
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        if path.is_file() and path.read_bytes() == content:
-            return
-        aside.write_bytes(content)
-        aside.replace(path)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be written ({error}); choose a writable place") from error
 
 
 def _load_one(folder: Path) -> Corpus:

@@ -23,9 +23,10 @@ from basis_melgan.config import Config, CorpusConfig, Split
 from basis_melgan.corpus import recipes
 from basis_melgan.corpus.convert import Job, Outcome, convert, stamp
 from basis_melgan.corpus.listing import Item
-from basis_melgan.corpus.manifest import SPLITS, Clip, Corpus, save, write_text
+from basis_melgan.corpus.manifest import SPLITS, Clip, Corpus, save
 from basis_melgan.corpus.workers import outcomes, processes
 from basis_melgan.errors import CorpusError
+from basis_melgan.writing import write_text
 
 LONGEST_NAME = 150  # bytes of an id; file systems hold 255
 

@@ -15,7 +15,7 @@ from basis_melgan.evaluation.measures import chosen
 from basis_melgan.evaluation.results import RESULTS, Described, Results
 from basis_melgan.evaluation.scoring import Job, score
 from basis_melgan.evaluation.systems import RECORDING, SUFFIXES, System, Vocoder, labels, system_named
-from basis_melgan.evaluation.writing import write_text
+from basis_melgan.writing import write_text
 
 SCORES = "scores.jsonl"  # the file in the folder of a comparison that says what is done already
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from basis_melgan.errors import OutputError
-from basis_melgan.evaluation.writing import write_text
+from basis_melgan.writing import write_text
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from basis_melgan.corpus.workers import cores
 from basis_melgan.evaluation.bench import CHUNKS, LENGTHS, SECONDS, SPOKEN, Speed, measure
-from basis_melgan.evaluation.writing import write_text
+from basis_melgan.writing import write_text
 
 
 def bench(systems: Sequence[str], rounds: int, out_json: Path | None) -> str:

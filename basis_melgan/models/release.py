@@ -22,6 +22,7 @@ from basis_melgan.models.melgan import Generator
 from basis_melgan.models.pairs import Pairs, pairs_of, quarter_turn
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.settings import from_dict
+from basis_melgan.writing import write_bytes
 
 FORMAT = 1
 Module = TypeVar("Module", bound=torch.nn.Module)
@@ -45,7 +46,11 @@ class Origin:
 
 
 def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, origin: Origin) -> None:
-    """Write a model file aside, then rename it into place."""
+    """Write a model file.
+
+    Raises:
+        OutputError: the path cannot be written.
+    """
     metadata = {
         "format": str(FORMAT),
         "kind": kind,
@@ -56,10 +61,8 @@ def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, or
         "basis_melgan": basis_melgan.__version__,
         "torch": str(torch.__version__),
     }
-    aside = path.with_name(f".{path.name}.part")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    aside.write_bytes(packed(tensors, metadata))  # safetensors' own file could be read by its owner alone
-    aside.replace(path)
+    write_bytes(path, packed(tensors, metadata))  # safetensors' own file could be read by its owner alone
 
 
 def discriminators_of(vocoder: Path) -> Path:

@@ -117,9 +117,9 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
         run.prepare(force, task.released)
     engine.barrier()
     start = run.resume(engine, task.state())
+    if start > 0 and engine.is_global_zero and run.is_ahead_of(task.released[0], start):
+        task.release(start)  # which an interruption after the checkpoint has left out
     if start >= task.steps:
-        if engine.is_global_zero and not task.released[0].is_file():
-            task.release(start)
         engine.print(f"{run.folder}: trained to step {start} already; raise the number of steps to go on")
         return
     sampler = StepSampler(range(start, task.steps), task.batch, engine.global_rank, engine.world_size)
@@ -141,9 +141,9 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
                 task.validate(done, board)
                 board.flush()
             if done % task.save_every == 0 or done == task.steps:
-                if engine.is_global_zero:
-                    task.release(done)  # before the checkpoint, after which an interruption would leave it out for good
                 run.save(engine, task.state(), done)
+                if engine.is_global_zero:
+                    task.release(done)
     seconds = time.monotonic() - began
     engine.print(
         f"{run.folder}: steps {start} to {task.steps} in {seconds:.0f} s, {(task.steps - start) / seconds:.2f} steps/s "

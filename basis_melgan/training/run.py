@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 import basis_melgan
 from basis_melgan.config import Config
 from basis_melgan.errors import OutputError, TrainingError
-from basis_melgan.models.release import Origin
+from basis_melgan.models.release import Origin, metadata
 from basis_melgan.settings import from_dict
 
 # Settings that may differ between a checkpoint and the training that resumes it.
@@ -72,11 +72,20 @@ class Run:
         }
 
     def save(self, engine: Fabric, state: dict[str, Any], step: int) -> None:
-        """Write the state aside, then rename, so that an interruption leaves the earlier checkpoint whole."""
+        """Write the state aside, then rename, so that an interruption leaves the earlier checkpoint whole.
+
+        Raises:
+            OutputError: it cannot be written; the earlier one stands.
+        """
         aside = self.checkpoint.with_suffix(".part")
-        engine.save(aside, {**state, "step": step, "identity": self.identity()})
-        if engine.is_global_zero:
-            aside.replace(self.checkpoint)
+        try:
+            engine.save(aside, {**state, "step": step, "identity": self.identity()})
+            if engine.is_global_zero:
+                aside.replace(self.checkpoint)
+        except (OSError, RuntimeError) as error:  # PyTorch's, of a disk that is full
+            aside.unlink(missing_ok=True)
+            reason = str(error).splitlines()[0]
+            raise OutputError(f"{self.checkpoint}: cannot be written ({reason}); make room and go on") from error
         engine.barrier()
 
     def resume(self, engine: Fabric, state: dict[str, Any]) -> int:
@@ -91,6 +100,10 @@ class Run:
         self._require_same(identity)
         _, step = self._load(engine, state)
         return step
+
+    def is_ahead_of(self, released: Path, step: int) -> bool:
+        """Whether a released model is missing, or of another step than the training has done."""
+        return not released.is_file() or int(metadata(released)["step"]) != self.learned + step
 
     def _load(self, engine: Fabric, state: dict[str, Any] | None) -> tuple[dict[str, str], int]:
         """Fill the objects of `state`, where there are any, from the checkpoint; returns its identity and its step."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import basis_melgan
 from basis_melgan.config import Config, GeneratorConfig, SeparatorConfig
-from basis_melgan.errors import ModelFileError
+from basis_melgan.errors import ModelFileError, OutputError
 from basis_melgan.frames import Frames
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import Separator
@@ -185,13 +185,20 @@ def test_a_configuration_that_cannot_be_read(kind: release.Kind, config: str, re
         LOADERS[kind](rewritten(path, config=config))
 
 
+def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left_aside(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").mkdir()
+    with pytest.raises(OutputError, match=r"model\.safetensors: cannot be written .*; choose a writable place"):
+        release.save(tmp_path / "model.safetensors", "vocoder", {}, CONFIG, release.Origin(1, ""))
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
 @pytest.mark.parametrize(
     "config",
     [
         replace(CONFIG, separator=replace(CONFIG.separator, basis_signals=9)),
         replace(
             CONFIG,
-            separator=replace(CONFIG.separator, channels=-4),
+            separator=replace(CONFIG.separator, channels=CONFIG.separator.channels + 1),
             generator=replace(CONFIG.generator, upsampling=(-2, -2)),
         ),
         replace(CONFIG, frames=Frames(hop=16, basis_length=16, stride=4)),

@@ -105,6 +105,13 @@ def test_a_failed_save_leaves_the_earlier_checkpoint(run: Run, engine: Fabric) -
     assert same(state, other)
 
 
+def test_a_checkpoint_that_cannot_be_written_is_told_and_leaves_nothing_aside(run: Run, engine: Fabric) -> None:
+    run.checkpoint.mkdir()
+    with pytest.raises(OutputError, match=r"checkpoint\.ckpt: cannot be written .*; make room and go on"):
+        run.save(engine, trained(engine), 7)
+    assert [path.name for path in run.folder.iterdir()] == ["checkpoint.ckpt"]
+
+
 def test_what_a_killed_save_left_aside_is_no_hindrance(run: Run, engine: Fabric) -> None:
     state = trained(engine)
     run.save(engine, state, 7)

@@ -1,5 +1,6 @@
 """Both stages, trained for a few steps on real clips: they learn, resume bit for bit, and stop when a loss breaks."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +89,10 @@ def test_a_finished_training_is_left_as_it_is(
     train(stage, tmp_path, config, steps=2)
     assert model.stat().st_mtime_ns == stamp
     model.unlink()
+    train(stage, tmp_path, config, steps=2)
+    assert model.read_bytes()[-10_000:] == released
+    train(stage, tmp_path / "earlier", config, steps=1)  # as if interrupted between checkpoint and model
+    shutil.copy(tmp_path / "earlier" / model.name, model)
     train(stage, tmp_path, config, steps=2)
     assert model.read_bytes()[-10_000:] == released
     train(stage, tmp_path, config, steps=1, force=True)
