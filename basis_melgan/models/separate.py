@@ -35,7 +35,7 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
 
     Args:
         source: sound file of any rate, length and number of channels.
-        out: folder for both files; neither appears before both are whole.
+        out: folder for both files, which take their places once all has been written.
         separator: a separator's file, or the name of a released one; None for that.
         force: replace files of an earlier run.
 

@@ -139,6 +139,11 @@ def _require_separator(sources: Sources, config: Config) -> None:
         )
     if sources.separator is None and (sources.start is None or training.aims_at_separator):
         raise ConfigurationError(f"separator: generator.kind {kind} needs one for its basis; give --separator FILE")
+    if sources.decomposition is not None and not training.aims_at_separator:
+        raise ConfigurationError(
+            f"decomposition: {sources.decomposition} would not be read, since no loss aims at the separator; leave it "
+            "out, or set vocoder_training.loss_weights.weights/l1 above 0"
+        )
 
 
 def _require_changes(sources: Sources, config: Config) -> None:

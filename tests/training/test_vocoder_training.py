@@ -141,6 +141,9 @@ def test_stored_weights_and_computed_ones_ask_for_nearly_the_same(
 def test_a_decomposition_of_something_else_is_refused(
     tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
+    aimless = with_settings(config, "vocoder_training", loss_weights={"mel/l1": 1.0})
+    with pytest.raises(ConfigurationError, match=r"would not be read, since no loss aims at the separator; leave it"):
+        vocoder.train(corpus, tmp_path, Sources(separator, tmp_path / "missing"), aimless)
     with pytest.raises(CorpusError, match="holds no finished decomposition"):
         vocoder.train(corpus, tmp_path / "out", Sources(separator, tmp_path / "nowhere"), config)
 
