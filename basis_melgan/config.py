@@ -274,7 +274,7 @@ class FineTuningConfig:
     """From a trained vocoder to a voice: its own training gone on with, at rates that fall to 0."""
 
     steps: int = 3_000
-    adversarial_share: float = 0.3  # of the steps, the last ones, with the discriminators that lie beside the vocoder
+    adversarial_share: float = 0.1  # of the steps, the last ones, with the discriminators that lie beside the vocoder
     batch: int = 16  # crops over all processes
     judged: float = 0.5  # share of the crops that the discriminators see, rounded up in each process
     learning_rate: float = 5e-4

@@ -27,4 +27,4 @@ spoken, state = session.run(
 speech = spoken[0, info["lookahead_frames"] * frames["hop"] :]  # late by the lookahead
 with wave.open(out, "wb") as file:
     file.setparams((1, 2, frames["sample_rate"], 0, "NONE", ""))
-    file.writeframes((speech.clip(-1, 1) * 32_767).astype("<i2").tobytes())
+    file.writeframes(np.rint(speech * 32_768).clip(-32_768, 32_767).astype("<i2").tobytes())
