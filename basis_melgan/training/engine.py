@@ -56,8 +56,6 @@ def native_bf16(accelerator: str) -> bool:
     """Whether what trains multiplies bfloat16 matrices in hardware."""
     if accelerator in ("auto", "cuda") and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if accelerator == "mps":
-        return False
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 

@@ -84,8 +84,9 @@ class Run:
                 aside.replace(self.checkpoint)
         except (OSError, RuntimeError) as error:  # PyTorch's, of a disk that is full
             aside.unlink(missing_ok=True)
-            reason = str(error).splitlines()[0]
-            raise OutputError(f"{self.checkpoint}: cannot be written ({reason}); make room and go on") from error
+            raise OutputError(
+                f"{self.checkpoint}: cannot be written ({_first_line(error)}); make room and go on"
+            ) from error
         engine.barrier()
 
     def resume(self, engine: Fabric, state: dict[str, Any]) -> int:
@@ -111,9 +112,8 @@ class Run:
             rest = engine.load(self.checkpoint, state, weights_only=True)
             return rest["identity"], int(rest["step"])
         except Exception as error:  # torch, zipfile and Fabric each raise their own kinds on a damaged file
-            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise TrainingError(
-                f"{self.checkpoint}: cannot be resumed ({reason}); start afresh with --force"
+                f"{self.checkpoint}: cannot be resumed ({_first_line(error)}); start afresh with --force"
             ) from error
 
     def _require_same(self, identity: dict[str, str]) -> None:
@@ -136,6 +136,11 @@ class Run:
                     f"{self.checkpoint}: {key} was {theirs.get(key)}, now {ours.get(key)}; "
                     "use the same setting, another run folder, or --force to start afresh"
                 )
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong in one line; PyTorch's errors have many, and some of others none."""
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -178,6 +178,7 @@ def test_no_metadata_at_all(kind: release.Kind, path: Path) -> None:
         ('{"frames": {"hop": 17}}', "frames.stride: 15 does not divide frames.hop 17"),
         ('{"loudness": 11}', "unknown key loudness"),
         ('{"separator": {"blocks": "many"}}', "separator.blocks"),
+        ('{"separator": {"channels": -4}}', "separator.channels: -4; use 1 or more"),
     ],
 )
 def test_a_configuration_that_cannot_be_read(kind: release.Kind, config: str, reason: str, path: Path) -> None:
