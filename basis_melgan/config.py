@@ -230,7 +230,7 @@ class VocoderTrainingConfig:
     warmup: int = 0  # steps
     cooldown: int = 0  # last steps over which the learning rates fall linearly to 0
     clip: float = 1.0  # gradient norm
-    ema: float = 0.999  # decay per step of the averaged generator that is released
+    ema: float = 0.999  # decay per step of the averaged generator that is released; lower over the first steps
     loss_weights: dict[str, float] = field(default_factory=lambda: dict(LOSS_WEIGHTS))  # 0 or none leaves it out
     validate_every: int = 5_000  # steps
     save_every: int = 5_000  # steps

@@ -24,7 +24,7 @@ def config() -> Config:
                 "steps": 6,
                 "batch": 2,
                 "crop": 2_400,
-                "warmup": 20,
+                "warmup": 3,
                 "scale": 0.5,
                 "validate_every": 6,
                 "save_every": 6,
@@ -64,7 +64,7 @@ def separator(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: 
     """A separator that has learned enough for its estimates to resemble speech."""
     from basis_melgan.training.separator import train  # here, since the light tests do without PyTorch
 
-    training = replace(config.separator_training, steps=60, validate_every=60, save_every=60)
+    training = replace(config.separator_training, steps=60, warmup=20, validate_every=60, save_every=60)
     folder = tmp_path_factory.mktemp("separator")
     train(corpus, folder, replace(config, separator_training=training))
     return folder / "separator.safetensors"

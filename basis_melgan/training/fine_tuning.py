@@ -36,7 +36,7 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
     training = dataclasses.replace(
         theirs.vocoder_training,
         **settings,
-        cooldown=chosen.steps,
+        cooldown=max(chosen.steps - chosen.warmup, chosen.steps // 2),
         adversarial_from=round((1.0 - share) * chosen.steps),
         target="recording",
         loss_weights=theirs.vocoder_training.loss_weights | {"weights/l1": 0.0},

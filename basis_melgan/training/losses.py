@@ -104,10 +104,11 @@ def stft_losses(estimate: Spectra, target: Spectra, resolutions: Sequence[Resolu
     """
     convergence, log_magnitude = [], []
     for resolution in resolutions:
-        ours, theirs = estimate.at(resolution), target.at(resolution)
-        distance = (theirs - ours).square().mean(dim=(1, 2)).sqrt()
-        convergence.append((distance / theirs.square().mean(dim=(1, 2)).sqrt()).mean())
-        log_magnitude.append(F.l1_loss(ours.log(), theirs.log()))
+        magnitude, target_magnitude = estimate.at(resolution), target.at(resolution)
+        # Norms, whose gradient is 0 where nothing differs, as in digital silence; that of a root is infinite there.
+        distance = torch.linalg.vector_norm(target_magnitude - magnitude, dim=(1, 2))
+        convergence.append((distance / torch.linalg.vector_norm(target_magnitude, dim=(1, 2))).mean())
+        log_magnitude.append(F.l1_loss(magnitude.log(), target_magnitude.log()))
     return {
         "stft/convergence": torch.stack(convergence).mean(),
         "stft/log_magnitude": torch.stack(log_magnitude).mean(),

@@ -40,6 +40,7 @@ def train(corpus: Path, out: Path, config: Config, force: bool = False) -> None:
     run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
     engine = fabric(config.engine, config.separator_training.seed)
     task = SeparatorTask(corpora, run, engine)
+    schedule.announce(engine, config.separator_training)
     fit(task, engine, config.engine, run, force)
     engine.print(f"separator: {task.path}")
 
@@ -51,6 +52,7 @@ class SeparatorTask:
         training = run.config.separator_training
         self.run, self.engine, self.training = run, engine, training
         self.steps, self.batch = training.steps, training.batch
+        self.pace = schedule.pace(training.steps, training.warmup, training.cooldown)
         self.validate_every, self.save_every = training.validate_every, training.save_every
         self.dataset = MixtureCrops(manifest.load_clips(corpora, "train"), run.config)
         validation = manifest.load_clips(corpora, "validation")
@@ -68,8 +70,8 @@ class SeparatorTask:
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """One step of RAdam on a batch of mixtures."""
         training = self.training
-        noam = schedule.noam(step, self.run.config.separator.basis_signals, training.warmup)
-        rate = training.scale * noam * schedule.trapezoid(step, self.steps, 0, training.cooldown)
+        noam = schedule.noam(step, self.run.config.separator.basis_signals, training.warmup, self.pace)
+        rate = training.scale * noam * schedule.trapezoid(step, self.steps, 0, training.cooldown, self.pace)
         schedule.set_rate(self.optimiser, rate)
         self.model.train()
         sources: Tensor = batch["sources"]

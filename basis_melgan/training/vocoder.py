@@ -19,6 +19,7 @@ from basis_melgan.models.basis import SIGNALS
 from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.modulated import modulated
 from basis_melgan.models.tasnet import Separator
+from basis_melgan.training import schedule
 from basis_melgan.training.engine import fabric, fit
 from basis_melgan.training.run import Run
 from basis_melgan.training.vocoder_task import VocoderTask
@@ -89,6 +90,7 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
             release.filled(lambda: task.discriminators.module, discriminators, beside)
         else:
             engine.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
+    schedule.announce(engine, config.vocoder_training)
     fit(task, engine, config.engine, run, force)
     engine.print(f"vocoder: {task.path}")
 

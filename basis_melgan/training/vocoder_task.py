@@ -1,7 +1,7 @@
 """What one step of stage 2 is: the generator's, and the discriminators' once they judge."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
 
 from basis_melgan.config import VocoderTrainingConfig
@@ -26,6 +26,8 @@ from basis_melgan.training.engine import fuse, require_finite
 from basis_melgan.training.muon import Muon
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class VocoderTask:
@@ -43,12 +45,12 @@ class VocoderTask:
         config, training = run.config, run.config.vocoder_training
         self.run, self.engine, self.training, self.dataset = run, engine, training, dataset
         self.steps, self.batch = training.steps, training.batch
+        self.pace = schedule.pace(training.steps, training.warmup, training.cooldown)
         self.validate_every, self.save_every = training.validate_every, training.save_every
         self.validation = excerpts(validation, config.frames.sample_rate)
         self.teacher = engine.to_device(teacher) if teacher is not None else None
         generator.basis.requires_grad_(training.basis_learning_rate > 0)
-        decay = get_ema_multi_avg_fn(training.ema)  # type: ignore[no-untyped-call]
-        self.average = AveragedModel(generator, multi_avg_fn=decay)
+        self.average = AveragedModel(generator, multi_avg_fn=_exponential_average(training.ema))
         engine.to_device(self.average)
         if config.engine.compile and self.teacher is not None and training.aims_at_separator:
             fuse(self.teacher)
@@ -81,7 +83,7 @@ class VocoderTask:
         """One step of the generator, and of the discriminators once the adversarial phase has begun."""
         training = self.training
         adversarial = step >= training.adversarial_from
-        factor = schedule.trapezoid(step, self.steps, training.warmup, training.cooldown)
+        factor = schedule.trapezoid(step, self.steps, training.warmup, training.cooldown, self.pace)
         spoken: Spoken = self.generator(batch["mel"])
         target = self._target(batch)
         ours, theirs = Spectra(spoken.wave), Spectra(target)
@@ -218,3 +220,12 @@ def _optimisers(generator: release.AnyGenerator, training: VocoderTrainingConfig
         groups.append({"params": list(basis), "share": share})
     adam = torch.optim.Adam(groups, betas=(0.8, 0.99))
     return [adam, Muon(matrices)] if matrices else [adam]
+
+
+def _exponential_average(limit: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """What moves an average of weights towards those of the next step, by `schedule.averaging_decay`."""
+
+    def update(average: Tensors, weights: Tensors, updates: Tensor | int) -> None:
+        torch._foreach_lerp_(average, weights, 1.0 - schedule.averaging_decay(int(updates), limit))
+
+    return torch.no_grad()(update)

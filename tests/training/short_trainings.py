@@ -38,13 +38,18 @@ def separator_task(corpus: Path, out: Path, config: Config) -> SeparatorTask:
     return SeparatorTask(corpora, Run(out, config, separator_stage.SECTIONS, "x"), fabric(config.engine, 1))
 
 
-def vocoder_task(corpus: Path, separator: Path, out: Path, config: Config) -> VocoderTask:
+def vocoder_task(
+    corpus: Path, separator: Path, out: Path, config: Config, generator: release.AnyGenerator | None = None
+) -> VocoderTask:
+    """Stage 2 as a task; the paper's generator over the separator's basis unless another is given."""
     corpora = manifest.load(corpus)
+    out.mkdir(exist_ok=True)
     dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, None)
     engine = fabric(config.engine, 1)
     teacher = release.load_separator(separator)[0]
-    generator = release.new_generator(config)
-    generator.basis.load_state_dict(teacher.basis.state_dict())
+    if generator is None:
+        generator = release.new_generator(config)
+        generator.basis.load_state_dict(teacher.basis.state_dict())
     run = Run(out, config, vocoder.SECTIONS, "x")
     return VocoderTask(dataset, manifest.load_clips(corpora, "validation"), teacher, generator, run, engine)
 

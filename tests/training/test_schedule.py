@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from basis_melgan.training.schedule import noam, set_rate, trapezoid
+from basis_melgan.parsing import load
+from basis_melgan.training.schedule import averaging_decay, noam, pace, set_rate, shortened, trapezoid
 
 
 @pytest.mark.parametrize(("width", "warmup"), [(256, 4_000), (32, 20)])
@@ -41,3 +42,53 @@ def test_every_group_gets_its_share_of_the_rate() -> None:
     for rate in (1e-3, 5e-2):
         set_rate(optimiser, rate)
         assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([rate, 0.1 * rate])
+
+
+@pytest.mark.parametrize("preset", ["paper", "cpu", "fast", "tiny"])
+@pytest.mark.parametrize("steps", [1, 2, 10, 250, 2_000, 1_000_000])
+def test_every_preset_reaches_its_rate_and_ends_near_nothing_in_any_number_of_steps(preset: str, steps: int) -> None:
+    training = load(preset).vocoder_training
+    faster = pace(steps, training.warmup, training.cooldown)
+    ramps = (training.warmup, training.cooldown, faster)
+    factors = [trapezoid(step, steps, *ramps) for step in range(0, steps, max(1, steps // 10_000))]
+    assert max(factors) == pytest.approx(1.0, abs=min(1.0, 4.0 / steps) if steps < 3 else 0.1)
+    if training.cooldown:
+        assert trapezoid(steps - 1, steps, *ramps) <= max(faster, 1.0) / training.cooldown + 1e-9
+    if faster == 1.0:
+        assert factors == [
+            trapezoid(step, steps, training.warmup, training.cooldown)
+            for step in range(0, steps, max(1, steps // 10_000))
+        ]
+
+
+@pytest.mark.parametrize("steps", [20, 250, 2_000])
+def test_noam_reaches_its_peak_in_any_number_of_steps_and_passes_none(steps: int) -> None:
+    for preset in ("paper", "cpu", "fast", "tiny"):
+        training = load(preset).separator_training
+        faster = pace(steps, training.warmup, training.cooldown)
+        rates = [noam(step, 256, training.warmup, faster) for step in range(steps)]
+        assert max(rates) == pytest.approx(noam(training.warmup - 1, 256, training.warmup), rel=0.1)
+
+
+def test_a_short_training_keeps_the_shape_of_a_long_one() -> None:
+    short, long = (
+        [trapezoid(step, steps, 500, 9_500, pace(steps, 500, 9_500)) for step in range(steps)]
+        for steps in (100, 10_000)
+    )
+    assert short == pytest.approx(long[99::100], abs=0.011)
+
+
+def test_shortened_ramps_are_told() -> None:
+    assert shortened(250, 500, 10_000) == (
+        "250 steps are too few for a warmup of 500 and a cooldown of 10000, which become 12 and 238"
+    )
+    assert shortened(10_500, 500, 10_000) == shortened(1, 0, 0) == ""
+
+
+def test_an_average_holds_what_a_short_training_has_learned() -> None:
+    share_of_the_first = 1.0
+    for updates in range(1, 250):
+        share_of_the_first *= averaging_decay(updates, 0.999)
+    assert share_of_the_first < 1e-9  # 0.78 at a decay of 0.999 throughout
+    assert averaging_decay(100_000, 0.999) == 0.999
+    assert averaging_decay(5, 0.0) == 0.0
