@@ -25,7 +25,7 @@ ROOMS = (
     {"inference"},
     {"audio"},
     {"settings"},
-    {"bounds", "config", "digests", "errors", "frames", "writing", "__init__"},
+    {"bounds", "config", "digests", "errors", "frames", "progress", "writing", "__init__"},
 )
 LIGHT = ("cli", "parsing", "verbs", "inference", "audio", "settings", *sorted(ROOMS[-1] - {"__init__"}))
 # How the distributions of the extras are named where they are imported, if otherwise than on the shelf.

@@ -17,8 +17,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lightning_fabric import Fabric
-from rich.console import Console
-from rich.progress import track
 from safetensors import safe_open
 from safetensors.numpy import save as packed
 
@@ -31,6 +29,7 @@ from basis_melgan.errors import CorpusError, OutputError
 from basis_melgan.frames import Frames
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import SPEECH, Separator
+from basis_melgan.progress import track
 from basis_melgan.writing import write_bytes, write_text
 
 CLIPS_PER_SHARD = 64
@@ -114,7 +113,7 @@ def decompose(separator: Path, corpus: Path, out: Path, engine: EngineConfig, fo
         if not (out / _shard_name(number)).exists()
     ]
     fabric.to_device(model)
-    for number in track(mine, "decomposing", console=Console(stderr=True), disable=not fabric.is_global_zero):
+    for number in track(mine, "decompose: shard", shown=fabric.is_global_zero):
         _write_shard(model, clips[number * CLIPS_PER_SHARD :][:CLIPS_PER_SHARD], out / _shard_name(number))
     fabric.barrier()
     if fabric.is_global_zero:

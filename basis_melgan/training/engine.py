@@ -3,16 +3,14 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.utilities.seed import seed_everything
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
@@ -20,6 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from basis_melgan.config import EngineConfig
 from basis_melgan.corpus.datasets import StepSampler
 from basis_melgan.errors import ConfigurationError, TrainingError
+from basis_melgan.progress import Progress
 from basis_melgan.training.run import Run
 
 
@@ -42,8 +41,8 @@ class Task(Protocol):
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """Learn from one batch; returns what to log."""
 
-    def validate(self, step: int, board: SummaryWriter) -> None:
-        """Measure and show where the training stands."""
+    def validate(self, step: int, board: SummaryWriter) -> dict[str, float]:
+        """Show where the training stands, and return what was measured."""
 
     def release(self, step: int) -> None:
         """Write the model as it stands to the run folder."""
@@ -126,18 +125,21 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
     )
     board = SummaryWriter(run.folder / "log", purge_step=start + 1) if engine.is_global_zero else None
     began = time.monotonic()
-    with progress(task.steps, start, engine.is_global_zero) as advance, board or nullcontext():
+    with Progress("step", task.steps, start, engine.is_global_zero) as progress, board or nullcontext():
         for step, batch in enumerate(loader, start):
             logs = task.step(batch, step)
             done = step + 1
-            advance(logs)
+            progress.advance(note=_listed(_losses(logs)))
             if board is not None and done % config.log_every == 0:
                 logs["time/steps_per_second"] = (done - start) / (time.monotonic() - began)
                 for name, value in logs.items():
                     board.add_scalar(name, value, done)
             if board is not None and (done % task.validate_every == 0 or done == task.steps):
-                task.validate(done, board)
+                scores = task.validate(done, board)
+                for name, value in scores.items():
+                    board.add_scalar(f"validation/{name}", value, done)
                 board.flush()
+                progress.say(f"step {done}: validation {_listed(scores)}")
             if done % task.save_every == 0 or done == task.steps:
                 run.save(engine, task.state(), done)
                 if engine.is_global_zero:
@@ -149,22 +151,11 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
     )
 
 
-@contextmanager
-def progress(steps: int, start: int, shown: bool) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """A progress bar on standard error that shows the latest losses; yields what advances it by one step."""
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        row = bar.add_task("", total=steps, completed=start)
+def _losses(logs: Mapping[str, float]) -> dict[str, float]:
+    """What a step logs but for its rates, the total first where there is one."""
+    losses = {name.removeprefix("loss/"): value for name, value in logs.items() if not name.startswith("rate/")}
+    return {name: losses[name] for name in sorted(losses, key=lambda name: name != "total")}
 
-        def advance(logs: Mapping[str, float]) -> None:
-            totals = {name.removeprefix("loss/"): value for name, value in logs.items() if name.startswith("loss/")}
-            losses = "  ".join(f"{name} {value:.3f}" for name, value in totals.items())
-            bar.update(row, advance=1, description=losses)
 
-        yield advance
+def _listed(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3f}" for name, value in values.items())

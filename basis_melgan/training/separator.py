@@ -91,7 +91,7 @@ class SeparatorTask:
         return {name: float(value.detach()) for name, value in found.items()} | rates
 
     @torch.no_grad()
-    def validate(self, step: int, board: SummaryWriter) -> None:
+    def validate(self, step: int, board: SummaryWriter) -> dict[str, float]:
         """SI-SNR of the speech estimate from noisy and from clean validation clips, one clip to hear, and the basis."""
         self.separator.eval()
         scores, speech_of = [], self._order()[0]
@@ -106,12 +106,11 @@ class SeparatorTask:
                 gains = (estimates @ speech) / (estimates.square().sum(dim=-1) + losses.EPSILON)
                 board.add_audio("audio/speech_from_mixture", (gains[0] * estimates[0]).clamp(-1, 1), step, rate)
                 board.add_audio("audio/speech_from_clean", (gains[1] * estimates[1]).clamp(-1, 1), step, rate)
-        names = ("validation/si_snr_noisy", "validation/si_snr_improvement", "validation/si_snr_clean")
-        for name, value in zip(names, np.mean(scores, axis=0), strict=True):
-            board.add_scalar(name, value, step)
         board.add_figure(
             "basis", pictures.basis(self.separator.basis.signals.numpy(force=True), self.run.config.frames), step
         )
+        names = ("si_snr_noisy", "si_snr_improvement", "si_snr_clean")
+        return dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))
 
     @property
     def path(self) -> Path:

@@ -177,25 +177,24 @@ class VocoderTask:
         return separated
 
     @torch.no_grad()
-    def validate(self, step: int, board: SummaryWriter) -> None:
+    def validate(self, step: int, board: SummaryWriter) -> dict[str, float]:
         """Multi-resolution STFT distance of the averaged generator on validation clips, and one to hear and see."""
         config = self.run.config
         generator = self.average.module.eval()
-        found = []
+        clips = []
         for index, (path, samples) in enumerate(self.validation):
             recording, mel = self.dataset.mels.excerpt(path, 0, config.frames.mel_frames(samples))
             spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
             recording = recording[: spoken.wave.shape[-1]]  # a predicted mel may be a frame short
             target = torch.from_numpy(recording)[None].to(self.engine.device)
-            ours, theirs = Spectra(spoken.wave), Spectra(target)
-            found.append(losses.stft_losses(ours, theirs, config.discriminators.resolutions))
+            spectra, target_spectra = Spectra(spoken.wave), Spectra(target)
+            clips.append(losses.stft_losses(spectra, target_spectra, config.discriminators.resolutions))
             if index == 0:
                 board.add_audio("audio/spoken", spoken.wave[0].clamp(-1, 1), step, config.frames.sample_rate)
                 board.add_audio("audio/recording", target[0], step, config.frames.sample_rate)
                 waves = {"spoken": spoken.wave[0].numpy(force=True), "recording": recording}
                 board.add_figure("spectrograms", pictures.spectrograms(waves, config.frames), step)
-        for name in found[0]:
-            board.add_scalar(f"validation/{name}", float(np.mean([float(each[name]) for each in found])), step)
+        return {name: float(np.mean([float(distances[name]) for distances in clips])) for name in clips[0]}
 
     def release(self, step: int) -> None:
         """Write the averaged generator as the run's vocoder, and beside it the discriminators that have learned."""

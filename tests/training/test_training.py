@@ -1,5 +1,6 @@
 """Both stages, trained for a few steps on real clips: they learn, resume bit for bit, and stop when a loss breaks."""
 
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 import torch
 from short_trainings import board, on_one_batch, parameters, separator_task, vocoder_task, with_settings
 
+from basis_melgan import progress
 from basis_melgan.audio import files
 from basis_melgan.config import Config, EngineConfig
 from basis_melgan.corpus import manifest
@@ -211,6 +213,23 @@ def test_the_board_shows_how_a_separator_learns(tmp_path: Path, config: Config, 
     assert sorted(shown.Tags()["audio"]) == sorted(audio)
     noisy, gained = (shown.Scalars(f"validation/si_snr_{name}")[0].value for name in ("noisy", "improvement"))
     assert noisy - gained == pytest.approx(-4.0, abs=0.1)  # validation mixes at this ratio
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_redirected_log_shows_steps_losses_and_validation(
+    stage: str, tmp_path: Path, config: Config, train, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    monkeypatch.setattr(progress, "FIRST_LINE", 0.0)
+    monkeypatch.setattr(progress, "LINES", 0.0)
+    capsys.readouterr()
+    train(stage, tmp_path, config, steps=4, validate_every=2)
+    lines = capsys.readouterr().err.splitlines()
+    loss, score = {"separator": ("si-snr", "si_snr_noisy"), "vocoder": ("total", "stft/convergence")}[stage]
+    steps = [line for line in lines if " of 4, " in line]
+    assert [line.split()[1] for line in steps] == ["1", "2", "3", "4"]
+    assert all(re.search(rf"/s, \d+:\d\d:\d\d left; {loss} -?\d+\.\d{{3}}", line) for line in steps)
+    validations = [line for line in lines if "validation" in line]
+    assert [re.match(rf"step (\d): validation {score} -?\d+\.\d{{3}}", line)[1] for line in validations] == ["2", "4"]
 
 
 def test_a_resumed_training_keeps_all_that_the_board_has_shown(tmp_path: Path, config: Config, train) -> None:
