@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from short_trainings import board, on_one_batch, parameters, separator_task, vocoder_task, with_settings
+from short_trainings import board, improvement, on_one_batch, parameters, separator_task, vocoder_task, with_settings
 
 from basis_melgan import progress
 from basis_melgan.audio import files
@@ -141,21 +141,21 @@ def test_other_clips_stop_the_training(tmp_path: Path, config: Config, corpus: P
 # Learning
 
 
+# Bounds of what is learned are half of the least that was seen, over six seeds, all instruction sets, one thread and two.
+
+
 @pytest.mark.parametrize("loss", ["si-snr", "pit-si-snr"])
 def test_a_separator_learns_a_batch_by_heart(loss: str, tmp_path: Path, config: Config, corpus: Path) -> None:
     config = with_settings(config, "mixture", clean_share=0.0, snr=(0.0, 0.0))
-    logs = on_one_batch(separator_task(corpus, tmp_path, with_settings(config, "separator_training", loss=loss)), 120)
-    decibels = [-entry[f"loss/{loss}"] for entry in logs]
-    assert decibels[0] < 0.0
-    assert max(decibels[-20:]) > (4.0 if loss == "si-snr" else 2.0)  # the mixture itself is at 0 dB
-    assert max(decibels[-20:]) > decibels[0] + 6.0
+    config = with_settings(config, "separator_training", loss=loss, steps=120, warmup=20)
+    logs = on_one_batch(separator_task(corpus, tmp_path, config), 120)
+    assert improvement([entry[f"loss/{loss}"] for entry in logs]) > 14.0  # dB; seen: 30 to 52
 
 
 def test_a_vocoder_learns_a_batch_by_heart(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
-    config = with_settings(config, "vocoder_training", adversarial_from=1_000, learning_rate=1e-2)
+    config = with_settings(config, "vocoder_training", adversarial_from=1_000, learning_rate=1e-2, steps=150)
     logs = on_one_batch(vocoder_task(corpus, separator, tmp_path, config), 150)
-    distances = [entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]
-    assert max(distances[-20:]) < 0.65 * distances[0]
+    assert improvement([entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]) > 0.45
 
 
 def test_the_released_separator_speaks_at_the_level_it_hears(
