@@ -141,7 +141,7 @@ def test_other_clips_stop_the_training(tmp_path: Path, config: Config, corpus: P
 # Learning
 
 
-# Bounds of what is learned are half of the least that was seen, over six seeds, all instruction sets, one thread and two.
+# Bounds are half of the least that was learned over six seeds and all that `make test-isa` tries.
 
 
 @pytest.mark.parametrize("loss", ["si-snr", "pit-si-snr"])
