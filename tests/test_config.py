@@ -100,7 +100,7 @@ def test_a_basis_learns_at_a_share_of_a_rate() -> None:
         VocoderTrainingConfig(learning_rate=0.0, basis_learning_rate=0.1)
 
 
-@pytest.mark.parametrize("preset", ["paper", "cpu", "tiny"])
+@pytest.mark.parametrize("preset", ["paper", "cpu", "fast", "tiny"])
 def test_a_configuration_survives_json(preset: str) -> None:
     config = load(preset)
     again = from_dict(json.loads(json.dumps(config.to_dict())))

@@ -1,6 +1,7 @@
 """All stages through the command line, on the bundled clips, at a very small size."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.cli import main
 from basis_melgan.config import Config
+from basis_melgan.corpus import manifest
+from basis_melgan.evaluation.metrics import stoi
 
 CLIPS = Path(__file__).parents[1] / "examples" / "clips"
 
@@ -150,3 +153,28 @@ def test_a_file_of_another_kind_is_refused_in_one_line(
     assert refusal(words, capsys) == f"basis-melgan: {pipeline.vocoder}: holds a vocoder; expected a separator"
     words = ["train-vocoder", str(pipeline.corpus), str(tmp_path / "out"), "--separator", str(pipeline.corpus)]
     assert "corpus: no such file; expected a model file" in refusal(words, capsys)
+
+
+def test_a_training_that_ends_in_silence_says_so(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    """One of no more than six steps of the paper's generator, which begins in silence."""
+    capsys.readouterr()
+    assert main([*pipeline.commands()[-1], "--force"]) == 0
+    assert re.search(
+        r"its speech is \d+ dB below the recordings', so it has not learned to speak yet;", capsys.readouterr().out
+    )
+
+
+def test_the_preset_of_the_pipeline_can_be_understood(
+    tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a thirtieth of its steps; `make pipeline` takes them all, over a basis that it has learned."""
+    short = ["--config", "tiny", "--vocoder_training.steps", "20", "--vocoder_training.batch", "4"]
+    assert main(["train-vocoder", str(corpus), str(tmp_path / "vocoder"), *short]) == 0
+    assert "has not learned to speak" not in capsys.readouterr().out
+    vocoder = tmp_path / "vocoder" / "vocoder.safetensors"
+    (_, clip), *_ = manifest.load_clips(manifest.load(corpus), "test")
+    recording, rate = files.read(corpus / clip.file)
+    assert main(["vocode", str(corpus / clip.file), str(tmp_path / "out.wav"), "--vocoder", str(vocoder)]) == 0
+    spoken, _ = files.read(tmp_path / "out.wav")
+    assert stoi(recording, spoken, rate) > 0.7  # 0.9 was seen
+    assert main(["export", str(vocoder), str(tmp_path / "vocoder.onnx")]) == 0

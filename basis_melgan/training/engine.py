@@ -99,10 +99,13 @@ def fuse(module: nn.Module) -> None:
     module.compile()
 
 
-def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool = False) -> None:
+def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool = False) -> dict[str, float]:
     """Train from the run's last checkpoint, or from the start, to the task's last step.
 
     With `force`, what an earlier training left in the run folder goes first: here, where nothing else can be wrong.
+
+    Returns:
+        The last validation's scores; none where no step was left to do, or on another process than the first.
 
     Raises:
         ConfigurationError: the batch does not divide among the processes.
@@ -118,13 +121,13 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
         task.release(start)  # which an interruption after the checkpoint has left out
     if start >= task.steps:
         engine.print(f"{run.folder}: trained to step {start} already; raise the number of steps to go on")
-        return
+        return {}
     sampler = StepSampler(range(start, task.steps), task.batch, engine.global_rank, engine.world_size)
     loader = engine.setup_dataloaders(
         DataLoader(task.dataset, batch_sampler=sampler, num_workers=config.workers), use_distributed_sampler=False
     )
     board = SummaryWriter(run.folder / "log", purge_step=start + 1) if engine.is_global_zero else None
-    began = time.monotonic()
+    began, scores = time.monotonic(), dict[str, float]()
     with Progress("step", task.steps, start, engine.is_global_zero) as progress, board or nullcontext():
         for step, batch in enumerate(loader, start):
             logs = task.step(batch, step)
@@ -149,6 +152,7 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
         f"{run.folder}: steps {start} to {task.steps} in {seconds:.0f} s, {(task.steps - start) / seconds:.2f} steps/s "
         f"in {engine._precision.precision}"
     )
+    return scores
 
 
 def _losses(logs: Mapping[str, float]) -> dict[str, float]:

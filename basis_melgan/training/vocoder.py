@@ -25,6 +25,7 @@ from basis_melgan.training.run import Run
 from basis_melgan.training.vocoder_task import VocoderTask
 
 LEVEL_CROPS = 64  # whose mels say at which level a generator at the frame rate begins
+QUIET = -15.0  # dB of what a vocoder makes over the recordings, below which it does not speak
 SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "augmentation", "vocoder_training")
 
 
@@ -91,8 +92,13 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
         else:
             engine.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
     schedule.announce(engine, config.vocoder_training)
-    fit(task, engine, config.engine, run, force)
+    scores = fit(task, engine, config.engine, run, force)
     engine.print(f"vocoder: {task.path}")
+    if (level := scores.get("level", 0.0)) < QUIET:
+        engine.print(
+            f"{task.path}: its speech is {-level:.0f} dB below the recordings', so it has not learned to speak yet; "
+            "train it for more steps, or at a higher vocoder_training.learning_rate"
+        )
 
 
 def _begun(path: Path, config: Config, teacher: Separator | None, engine: Fabric) -> release.AnyGenerator:

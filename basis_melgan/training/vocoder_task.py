@@ -27,6 +27,7 @@ from basis_melgan.training.muon import Muon
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
 
+EPSILON = 1e-10  # energy that every clip has
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
@@ -178,10 +179,13 @@ class VocoderTask:
 
     @torch.no_grad()
     def validate(self, step: int, board: SummaryWriter) -> dict[str, float]:
-        """Multi-resolution STFT distance of the averaged generator on validation clips, and one to hear and see."""
+        """Multi-resolution STFT distance and level of the averaged generator on validation clips, one to hear and see.
+
+        The level is that of all clips over their recordings', in dB.
+        """
         config = self.run.config
         generator = self.average.module.eval()
-        clips = []
+        clips, energy, target_energy = [], EPSILON, EPSILON
         for index, (path, samples) in enumerate(self.validation):
             recording, mel = self.dataset.mels.excerpt(path, 0, config.frames.mel_frames(samples))
             spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
@@ -189,12 +193,15 @@ class VocoderTask:
             target = torch.from_numpy(recording)[None].to(self.engine.device)
             spectra, target_spectra = Spectra(spoken.wave), Spectra(target)
             clips.append(losses.stft_losses(spectra, target_spectra, config.discriminators.resolutions))
+            energy += float(spoken.wave.square().sum())
+            target_energy += float(target.square().sum())
             if index == 0:
                 board.add_audio("audio/spoken", spoken.wave[0].clamp(-1, 1), step, config.frames.sample_rate)
                 board.add_audio("audio/recording", target[0], step, config.frames.sample_rate)
                 waves = {"spoken": spoken.wave[0].numpy(force=True), "recording": recording}
                 board.add_figure("spectrograms", pictures.spectrograms(waves, config.frames), step)
-        return {name: float(np.mean([float(distances[name]) for distances in clips])) for name in clips[0]}
+        distances = {name: float(np.mean([float(clip[name]) for clip in clips])) for name in clips[0]}
+        return distances | {"level": 10.0 * math.log10(energy / target_energy)}
 
     def release(self, step: int) -> None:
         """Write the averaged generator as the run's vocoder, and beside it the discriminators that have learned."""

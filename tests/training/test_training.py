@@ -248,7 +248,8 @@ def test_the_board_shows_both_phases_of_a_vocoder(tmp_path: Path, config: Config
     assert steps.pop("weights/l1") == [1, 2, 3, 4]  # steps 0 to 3
     for name in ("adversarial/wave", "adversarial/stft", "loss/discriminators"):
         assert steps.pop(name) == [5, 6]
-    assert set(steps) == {"time/steps_per_second", "validation/stft/convergence", "validation/stft/log_magnitude"}
+    scores = {f"validation/{name}" for name in ("stft/convergence", "stft/log_magnitude", "level")}
+    assert set(steps) == {"time/steps_per_second", *scores}
     assert shown.Tags()["images"] == ["spectrograms"]
     assert sorted(shown.Tags()["audio"]) == ["audio/recording", "audio/spoken"]
 
