@@ -10,8 +10,6 @@ RECIPE ?= folder
 SOURCE ?= $(if $(filter folder,$(RECIPE)),examples/clips)
 PRESET ?= tiny
 OUT ?= runs/$(RECIPE)-$(PRESET)
-# Weights of every frame, which the vocoder then aims at: megabytes for the clips, gigabytes for hours, which compute them as they go.
-STORED := $(if $(filter tiny,$(PRESET)),$(OUT)/decomposition)
 # Prepared corpora of the voices that the released models know, and of voices that they do not.
 SEEN ?= data
 UNSEEN ?= unseen
@@ -29,10 +27,10 @@ PEERS := vocos hifigan-v1 hifigan-v2 mb-melgan
 # A document from its .in.md, with the files that it includes.
 included = awk '$$1 == "include" { while ((getline line < $$2) > 0) print line; next } { print }' $(1).in.md > $(1).md
 
-.PHONY: help test lint fuzz demo pipeline results bench
+.PHONY: help test test-isa test-extras lint fuzz demo pipeline results bench
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)"; exit 1; }
@@ -48,8 +46,15 @@ lint: $(READY) ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint ## check style and types, then run all tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+test: lint ## check style and types, then run all tests; SKIPS=fail: with none left out
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 $(if $(SKIPS),--skips $(SKIPS))
+
+test-isa: $(READY) ## run the numerical tests under every instruction set, on one thread and on two; half an hour
+	$(BIN)/python tests/instruction_sets.py
+
+test-extras: ## install each extra into an environment of its own, and run its commands there
+	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)"; exit 1; }
+	$(PYTHON) tests/environments.py
 
 fuzz: $(READY) ## damage models, mels and recordings in 5 600 ways
 	FUZZ_CASES=700 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/test_fuzz.py
@@ -61,14 +66,13 @@ demo: ## install what speaking needs into demo/venv alone, and speak a recording
 	demo/venv/bin/pip install --quiet . pillow
 	demo/venv/bin/python examples/demo.py demo
 
-pipeline: $(READY) ## all stages, on the bundled clips at tiny size in 6 minutes; RECIPE=festvox-ru PRESET=cpu: hours
+pipeline: $(READY) ## both stages, on the bundled clips at tiny size to words that can be understood in 6 minutes; RECIPE=festvox-ru PRESET=cpu: hours
 	$(RUN) prepare $(RECIPE) $(OUT)/corpus $(if $(SOURCE),--source $(SOURCE)) --config $(PRESET)
 	$(RUN) train-separator $(OUT)/corpus $(OUT)/separator --config $(PRESET)
 	$(RUN) analyse $(OUT)/separator/separator.safetensors $(OUT)/corpus $(OUT)/analysis --force
-	$(if $(STORED),$(RUN) decompose $(OUT)/separator/separator.safetensors $(OUT)/corpus $(STORED) --config $(PRESET))
-	$(RUN) train-vocoder $(OUT)/corpus $(OUT)/vocoder --separator $(OUT)/separator/separator.safetensors \
-		$(if $(STORED),--decomposition $(STORED)) --config $(PRESET)
+	$(RUN) train-vocoder $(OUT)/corpus $(OUT)/vocoder --separator $(OUT)/separator/separator.safetensors --config $(PRESET)
 	$(RUN) evaluate $(OUT)/vocoder/vocoder.safetensors $(OUT)/corpus --json $(OUT)/results.json --waves $(OUT)/spoken
+	$(RUN) export $(OUT)/vocoder/vocoder.safetensors $(OUT)/vocoder.onnx --force
 
 results: $(READY) ## measure what in pretrained/ has changed on the corpora in SEEN and UNSEEN; writes docs/results.md and docs/report.html
 	$(RUN) compare $(WHOLLY) --corpus $(SEEN) --out results/seen --force

@@ -1,4 +1,7 @@
-"""What several tests stand on: a tiny configuration, a corpus of the bundled clips, and a separator trained on it."""
+"""What several tests stand on: a tiny configuration, a corpus of the bundled clips, and a separator trained on it.
+
+Where a test is skipped, the summary says why; with `--skips fail` the run has then failed.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +13,18 @@ from basis_melgan.corpus.prepare import prepare
 from basis_melgan.settings import from_dict
 
 CLIPS = Path(__file__).parents[1] / "examples" / "clips"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--skips", choices=("tell", "fail"), default="tell", help="what a skipped test means")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With `--skips fail`, a run that left a test out has failed; why, the summary says."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and reporter.stats.get("skipped") and session.config.getoption("skips") == "fail":
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
