@@ -17,6 +17,7 @@ from basis_melgan.errors import AudioError
 Block = npt.NDArray[np.float32]  # (n, channels)
 
 BLOCK = 1 << 17  # samples that are decoded at once: 0.5 MB a channel
+LARGEST_BLOCK = 1 << 22  # where memory need not be bounded, and the file says how many there are
 TOLERANCE = 0.1  # seconds; what encoders put before and after the sound
 # Subtypes whose samples can go beyond full scale: floating point, and codecs that decode to it.
 UNLIMITED = frozenset({"FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"})
@@ -88,14 +89,14 @@ class Sound:
         """Samples of each channel, decoded to be counted only where nothing else says how many."""
         return sum(map(self._samples, self.segments))
 
-    def blocks(self) -> Iterator[Block]:
-        """Consecutive blocks (n, channels) to the end of the data.
+    def blocks(self, largest: int | None = None) -> Iterator[Block]:
+        """Consecutive blocks (n, channels) to the end of the data, of at most `largest` samples, or `BLOCK`.
 
         Raises:
             AudioError: its decoder stops before the end, or its sample rate changes.
         """
         for segment in self.segments:
-            yield from self._blocks(segment)
+            yield from self._blocks(segment, largest or BLOCK)
 
     def excerpt(self, start: int, samples: int) -> Block:
         """At most `samples` samples (n, channels) from `start` on; all that follow where `samples` is negative."""
@@ -129,10 +130,10 @@ class Sound:
         with self._decoder(segment, segment.patches) as decoder:
             samples = int(decoder.frames)
         if segment.endless or samples >= 1 << 62:
-            return sum(map(len, self._blocks(segment)))
+            return sum(map(len, self._blocks(segment, BLOCK)))
         return samples
 
-    def _blocks(self, segment: Segment) -> Iterator[Block]:
+    def _blocks(self, segment: Segment, largest: int) -> Iterator[Block]:
         with self._decoder(segment, segment.patches) as decoder:
             if (decoder.samplerate, decoder.channels) != self.format[:2]:
                 raise AudioError(
@@ -144,7 +145,7 @@ class Sound:
                 expected = 0 if segment.endless or decoder.frames >= 1 << 62 else decoder.frames
             position = 0
             while True:
-                size = min(BLOCK, expected - position) if position < expected else BLOCK
+                size = min(largest, expected - position) if position < expected else BLOCK
                 try:
                     block = decoder.read(size, dtype="float32", always_2d=True)
                 except soundfile.LibsndfileError as error:

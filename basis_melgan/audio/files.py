@@ -3,6 +3,7 @@
 import io
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ import soundfile
 import soxr
 
 from basis_melgan.audio import decoding, levels
-from basis_melgan.audio.decoding import FOREIGN
 from basis_melgan.errors import AudioError, InputWarning, OutputError
 from basis_melgan.writing import aside, storing
 
 Wave = levels.Wave
+FOREIGN = decoding.FOREIGN  # suffixes of sound that cannot be read
 
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
     *(".aif", ".aifc", ".bwf", ".mp2", ".mpga", ".oga", ".opus", ".snd", ".sph", ".wave"),
@@ -65,11 +66,11 @@ def load(path: Path, start: int = 0, samples: int = -1) -> Recording:
     """
     with decoding.opened(path) as sound:
         whole = start == 0 and samples < 0
-        blocks = list(sound.blocks()) if whole else [sound.excerpt(start, samples)]
+        blocks = list(sound.blocks(decoding.LARGEST_BLOCK)) if whole else [sound.excerpt(start, samples)]
         plain = sound.format.channels == 1 and sound.format.limited
         mixed = levels.PLAIN if plain else levels.downmix(sound.name, blocks)
         waves = [mixed(block) for block in blocks]
-        wave = np.concatenate(waves or [np.empty(0, np.float32)])
+        wave = waves[0] if len(waves) == 1 else np.concatenate([*waves, np.empty(0, np.float32)])
         return Recording(wave, sound.format.rate, _incomplete(sound) | mixed.mends)
 
 
@@ -95,23 +96,36 @@ def below(folder: Path, suffixes: Collection[str] = SOUND) -> list[Path]:
     Raises:
         AudioError: a folder cannot be listed.
     """
+    paths = _walk(folder)
+    foreign = [path for path in paths if path.suffix.lower() in FOREIGN.difference(suffixes)]
+    if foreign:
+        kinds = ", ".join(sorted({path.suffix.lower() for path in foreign}))
+        text = f"{len(foreign)} files ({kinds}) are passed over, since they cannot be read here, first {foreign[0]}"
+        _warn(str(folder), {"passed over": f"{text}; {decoding.CONVERT}"})
+    return [path for path in paths if path.suffix.lower() in suffixes]
+
+
+def passed_over(folder: Path, suffixes: Collection[str]) -> dict[str, int]:
+    """How many files below a folder have none of these suffixes, by their suffix, sorted; hidden ones are not counted.
+
+    Raises:
+        AudioError: a folder cannot be listed.
+    """
+    kinds = Counter(path.suffix.lower() for path in _walk(folder))
+    return {kind: count for kind, count in sorted(kinds.items()) if kind not in suffixes}
+
+
+def _walk(folder: Path) -> list[Path]:
+    """Every file below a folder but for hidden ones, sorted."""
 
     def refuse(error: OSError) -> None:
         raise AudioError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable") from error
 
-    listed, foreign = [], []
+    paths: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for path in (Path(parent, name) for name in names if not name.startswith(".")):
-            if path.suffix.lower() in suffixes:
-                listed.append(path)
-            elif path.suffix.lower() in FOREIGN:
-                foreign.append(path)
-    if foreign:
-        first, count = min(foreign), f"{len(foreign)} sound files are" if len(foreign) > 1 else "1 sound file is"
-        reason = f"{count} passed over, since {first.suffix} cannot be read here; {decoding.CONVERT}"
-        _warn(str(folder), {"passed over": f"{reason} (first {first.relative_to(folder)})"})
-    return sorted(listed)
+        paths += (Path(parent, name) for name in names if not name.startswith("."))
+    return sorted(paths)
 
 
 def stream(path: Path | BinaryIO, to: int) -> Iterator[Wave]:

@@ -33,7 +33,8 @@ class Downmix:
 
     def __call__(self, block: Block) -> Wave:
         """One channel (n,) of a block (n, channels)."""
-        wave = block.mean(axis=1, dtype=np.float32) if self.channel is None else block[:, self.channel]
+        channel = 0 if block.shape[1] == 1 else self.channel
+        wave = block.mean(axis=1, dtype=np.float32) if channel is None else block[:, channel]
         return np.ascontiguousarray(wave if self.gain == 1.0 else wave * np.float32(self.gain))
 
 
@@ -63,6 +64,16 @@ def downmix(name: str, blocks: Iterable[Block]) -> Downmix:
     column, mends = _column(energies)
     gain, scaled = below_full_scale(float(peaks[column]), int(excess[column]))
     return Downmix(column - 1 if column else None, gain, mends | scaled)
+
+
+def fitted(wave: Wave) -> tuple[Wave, dict[str, str]]:
+    """A wave (T,) brought below full scale by one gain, unchanged where it is, and what is told of it.
+
+    Resampling takes a wave beyond full scale that was clipped, or all but.
+    """
+    magnitude = np.abs(wave)
+    gain, mends = below_full_scale(float(magnitude.max(initial=0.0)), int(np.count_nonzero(magnitude > 1.0)))
+    return wave if gain == 1.0 else wave * np.float32(gain), mends
 
 
 def below_full_scale(peak: float, excess: int) -> tuple[float, dict[str, str]]:

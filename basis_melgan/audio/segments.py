@@ -64,11 +64,11 @@ class View(io.RawIOBase):
         if size <= 0:
             return 0
         self.file.seek(begin)
-        content = bytearray(self.file.read(size))
+        shown = memoryview(buffer)[:size]
+        count = self.file.readinto(shown)  # type: ignore[attr-defined]
         for position, patch in self.segment.patches:
-            first, last = max(position, begin), min(position + len(patch), begin + len(content))
+            first, last = max(position, begin), min(position + len(patch), begin + count)
             if first < last:
-                content[first - begin : last - begin] = patch[first - position : last - position]
-        buffer[: len(content)] = bytes(content)
-        self.position += len(content)
-        return len(content)
+                shown[first - begin : last - begin] = patch[first - position : last - position]
+        self.position += count
+        return int(count)
