@@ -11,24 +11,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 import soxr
 
 from basis_melgan.audio import decoding, levels
+from basis_melgan.audio.waves import FULL_SCALE, QUALITY, native
+from basis_melgan.audio.waves import Wave as Wave
+from basis_melgan.audio.waves import pcm as pcm
+from basis_melgan.audio.waves import resample as resample
+from basis_melgan.audio.waves import rounded as rounded
 from basis_melgan.errors import AudioError, InputWarning, OutputError
 from basis_melgan.writing import aside, storing
-
-Wave = levels.Wave
-FOREIGN = decoding.FOREIGN  # suffixes of sound that cannot be read
 
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
     *(".aif", ".aifc", ".bwf", ".mp2", ".mpga", ".oga", ".opus", ".snd", ".sph", ".wave"),
 }
 SOUND = SUFFIXES - {".raw"}  # of what is sound by its name alone: headerless files say neither rate nor format
-QUALITY = "VHQ"  # of soxr
+FOREIGN = decoding.FOREIGN  # of what holds sound that cannot be read
 SUBTYPE = "PCM_16"
-FULL_SCALE = np.float32(1 << 15)  # of 16 bits
 G722_RATE = 16_000  # Hz
 G722_BITS = 64_000  # per second
 MP3_LEVEL = 0.5  # of compression, 0 to 1
@@ -187,24 +187,6 @@ def read_g722(path: Path) -> tuple[Wave, int]:
     return decoded.astype(np.float32) / FULL_SCALE, G722_RATE
 
 
-def resample(wave: Wave, rate: float, to: float) -> Wave:
-    """Resample a wave (T,) from `rate` to `to` Hz at soxr's very high quality; unchanged when they agree."""
-    if rate == to:
-        return wave
-    return np.asarray(soxr.resample(wave, rate, to, quality=QUALITY), dtype=np.float32)
-
-
-def rounded(wave: Wave) -> Wave:
-    """A wave (T,) as 16 bits hold it: every sample to the nearest, those beyond full scale clipped, never rescaled."""
-    steps: Wave = np.clip(np.rint(wave * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.float32)
-    return steps / FULL_SCALE
-
-
-def pcm(wave: Wave) -> npt.NDArray[np.int16]:
-    """The samples (T,) of a wave as 16-bit integers of little-endian order, as `rounded` has them."""
-    return (rounded(wave) * FULL_SCALE).astype("<i2")
-
-
 def write(path: Path, wave: Wave, rate: int) -> None:
     """Write a wave (T,) as 16-bit PCM, `rounded`, in the format of the path's suffix, aside first and then renamed.
 
@@ -251,7 +233,12 @@ def mp3(wave: Wave, rate: int) -> bytes:
     sound = io.BytesIO()
     try:
         soundfile.write(
-            sound, np.clip(wave, -1.0, 1.0), rate, format="MP3", compression_level=MP3_LEVEL, bitrate_mode="VARIABLE"
+            sound,
+            np.clip(native(wave), -1.0, 1.0),
+            rate,
+            format="MP3",
+            compression_level=MP3_LEVEL,
+            bitrate_mode="VARIABLE",
         )
     except soundfile.SoundFileError as error:
         raise AudioError(f"{rate} Hz: cannot be MP3 ({error}); use 8, 16, 22.05, 24, 32, 44.1 or 48 kHz") from error
@@ -272,12 +259,13 @@ def require_new(path: Path, force: bool) -> None:
     """Check, before any work, that a file may be written to `path`.
 
     Raises:
-        OutputError: it is a folder, or it exists and `force` is not given.
+        OutputError: it is a folder, it exists and `force` is not given, or no file can have its name.
     """
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; name a file")
-    if path.exists() and not force:
-        raise OutputError(f"{path}: exists already; use --force to replace it")
+    with storing(path):  # a name may be too long, or lie in a folder that cannot be read
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        if path.exists() and not force:
+            raise OutputError(f"{path}: exists already; use --force to replace it")
 
 
 def _format(path: Path) -> str:

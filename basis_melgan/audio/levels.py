@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from basis_melgan.audio.waves import Wave
 from basis_melgan.errors import AudioError
 
 Block = npt.NDArray[np.float32]  # (n, channels)
-Wave = npt.NDArray[np.float32]  # (T,)
 
 QUANTUM = 1 / (1 << 15)  # of 16 bits; full scale is passed by one where -1 was taken for -32 768 / 32 767
 IMPLAUSIBLE = 64.0  # times full scale; 36 dB beyond it no recording is, but integers are unless they are all but silent
