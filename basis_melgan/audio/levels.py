@@ -34,8 +34,14 @@ class Downmix:
     def __call__(self, block: Block) -> Wave:
         """One channel (n,) of a block (n, channels)."""
         channel = 0 if block.shape[1] == 1 else self.channel
-        wave = block.mean(axis=1, dtype=np.float32) if channel is None else block[:, channel]
+        wave = mean(block) if channel is None else block[:, channel]
         return np.ascontiguousarray(wave if self.gain == 1.0 else wave * np.float32(self.gain))
+
+
+def mean(block: Block) -> Wave:
+    """The mean (n,) of the channels of a block (n, channels); no number where they hold none, without a warning."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(block.mean(axis=1, dtype=np.float32))
 
 
 PLAIN = Downmix(None, 1.0, {})
@@ -53,13 +59,13 @@ def downmix(name: str, blocks: Iterable[Block]) -> Downmix:
     peaks = energies = np.zeros(1)
     excess = np.zeros(1, np.int64)
     for block in blocks:
-        mixed = np.column_stack([block.mean(axis=1, dtype=np.float32), block])  # (n, 1 + channels)
+        if not np.isfinite(block).all():
+            return PLAIN
+        mixed = np.column_stack([mean(block), block])  # (n, 1 + channels)
         magnitude = np.abs(mixed)
         peaks = np.maximum(peaks, magnitude.max(axis=0, initial=0.0))
         excess = excess + np.count_nonzero(magnitude > 1.0, axis=0)
         energies = energies + np.einsum("nc,nc->c", mixed, mixed, dtype=np.float64)
-    if not np.isfinite(peaks).all():
-        return PLAIN
     _require_scale(name, float(peaks.max()))
     column, mends = _column(energies)
     gain, scaled = below_full_scale(float(peaks[column]), int(excess[column]))

@@ -61,7 +61,7 @@ class View(io.RawIOBase):
         if self.segment.endless and ENDLESS - TAIL <= self.position < ENDLESS:
             begin = self.segment.stop - (ENDLESS - self.position)
         size = min(len(buffer), self.segment.stop - begin)
-        if size <= 0:
+        if size <= 0 or begin < self.segment.start:  # of a file that is shorter than the tail
             return 0
         self.file.seek(begin)
         shown = memoryview(buffer)[:size]

@@ -21,7 +21,7 @@ def speech() -> files.Wave:
     return wave / np.abs(wave).max()
 
 
-def heard(path: Path, rate: int = RATE) -> tuple[files.Wave, list[str]]:
+def read_both_ways(path: Path, rate: int = RATE) -> tuple[files.Wave, list[str]]:
     """What a file is read as, in one piece and in many, and what is told of it each time."""
     results = []
     for read in (lambda: files.read(path)[0], lambda: np.concatenate(list(files.stream(path, rate)))):
@@ -41,7 +41,7 @@ def test_a_recording_beyond_full_scale_is_scaled_below_it_by_one_gain(
     monkeypatch.setattr(decoding, "BLOCK", 4_096)  # so that a stream knows of the peak before it comes
     path = tmp_path / "loud.wav"
     soundfile.write(path, gain * speech, RATE, subtype=subtype)
-    wave, told = heard(path)
+    wave, told = read_both_ways(path)
     np.testing.assert_allclose(wave, speech * (1 - 2**-15), atol=1e-6)
     excess = np.count_nonzero(np.abs(gain * speech) > 1)
     level = f"{20 * np.log10(gain):.1f}"
@@ -54,7 +54,7 @@ def test_a_lossy_recording_beyond_full_scale_is_scaled_too(speech: files.Wave, t
     path = tmp_path / "loud.ogg"
     soundfile.write(path, np.sign(speech) * np.abs(speech) ** 0.2, RATE)
     assert np.abs(soundfile.read(path)[0]).max() > 1.01
-    wave, told = heard(path)
+    wave, told = read_both_ways(path)
     assert np.abs(wave).max() == pytest.approx(1 - 2**-15, abs=1e-6)
     assert "samples beyond full scale" in told[0]
 
@@ -92,7 +92,7 @@ def test_of_channels_that_cancel_the_loudest_is_taken(balance: tuple, speech: fi
     path = tmp_path / "inverted.wav"
     channels = np.stack([share * speech for share in balance], axis=1)
     soundfile.write(path, channels, RATE, subtype="PCM_16")
-    wave, told = heard(path)
+    wave, told = read_both_ways(path)
     channel = int(np.abs(balance).argmax())
     np.testing.assert_allclose(wave, channels[:, channel], atol=1.01 * 2**-15)
     assert len(told) == 1
@@ -117,6 +117,6 @@ def test_channels_that_do_not_cancel_are_averaged(speech: files.Wave, tmp_path: 
 def test_both_are_told_of_one_recording(speech: files.Wave, tmp_path: Path) -> None:
     path = tmp_path / "both.wav"
     soundfile.write(path, np.stack([2 * speech, -2 * speech], axis=1), RATE, subtype="FLOAT")
-    wave, told = heard(path)
+    wave, told = read_both_ways(path)
     np.testing.assert_allclose(np.abs(wave), np.abs(speech) * (1 - 2**-15), atol=1e-6)
     assert len(told) == 2
