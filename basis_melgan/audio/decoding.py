@@ -106,13 +106,13 @@ class Sound:
                 decoder.seek(min(start, decoder.frames))
                 return np.asarray(decoder.read(samples, dtype="float32", always_2d=True))
         stop = start + samples if samples >= 0 else None
-        kept, position = [], 0
+        parts, position = [], 0
         for block in self.blocks():
-            kept.append(block[max(start - position, 0) : None if stop is None else max(stop - position, 0)])
+            parts.append(block[max(start - position, 0) : None if stop is None else max(stop - position, 0)])
             position += len(block)
             if stop is not None and position >= stop:
                 break
-        return np.concatenate(kept or [np.empty((0, self.format.channels), np.float32)])
+        return np.concatenate(parts or [np.empty((0, self.format.channels), np.float32)])
 
     def _decoder(self, segment: Segment, patches: tuple[tuple[int, bytes], ...]) -> soundfile.SoundFile:
         """A decoder of a segment; one without patches seeks, one with them only goes forward."""

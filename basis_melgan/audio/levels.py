@@ -56,19 +56,20 @@ def downmix(name: str, blocks: Iterable[Block]) -> Downmix:
     Raises:
         AudioError: its samples are floating point in the scale of integers; the message calls it `name`.
     """
-    peaks = energies = np.zeros(1)
-    excess = np.zeros(1, np.int64)
+    peaks, excess, energies = np.zeros(1), np.zeros(1, np.int64), np.zeros(1)
     for block in blocks:
-        if not np.isfinite(block).all():
+        waves = [mean(block), *map(np.ascontiguousarray, block.T)]
+        block_peaks = np.array([max(float(wave.max()), -float(wave.min())) for wave in waves])
+        if not np.isfinite(block_peaks).all():
             return PLAIN
-        mixed = np.column_stack([mean(block), block])  # (n, 1 + channels)
-        magnitude = np.abs(mixed)
-        peaks = np.maximum(peaks, magnitude.max(axis=0, initial=0.0))
-        excess = excess + np.count_nonzero(magnitude > 1.0, axis=0)
-        energies = energies + np.einsum("nc,nc->c", mixed, mixed, dtype=np.float64)
+        peaks = np.maximum(peaks, block_peaks)
+        if block_peaks.max() > 1.0:
+            excess = excess + np.array([np.count_nonzero(np.abs(wave) > 1.0) for wave in waves])
+        if block_peaks.max() < IMPLAUSIBLE:
+            energies = energies + np.array([np.dot(wave, wave) for wave in waves], np.float64)
     _require_scale(name, float(peaks.max()))
     column, mends = _column(energies)
-    gain, scaled = below_full_scale(float(peaks[column]), int(excess[column]))
+    gain, scaled = below_full_scale(float(peaks[column]), int(np.broadcast_to(excess, peaks.shape)[column]))
     return Downmix(column - 1 if column else None, gain, mends | scaled)
 
 
