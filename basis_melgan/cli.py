@@ -2,9 +2,13 @@
 
 import os
 import sys
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import TextIO
 
 from basis_melgan import __version__
-from basis_melgan.errors import BasisMelGANError, ConfigurationError
+from basis_melgan.errors import BasisMelGANError, ConfigurationError, InputWarning
 from basis_melgan.settings import nearest
 from basis_melgan.verbs import SECTIONS, VERBS
 
@@ -18,6 +22,12 @@ def main(words: list[str] | None = None) -> int:
     2 for a user's mistake, told in one line; 130 for an interruption, 141 where nobody reads on, as shells have them.
     """
     words = sys.argv[1:] if words is None else words
+    with warnings.catch_warnings():
+        warnings.showwarning = partial(_show_warning, warnings.showwarning)
+        return _status(words)
+
+
+def _status(words: list[str]) -> int:
     try:
         status = _run(words)
         sys.stdout.flush()  # here, where a reader that has gone, such as `head`, is no mistake
@@ -38,6 +48,22 @@ def main(words: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
         return 141
+
+
+def _show_warning(
+    otherwise: Callable[..., None],
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """One line for a warning of ours; Python's own way for any other."""
+    if issubclass(category, InputWarning):
+        print(f"basis-melgan: warning: {' '.join(str(message).split())}", file=file or sys.stderr)
+    else:
+        otherwise(message, category, filename, lineno, file, line)
 
 
 def _run(words: list[str]) -> int:

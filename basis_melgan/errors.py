@@ -35,3 +35,7 @@ class OutputError(BasisMelGANError):
 
 class MissingPackageError(BasisMelGANError):
     """A package that only some metrics need, and that is not installed."""
+
+
+class InputWarning(UserWarning):
+    """Input that is used, but not as it is; the command line prints its text on one line and goes on."""

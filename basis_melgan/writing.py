@@ -1,8 +1,52 @@
 """Files that are written whole or not at all."""
 
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from basis_melgan.errors import OutputError
+
+LONGEST_NAME = 255  # bytes that file systems hold
+
+
+@contextmanager
+def aside(path: Path, writer: str = "") -> Iterator[Path]:
+    """A place beside `path` to write to: what is there takes the place of `path` when the block ends.
+
+    Nothing is left of it when the block ends by an error. Its folder is made.
+
+    Args:
+        path: what is written.
+        writer: tells the places of several processes apart that may write one path at once, each for a while. Without
+            it the place has one name, so that what a killed process leaves there is written over.
+
+    Raises:
+        OutputError: the folder cannot be made, or `path` cannot be replaced.
+    """
+    place = path.with_name(_aside_name(path.name, f".{writer}.part" if writer else ".part"))
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield place
+        with storing(path):
+            place.replace(path)
+    finally:
+        place.unlink(missing_ok=True)
+
+
+@contextmanager
+def storing(path: Path, failure: type[Exception] = OSError) -> Iterator[None]:
+    """Tell a failure to write in the user's terms: the operating system's, and one of another kind.
+
+    Raises:
+        OutputError: it failed.
+    """
+    try:
+        yield
+    except (OSError, failure) as error:
+        raise OutputError(f"{path}: cannot be written ({error}); choose a writable place") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -11,16 +55,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OutputError: the path cannot be written.
     """
-    aside = path.with_name(f".{path.name}.part")  # of one name, so that what a killed process leaves is written over
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            aside.write_bytes(content)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error}); choose a writable place") from error
+    with aside(path) as place, storing(path):
+        place.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -34,3 +70,11 @@ def write_text(path: Path, text: str) -> None:
     content = text.encode("utf-8", "backslashreplace")
     if not (path.is_file() and path.read_bytes() == content):
         write_bytes(path, content)
+
+
+def _aside_name(name: str, tail: str) -> str:
+    """The name of a file's place aside: hidden, and no longer than file systems hold."""
+    if len(os.fsencode(f".{name}{tail}")) <= LONGEST_NAME:
+        return f".{name}{tail}"
+    tail = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{tail}"
+    return f".{os.fsencode(name)[: LONGEST_NAME - 1 - len(tail)].decode('utf-8', 'ignore')}{tail}"

@@ -1,101 +1,170 @@
-"""Sound files in and out, and resampling: the only module that touches either."""
+"""Sound files in and out, and resampling; what decodes them is in `decoding`."""
 
 import io
 import os
+import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 import soxr
 
-from basis_melgan.errors import AudioError, OutputError
+from basis_melgan.audio import decoding, levels
+from basis_melgan.audio.waves import FULL_SCALE, QUALITY, native
+from basis_melgan.audio.waves import Wave as Wave
+from basis_melgan.audio.waves import pcm as pcm
+from basis_melgan.audio.waves import resample as resample
+from basis_melgan.audio.waves import rounded as rounded
+from basis_melgan.errors import AudioError, InputWarning, OutputError
+from basis_melgan.writing import aside, storing
 
-Wave = npt.NDArray[np.float32]
-
-SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {".aif", ".opus", ".oga"}
+SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
+    *(".aif", ".aifc", ".bwf", ".mp2", ".mpga", ".oga", ".opus", ".snd", ".sph", ".wave"),
+}
 SOUND = SUFFIXES - {".raw"}  # of what is sound by its name alone: headerless files say neither rate nor format
-BLOCK = 1 << 17  # samples that `stream` reads at once: 0.5 MB a channel
-QUALITY = "VHQ"  # of soxr
+FOREIGN = decoding.FOREIGN  # of what holds sound that cannot be read
 SUBTYPE = "PCM_16"
-FULL_SCALE = np.float32(1 << 15)  # of 16 bits
 G722_RATE = 16_000  # Hz
 G722_BITS = 64_000  # per second
 MP3_LEVEL = 0.5  # of compression, 0 to 1
 
 
-def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
-    """Read a sound file, mixed down to one channel.
+@dataclass(frozen=True)
+class Recording:
+    """What a sound file holds, mixed down to one channel.
+
+    Attributes:
+        wave: (T,), full scale ±1.
+        rate: Hz.
+        mends: what was done to it, or is missing, by kind; empty where it is used as it is.
+    """
+
+    wave: Wave
+    rate: int
+    mends: dict[str, str]
+
+
+def load(path: Path, start: int = 0, samples: int = -1) -> Recording:
+    """Read a sound file, mixed down to one channel, and say what had to be done to it.
+
+    A file is read to the end of its data, whatever its header says of its length. Of channels that cancel the loudest
+    is taken, and a recording beyond full scale is scaled below it.
 
     Args:
-        path: any file that soundfile reads.
+        path: any file that libsndfile decodes.
         start: first sample to read.
         samples: how many samples to read; -1 for all that follow.
+
+    Raises:
+        AudioError: the file is missing, is none that can be decoded to its end, or holds floating point in the scale of
+            integers.
+    """
+    with decoding.opened(path) as sound:
+        whole = start == 0 and samples < 0
+        blocks = list(sound.blocks(decoding.LARGEST_BLOCK)) if whole else [sound.excerpt(start, samples)]
+        plain = sound.format.channels == 1 and sound.format.limited
+        mixed = levels.PLAIN if plain else levels.downmix(sound.name, blocks)
+        waves = [mixed(block) for block in blocks]
+        wave = waves[0] if len(waves) == 1 else np.concatenate([*waves, np.empty(0, np.float32)])
+        return Recording(wave, sound.format.rate, _incomplete(sound) | mixed.mends)
+
+
+def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
+    """Read a sound file as `load` does, and warn of what had to be done to it.
 
     Returns:
         The wave (T,), full scale ±1, and its sample rate in Hz.
 
     Raises:
-        AudioError: the file is missing or is not a sound file that soundfile can decode.
+        AudioError: as `load`.
     """
-    with _decoding(path):
-        wave, rate = soundfile.read(path, start=start, frames=samples, dtype="float32", always_2d=True)
-    return np.ascontiguousarray(wave.mean(axis=1, dtype=np.float32)), int(rate)
+    recording = load(path, start, samples)
+    _warn(str(path), recording.mends)
+    return recording.wave, recording.rate
 
 
 def below(folder: Path, suffixes: Collection[str] = SOUND) -> list[Path]:
-    """Every file below a folder with one of these suffixes, sorted; hidden files and folders are passed over."""
+    """Every file below a folder with one of these suffixes, sorted; hidden files and folders are passed over.
 
-    def listed(path: Path) -> bool:
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        return not hidden and path.suffix.lower() in suffixes and path.is_file()
+    It warns of files that hold sound but cannot be decoded, unless they are asked for.
 
-    return sorted(filter(listed, folder.rglob("*")))
+    Raises:
+        AudioError: a folder cannot be listed.
+    """
+    paths = _walk(folder)
+    foreign = [path for path in paths if path.suffix.lower() in FOREIGN.difference(suffixes)]
+    if foreign:
+        kinds = ", ".join(sorted({path.suffix.lower() for path in foreign}))
+        text = f"{len(foreign)} files ({kinds}) are passed over, since they cannot be read here, first {foreign[0]}"
+        _warn(str(folder), {"passed over": f"{text}; {decoding.CONVERT}"})
+    return [path for path in paths if path.suffix.lower() in suffixes]
+
+
+def passed_over(folder: Path, suffixes: Collection[str]) -> dict[str, int]:
+    """How many files below a folder have none of these suffixes, by their suffix, sorted; hidden ones are not counted.
+
+    Raises:
+        AudioError: a folder cannot be listed.
+    """
+    kinds = Counter(path.suffix.lower() for path in _walk(folder))
+    return {kind: count for kind, count in sorted(kinds.items()) if kind not in suffixes}
+
+
+def _walk(folder: Path) -> list[Path]:
+    """Every file below a folder but for hidden ones, sorted."""
+
+    def refuse(error: OSError) -> None:
+        raise AudioError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable") from error
+
+    paths: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths += (Path(parent, name) for name in names if not name.startswith("."))
+    return sorted(paths)
 
 
 def stream(path: Path | BinaryIO, to: int) -> Iterator[Wave]:
     """Read a sound file, or one that came in at standard input, in consecutive one-channel pieces (T,) at `to` Hz.
 
-    Together the pieces are what `resample` makes of the whole file. Memory is bounded.
+    Together the pieces are what `resample` makes of the whole file, which is mixed down as `load` does it, with the
+    same warnings. Memory is bounded: a file whose level must be known beforehand is decoded twice.
 
     Raises:
-        AudioError: the file is missing, cannot be decoded, holds no sample, or holds NaN or infinite ones.
+        AudioError: as `load`, or the file holds no sample, or NaN or infinite ones.
     """
-    name = _name(path)
-    with _decoding(path), soundfile.SoundFile(path) as sound:
-        rate, done = int(sound.samplerate), 0
+    with decoding.opened(path) as sound:
+        rate, count = sound.format.rate, 0
+        plain = sound.format.channels == 1 and sound.format.limited
+        mixed = levels.PLAIN if plain else levels.downmix(sound.name, sound.blocks())
+        _warn(sound.name, mixed.mends)
         resampler = soxr.ResampleStream(rate, to, 1, dtype="float32", quality=QUALITY)
-        while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
-            bad = ~np.isfinite(block).all(axis=1)
-            if bad.any():
-                first = done + int(bad.argmax())
-                raise AudioError(
-                    f"{name}: sample {first} (at {first / rate:.3f} s) is NaN or infinite; expected numbers, "
-                    "so repair the recording"
-                )
-            done += len(block)
-            wave = np.ascontiguousarray(block.mean(axis=1, dtype=np.float32))
+        for block in sound.blocks():
+            _require_finite(block, count, rate, sound.name)
+            count += len(block)
+            wave = mixed(block)
             yield wave if rate == to else resampler.resample_chunk(wave)
-        if done == 0:
-            raise AudioError(f"{name}: holds no samples; expected at least one")
+        if count == 0:
+            raise AudioError(f"{sound.name}: holds no samples; expected at least one")
+        _warn(sound.name, _incomplete(sound))
         if rate != to:
             yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def length(path: Path | BinaryIO) -> tuple[int, int]:
-    """Number of samples and sample rate in Hz, from the header alone.
+    """Number of samples and sample rate in Hz; nothing is decoded where the file says how many it holds.
+
+    Compressed files may hold some thousand samples fewer, which encoders put before and after the sound.
 
     Raises:
-        AudioError: the file is missing or is not a sound file that soundfile can decode.
+        AudioError: the file is missing or is none that can be decoded.
     """
-    with _decoding(path):
-        header = soundfile.info(path)
-    if not isinstance(path, Path):
-        path.seek(0)  # for who reads it next
-    return int(header.frames), int(header.samplerate)
+    with decoding.opened(path) as sound:
+        return sound.samples(), sound.format.rate
 
 
 def read_g722(path: Path) -> tuple[Wave, int]:
@@ -111,27 +180,11 @@ def read_g722(path: Path) -> tuple[Wave, int]:
         from G722 import G722
     except ModuleNotFoundError as error:
         raise AudioError(f"{path}: G.722 needs the package G722; pip install 'basis-melgan[train]'") from error
-    with _decoding(path):
+    try:
         decoded = np.array(G722(G722_RATE, G722_BITS).decode(path.read_bytes()), dtype=np.int16)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror}); expected a G.722 file") from error
     return decoded.astype(np.float32) / FULL_SCALE, G722_RATE
-
-
-def resample(wave: Wave, rate: float, to: float) -> Wave:
-    """Resample a wave (T,) from `rate` to `to` Hz at soxr's very high quality; unchanged when they agree."""
-    if rate == to:
-        return wave
-    return np.asarray(soxr.resample(wave, rate, to, quality=QUALITY), dtype=np.float32)
-
-
-def rounded(wave: Wave) -> Wave:
-    """A wave (T,) as 16 bits hold it: every sample to the nearest, those beyond full scale clipped, never rescaled."""
-    steps: Wave = np.clip(np.rint(wave * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.float32)
-    return steps / FULL_SCALE
-
-
-def pcm(wave: Wave) -> npt.NDArray[np.int16]:
-    """The samples (T,) of a wave as 16-bit integers of little-endian order, as `rounded` has them."""
-    return (rounded(wave) * FULL_SCALE).astype("<i2")
 
 
 def write(path: Path, wave: Wave, rate: int) -> None:
@@ -154,26 +207,19 @@ def writing(path: Path, rate: int) -> Iterator[Callable[[Wave], None]]:
         OutputError: the path cannot be written or its suffix names no sound format.
     """
     kind = _format(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with _storing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with _storing(path):
-            sound = soundfile.SoundFile(aside, "w", rate, 1, subtype=SUBTYPE, format=kind)
+    with aside(path, str(os.getpid())) as place:
+        with storing(path, soundfile.SoundFileError):
+            sound = soundfile.SoundFile(place, "w", rate, 1, subtype=SUBTYPE, format=kind)
 
         def put(wave: Wave) -> None:
-            with _storing(path):
+            with storing(path, soundfile.SoundFileError):
                 sound.write(pcm(wave))
 
         try:
             yield put
         finally:
-            with _storing(path):
+            with storing(path, soundfile.SoundFileError):
                 sound.close()
-        with _storing(path):
-            aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def mp3(wave: Wave, rate: int) -> bytes:
@@ -187,7 +233,12 @@ def mp3(wave: Wave, rate: int) -> bytes:
     sound = io.BytesIO()
     try:
         soundfile.write(
-            sound, np.clip(wave, -1.0, 1.0), rate, format="MP3", compression_level=MP3_LEVEL, bitrate_mode="VARIABLE"
+            sound,
+            np.clip(native(wave), -1.0, 1.0),
+            rate,
+            format="MP3",
+            compression_level=MP3_LEVEL,
+            bitrate_mode="VARIABLE",
         )
     except soundfile.SoundFileError as error:
         raise AudioError(f"{rate} Hz: cannot be MP3 ({error}); use 8, 16, 22.05, 24, 32, 44.1 or 48 kHz") from error
@@ -208,12 +259,13 @@ def require_new(path: Path, force: bool) -> None:
     """Check, before any work, that a file may be written to `path`.
 
     Raises:
-        OutputError: it is a folder, or it exists and `force` is not given.
+        OutputError: it is a folder, it exists and `force` is not given, or no file can have its name.
     """
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; name a file")
-    if path.exists() and not force:
-        raise OutputError(f"{path}: exists already; use --force to replace it")
+    with storing(path):  # a name may be too long, or lie in a folder that cannot be read
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        if path.exists() and not force:
+            raise OutputError(f"{path}: exists already; use --force to replace it")
 
 
 def _format(path: Path) -> str:
@@ -224,27 +276,20 @@ def _format(path: Path) -> str:
     return kind
 
 
-@contextmanager
-def _decoding(path: Path | BinaryIO) -> Iterator[None]:
-    """Tell a failure to read in the user's terms."""
-    if isinstance(path, Path) and not path.is_file():
-        raise AudioError(f"{path}: no such file; expected a sound file")
-    try:
-        yield
-    except (OSError, soundfile.SoundFileError, ValueError, TypeError) as error:  # TypeError: headerless formats
+def _require_finite(block: levels.Block, position: int, rate: int, name: str) -> None:
+    bad = ~np.isfinite(block).all(axis=1)
+    if bad.any():
+        first = position + int(bad.argmax())
         raise AudioError(
-            f"{_name(path)}: cannot be read as sound ({error}); expected WAV, FLAC, OGG or the like"
-        ) from error
+            f"{name}: sample {first} (at {first / rate:.3f} s) is NaN or infinite; expected numbers, "
+            "so repair the recording"
+        )
 
 
-def _name(path: Path | BinaryIO) -> str:
-    return str(path) if isinstance(path, Path) else "standard input"
+def _incomplete(sound: decoding.Sound) -> dict[str, str]:
+    return {"incomplete": sound.incomplete} if sound.incomplete else {}
 
 
-@contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    """Tell a failure to write in the user's terms."""
-    try:
-        yield
-    except (OSError, soundfile.SoundFileError) as error:
-        raise OutputError(f"{path}: cannot be written ({error}); choose a writable place") from error
+def _warn(name: str, mends: dict[str, str]) -> None:
+    for mend in mends.values():
+        warnings.warn(f"{name}: {mend}", InputWarning, stacklevel=3)

@@ -2,12 +2,12 @@
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from basis_melgan.audio import files
+from basis_melgan.audio import files, levels
 from basis_melgan.config import CorpusConfig
 from basis_melgan.errors import AudioError
 
@@ -37,6 +37,7 @@ class Outcome:
     sha256: str = ""  # of the clip's file
     reason: str = ""  # why it was skipped; empty for a clip
     detail: str = ""
+    mends: dict[str, str] = field(default_factory=dict)  # what was done to it, or is missing, by kind
     cpu: float = 0.0  # seconds a worker spent on it
 
 
@@ -46,18 +47,19 @@ def convert(job: Job) -> Outcome:
     path, target = Path(job.source), Path(job.target)
     outcome = Outcome(job.id, job.source, stamp(path))
     try:
-        wave, rate = files.read(path)
+        recording = files.load(path)
     except AudioError as error:
         return replace(outcome, reason="unreadable", detail=str(error), cpu=time.process_time() - begin)
-    reason, detail = judge(wave, rate, job.rules)
+    reason, detail = judge(recording.wave, recording.rate, job.rules)
     if reason:
         return replace(outcome, reason=reason, detail=detail, cpu=time.process_time() - begin)
-    wave = files.resample(wave, rate, job.sample_rate)
+    wave, scaled = levels.fitted(files.resample(recording.wave, recording.rate, job.sample_rate))
     files.write(target, wave, job.sample_rate)
     content = target.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     spent = time.process_time() - begin
-    return replace(outcome, bytes=len(content), samples=len(wave), sha256=digest, cpu=spent)
+    mends = scaled | recording.mends
+    return replace(outcome, bytes=len(content), samples=len(wave), sha256=digest, mends=mends, cpu=spent)
 
 
 def judge(wave: files.Wave, rate: int, rules: CorpusConfig) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from basis_melgan.audio import files
-from basis_melgan.corpus.listing import Item, given
+from basis_melgan.corpus.listing import Item, Row, damaged, given, lines, matched
 from basis_melgan.errors import CorpusError
 
 FESTVOX = Path("usr/share/festival/voices/russian/msu_ru_nsh_clunits")
@@ -29,10 +29,18 @@ def festvox_ru(source: Path | None, workdir: Path) -> Iterator[Item]:
     transcript = voice / "etc" / "txt.done.data"
     if not (voice / "wav").is_dir() or not transcript.is_file():
         raise CorpusError(f"{root}: not festvox-ru; expected {FESTVOX}/ or wav/ and etc/txt.done.data in it")
-    matches = map(TRANSCRIPT.match, transcript.read_text(encoding="utf-8").splitlines())
-    texts = {match[1]: match[2].replace('\\"', '"') for match in matches if match}
-    for path in sorted((voice / "wav").glob("*.wav")):
-        yield Item(path.stem, path, speaker="msu_ru_nsh", text=texts.get(path.stem, ""))
+    recordings = sorted((voice / "wav").glob("*.wav"))
+    rows: list[Row | Item] = []
+    for place, line in lines(transcript):
+        match = TRANSCRIPT.match(line)
+        if match:
+            path, text = voice / "wav" / f"{match[1]}.wav", match[2].replace('\\"', '"')
+            rows.append(Row(match[1], path, "msu_ru_nsh", text, place))
+        else:
+            rows.append(damaged(transcript, place, line, '( NAME "TEXT" )'))
+    for item in matched(rows, recordings, transcript.name):
+        # Speech without its text is speech all the same.
+        yield Item(item.id, item.path, "msu_ru_nsh", "") if item.fault == "no row" else item
 
 
 def asterisk(language: str, source: Path | None, workdir: Path) -> Iterator[Item]:

@@ -38,10 +38,12 @@ def excerpt(rng: np.random.Generator, path: Path, samples: int, rate: int) -> Wa
     available, own_rate = files.length(path)
     needed = -(-samples * own_rate // rate) + 1
     start = int(rng.integers(max(available - needed, 0) + 1))
-    wave = files.resample(files.read(path, start, needed)[0], own_rate, rate)
+    wave = files.load(path, start, needed).wave  # without warnings, which would come with every excerpt
     if len(wave) == 0:
         raise CorpusError(f"{path}: holds no sound; take it out of the noise folder")
-    return np.resize(wave, samples)
+    if not np.isfinite(wave).all():
+        raise CorpusError(f"{path}: holds NaN or infinite samples; take it out of the noise folder, or repair it")
+    return np.resize(files.resample(wave, own_rate, rate), samples)
 
 
 def babble(rng: np.random.Generator, paths: list[Path], samples: int, rate: int) -> Wave:

@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from basis_melgan.audio import files
 from basis_melgan.config import Config, CorpusConfig, Split
 from basis_melgan.corpus import recipes
 from basis_melgan.corpus.convert import Job, Outcome, convert, stamp
@@ -59,18 +60,18 @@ def prepare(recipe: str, out: Path, source: Path | None, config: Config, jobs: i
     if not items:
         raise CorpusError(f"{source or recipe}: recipe {recipe} finds no recordings there; check the source")
     ledger = _Ledger(out, config.corpus)
-    wanted = [Job(i.id, str(i.path), str(out / "flac" / f"{i.id}.flac"), rate, config.corpus) for i in items]
-    pending = [job for job in wanted if not ledger.knows(job)]
+    pending = [job for job in _jobs(items, out, rate, config.corpus) if not ledger.knows(job)]
     if pending:  # until they are done, the folder is no whole corpus
         (out / "corpus.json").unlink(missing_ok=True)
     fresh = _convert_all(pending, ledger, processes(jobs))
-    outcomes = [ledger.outcomes[item.id] for item in items]
-    ledger.settle(outcomes)
-    _report(out, outcomes, config.corpus.maximum_bad)
+    outcomes = [_fault(item) if item.fault else ledger.outcomes[item.id] for item in items]
+    ledger.settle([outcome for item, outcome in zip(items, outcomes, strict=True) if not item.fault])
+    passed_over = files.passed_over(source, files.SOUND | files.FOREIGN) if source and recipe == "folder" else {}
+    _report(out, outcomes, passed_over, config.corpus.maximum_bad)
     corpus = Corpus(out, out.resolve().name, recipe, rate, _clips(items, outcomes, config.corpus))
     _prune(out / "flac", {clip.file for clip in corpus.clips})
     save(corpus)
-    _conclude(corpus, fresh, len(outcomes) - len(corpus.clips))
+    _conclude(corpus, fresh, outcomes)
     return corpus
 
 
@@ -192,6 +193,19 @@ def _drawn(items: list[Item], draw: int | None, seed: int) -> list[Item]:
     return [items[index] for index in sorted(random.Random(seed).sample(range(len(items)), draw))]
 
 
+def _jobs(items: Iterable[Item], out: Path, rate: int, rules: CorpusConfig) -> list[Job]:
+    return [
+        Job(item.id, str(item.path), str(out / "flac" / f"{item.id}.flac"), rate, rules)
+        for item in items
+        if not item.fault
+    ]
+
+
+def _fault(item: Item) -> Outcome:
+    """What comes of an item that is no recording."""
+    return Outcome(item.id, str(item.path), stamp(item.path), reason=item.fault, detail=item.detail)
+
+
 def _convert_all(pending: Sequence[Job], ledger: _Ledger, jobs: int) -> list[Outcome]:
     if not pending:
         return []
@@ -218,12 +232,18 @@ def _clips(items: Sequence[Item], outcomes: Sequence[Outcome], rules: CorpusConf
     )
 
 
-def _report(out: Path, outcomes: Sequence[Outcome], maximum_bad: float) -> None:
+def _report(out: Path, outcomes: Sequence[Outcome], passed_over: dict[str, int], maximum_bad: float) -> None:
     bad = [outcome for outcome in outcomes if outcome.reason]
     reasons = Counter(outcome.reason for outcome in bad)
     path = out / "report.json"
-    skipped = [{"file": outcome.source, "reason": outcome.reason, "detail": outcome.detail} for outcome in bad]
-    report = {"recordings": len(outcomes), "reasons": dict(sorted(reasons.items())), "skipped": skipped}
+    report = {
+        "recordings": len(outcomes),
+        "reasons": dict(sorted(reasons.items())),
+        "skipped": [{"file": outcome.source, "reason": outcome.reason, "detail": outcome.detail} for outcome in bad],
+        "mends": _mends(outcomes),
+        "mended": [{"file": outcome.source, **outcome.mends} for outcome in outcomes if outcome.mends],
+        "passed over": passed_over,
+    }
     write_text(path, json.dumps(report, ensure_ascii=False, indent=2) + "\n")
     if len(bad) > maximum_bad * len(outcomes) or len(bad) == len(outcomes):
         worst, count = max(reasons.items(), key=lambda entry: (entry[1], entry[0]))
@@ -233,6 +253,11 @@ def _report(out: Path, outcomes: Sequence[Outcome], maximum_bad: float) -> None:
         )
 
 
+def _mends(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """How many clips are mended, by kind."""
+    return dict(sorted(Counter(kind for outcome in outcomes for kind in outcome.mends).items()))
+
+
 def _prune(folder: Path, keep: set[str]) -> None:
     """Remove clips of recordings that are gone and what an interrupted write left behind."""
     for path in folder.iterdir():
@@ -240,9 +265,12 @@ def _prune(folder: Path, keep: set[str]) -> None:
             path.unlink()
 
 
-def _conclude(corpus: Corpus, fresh: Sequence[Outcome], skipped: int) -> None:
+def _conclude(corpus: Corpus, fresh: Sequence[Outcome], outcomes: Sequence[Outcome]) -> None:
     counts = ", ".join(f"{len(corpus.split(split))} {split}" for split in SPLITS)
     seconds = sum(outcome.samples for outcome in fresh) / corpus.sample_rate
     spent = sum(outcome.cpu for outcome in fresh)
     speed = f"{seconds / spent:.0f}× real time per core" if seconds else "nothing was left to do"
-    print(f"{corpus.folder}: {corpus.seconds() / 3600:.2f} h; {counts} clips; {skipped} skipped; {speed}")
+    skipped = len(outcomes) - len(corpus.clips)
+    mends = "".join(f"; {count} {kind}" for kind, count in _mends(outcomes).items())
+    told = f" (see {corpus.folder / 'report.json'})" if skipped or mends else ""
+    print(f"{corpus.folder}: {corpus.seconds() / 3600:.2f} h; {counts} clips; {skipped} skipped{mends}{told}; {speed}")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from basis_melgan.audio import files
+from basis_melgan.audio import decoding, files
 from basis_melgan.errors import AudioError, OutputError
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
@@ -52,10 +52,15 @@ class TestUnreadable:
             read(tmp_path / "gone.wav")
 
     def test_folder(self, read, tmp_path: Path) -> None:
-        with pytest.raises(AudioError, match="no such file"):
+        with pytest.raises(AudioError, match="is a folder; expected a sound file"):
             read(tmp_path)
 
-    @pytest.mark.parametrize("content", [b"", b"RIFF", b"no sound at all, but text " * 50])
+    def test_empty(self, read, tmp_path: Path) -> None:
+        (tmp_path / "note.wav").touch()
+        with pytest.raises(AudioError, match=r"note\.wav: holds no sound, not one byte; expected WAV, FLAC"):
+            read(tmp_path / "note.wav")
+
+    @pytest.mark.parametrize("content", [b"RIFF", b"no sound at all, but text " * 50])
     def test_not_sound(self, read, content: bytes, tmp_path: Path) -> None:
         path = tmp_path / "note.wav"
         path.write_bytes(content)
@@ -83,7 +88,7 @@ def test_a_file_that_ends_in_the_middle_is_refused(read, tmp_path: Path) -> None
 @pytest.mark.parametrize("rate", [24_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("block", [100, 4_096, 1 << 17])
 def test_a_stream_is_the_whole_resampled(rate: int, block: int, tmp_path: Path, monkeypatch, speech) -> None:
-    monkeypatch.setattr(files, "BLOCK", block)
+    monkeypatch.setattr(decoding, "BLOCK", block)
     path = tmp_path / "clip.wav"
     soundfile.write(path, speech, rate, subtype="FLOAT")
     expected = files.resample(speech, rate, 24_000)
@@ -116,7 +121,7 @@ def test_resampling_keeps_a_tone_and_equal_rates_keep_everything() -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_sample_that_is_no_number_is_named(value: float, tmp_path: Path, monkeypatch, speech) -> None:
-    monkeypatch.setattr(files, "BLOCK", 1_000)
+    monkeypatch.setattr(decoding, "BLOCK", 1_000)
     path = tmp_path / "broken.wav"
     stereo = np.stack([speech, speech], axis=1)
     stereo[6_000, 1] = value

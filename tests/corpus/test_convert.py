@@ -94,10 +94,11 @@ def test_every_kind_of_bad_recording_is_reported_with_its_reason(tmp_path):
         "text.wav": "unreadable",
         "nothing.flac": "unreadable",
         "damaged.flac": "unreadable",
+        "dangling.wav": "unreadable",
     }
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
-    assert report["recordings"] == 13
-    assert report["reasons"]["unreadable"] == 3
+    assert report["recordings"] == 14
+    assert report["reasons"]["unreadable"] == 4
     details = {Path(entry["file"]).name: entry["detail"] for entry in report["skipped"]}
     assert details["short.wav"] == "0.300 s; corpus.minimum_seconds is 0.3"
     assert sorted(path.stem for path in (tmp_path / "out" / "flac").iterdir()) == ["clip00", "clip01", "enough"]

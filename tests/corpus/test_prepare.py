@@ -107,7 +107,7 @@ def test_running_twice_changes_nothing_and_several_processes_make_the_same(tmp_p
     again = prepare("folder", tmp_path / "corpus", source, Config(), jobs=2)
     assert again == one
     assert _contents(tmp_path / "corpus") == before
-    assert "14 train, 3 validation, 3 test clips; 1 skipped; nothing was left to do" in capsys.readouterr().out
+    assert "14 train, 3 validation, 3 test clips; 1 skipped (see " in capsys.readouterr().out
 
     prepare("folder", tmp_path / "other" / "corpus", source, Config(), jobs=2)
     spread = _contents(tmp_path / "other" / "corpus")
@@ -295,7 +295,7 @@ def test_text_is_written_as_utf8_in_an_ascii_locale(tmp_path):
         "import sys; from pathlib import Path; from basis_melgan.config import Config; "
         "from basis_melgan.corpus.prepare import prepare; "
         "prepare('festvox-ru', Path(sys.argv[1]), Path(sys.argv[2]), Config(), jobs=1); "
-        "assert not {'torch', 'lhotse'} & set(sys.modules)"
+        "assert 'torch' not in sys.modules"
     )
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "utf-8"}
     environment = {**os.environ, **locale, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -85,7 +85,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_lhotse_recipes_list_files_speakers_and_texts(layout, tmp_path, monkeypatch):
+def test_recipes_list_files_speakers_and_texts(layout, tmp_path, monkeypatch):
     # A locale in which Python, left to itself, reads ASCII.
     monkeypatch.setenv("LC_ALL", "C")
     monkeypatch.setenv("PYTHONUTF8", "0")
@@ -94,7 +94,7 @@ def test_lhotse_recipes_list_files_speakers_and_texts(layout, tmp_path, monkeypa
     expected = lay_out(tmp_path / "corpus")
 
     assert listed(recipe, tmp_path / "corpus", tmp_path / "work") == expected
-    assert list((tmp_path / "work").iterdir()) == []
+    assert not (tmp_path / "work").exists()
 
 
 def test_mandarin_is_listed_when_the_whole_command_runs_in_an_ascii_locale(tmp_path):
@@ -117,7 +117,7 @@ def test_a_damaged_recording_does_not_stop_the_listing(tmp_path):
     assert listed("ljspeech", tmp_path / "corpus", tmp_path / "work") == expected
 
 
-@pytest.mark.parametrize("recipe", ["aishell3"])
+@pytest.mark.parametrize("recipe", ["biaobei", "aishell3", "ljspeech", "vctk"])
 def test_a_folder_of_another_layout_is_one_line_naming_recipe_and_layout(recipe, tmp_path):
     with pytest.raises(CorpusError, match=rf"recipe for {recipe} cannot read it \(.+\); expected the folder") as caught:
         listed(recipe, tmp_path, tmp_path / "work")
