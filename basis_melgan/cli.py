@@ -2,9 +2,11 @@
 
 import os
 import sys
+import warnings
+from typing import TextIO
 
 from basis_melgan import __version__
-from basis_melgan.errors import BasisMelGANError, ConfigurationError
+from basis_melgan.errors import BasisMelGANError, ConfigurationError, MelWarning
 from basis_melgan.settings import nearest
 from basis_melgan.verbs import SECTIONS, VERBS
 
@@ -19,7 +21,9 @@ def main(words: list[str] | None = None) -> int:
     """
     words = sys.argv[1:] if words is None else words
     try:
-        status = _run(words)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            status = _run(words)
         sys.stdout.flush()  # here, where a reader that has gone, such as `head`, is no mistake
         return status
     except BasisMelGANError as error:
@@ -38,6 +42,21 @@ def main(words: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
         return 141
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Tell a warning of this package in one line, others as Python does."""
+    text = f"basis-melgan: warning: {' '.join(str(message).split())}\n"
+    if not issubclass(category, MelWarning):
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+    print(text, end="", file=file or sys.stderr)
 
 
 def _run(words: list[str]) -> int:

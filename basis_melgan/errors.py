@@ -21,6 +21,10 @@ class MelError(BasisMelGANError):
     """A mel spectrogram of the wrong shape, range or convention."""
 
 
+class MelWarning(UserWarning):
+    """A mel spectrogram that may be of another convention; the command line prints its text on one line."""
+
+
 class ModelFileError(BasisMelGANError):
     """A model file that is missing, damaged, of another kind, or of a later version."""
 
