@@ -34,12 +34,13 @@ EXPONENTS = {
     "paper": (0.73, -0.49, 0.53, 0.23, 0.34, -0.72, 0.72, -0.34),
 }
 OF_SPEECH = {"vocos": -0.13, "hifigan": 0.49, "bigvgan": 0.49, "paper": 1.19}  # ln
-# Least and greatest logarithm of the second to the eighth spread over the first, and of the range above the median over
-# that below: speech lies within, down to about 10 dB over white noise. Most music, noise and tones do not.
+# Least and greatest logarithm of the second to the eighth spread over the first, of the sixth over the fifth, and of
+# the range above the median over that below. Speech lies within, down to about 10 dB over white noise; most music and
+# tones do not, nor any noise but smoothed: its bands vary independently, so that its curvature is greater.
 PROPORTIONS = np.array(
     [
-        [-1.30, -1.75, -3.05, -3.40, -4.25, -3.90, -3.65, -0.80],
-        [-0.15, -1.10, -1.85, -1.65, -1.70, -1.30, -1.60, 0.90],
+        [-1.30, -1.75, -3.05, -3.40, -4.25, -3.90, -3.65, -np.inf, -0.80],
+        [-0.15, -1.10, -1.85, -1.65, -1.70, -1.30, -1.60, 0.15, 0.90],
     ]
 )
 
@@ -71,7 +72,7 @@ def spread(mel: AnyMel, name: str) -> Spread | None:
     if min(spreads.min(), skewness) <= 1e-6 * spreads[0]:
         return None
     logs = np.log(spreads)
-    proportions = np.append(logs[1:] - logs[0], np.log(skewness))
+    proportions = np.append(logs[1:] - logs[0], [logs[5] - logs[4], np.log(skewness)])
     if not ((proportions >= PROPORTIONS[0]) & (proportions <= PROPORTIONS[1])).all():
         return None
     excess = logs @ np.array(EXPONENTS[name]) - OF_SPEECH[name] - np.log(unit)

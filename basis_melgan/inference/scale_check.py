@@ -1,5 +1,6 @@
 """Whether a mel has the scale that it is said to have, as its values and their statistics tell."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -57,13 +58,14 @@ def verdict(mel: AnyMel, name: str) -> Verdict | None:
 def _certain(mel: AnyMel, name: str, observed: Spread) -> bool:
     """Whether a doubtful mel is certainly of another scale: not if it was clipped where its own scale has it.
 
-    Levels are refused by their range alone: of other units none lies within.
+    Few frames may hold one tone, and little dynamics noise or a melody. Levels are refused by their range alone: of
+    other units none lies within.
     """
     if convention(name).decibels or _clipped(mel, unit_and_floor(name)[1]):
         return False
     low, high = CERTAIN
     if mel.shape[-1] < LONG or observed.dynamics <= NOISY:
-        low, high = 2 * low, 2 * high
+        low, high = 2 * low, math.inf
     return not low <= observed.excess <= high
 
 
