@@ -10,6 +10,7 @@ from basis_melgan.inference.mel_causes import peak_value
 from basis_melgan.inference.mel_statistics import ENOUGH, Spread, spread, unit_and_floor
 from basis_melgan.inference.mels import AnyMel, finite_range
 
+FEW = 10  # frames, of which no mean or deviation is that of a normalization by chance
 EXACT = 1e-3  # how near a statistic comes to what a normalization made it
 NEAR = 0.01  # how near half precision keeps a floor
 CLIPPED = 5  # equal values, from which the mel was clipped to them
@@ -39,12 +40,13 @@ class Verdict(NamedTuple):
 def verdict(mel: AnyMel, name: str) -> Verdict | None:
     """Whether a mel (M, F), in a convention's scale before it is clipped to its range, is of another; none if it fits.
 
-    Mels of fewer than `ENOUGH` frames, and what spreads unlike speech, may be of any scale.
+    Of mels of fewer than `ENOUGH` frames, and of what spreads unlike speech, only an exact normalization and values
+    louder than full scale are told; those of fewer than `FEW` may be of any scale.
     """
-    if mel.shape[-1] < ENOUGH:
+    if mel.shape[-1] < FEW:
         return None
     observed = spread(mel, name)
-    if _normalized(mel, name) or _too_loud(mel, name) or (not convention(name).decibels and float(mel.min()) >= 0.0):
+    if _normalized(mel, name) or _too_loud(mel, name) or _positive(mel, name):
         return Verdict(True, observed)
     if observed is None:
         return None
@@ -99,3 +101,8 @@ def _too_loud(mel: AnyMel, name: str) -> bool:
     if convention(name).decibels:
         return False
     return float(np.quantile(mel.max(axis=0).astype(np.float32), 0.9)) > peak_value(name) + 1.0
+
+
+def _positive(mel: AnyMel, name: str) -> bool:
+    """Whether a mel has no negative value, as hardly any of natural logarithms has."""
+    return not convention(name).decibels and mel.shape[-1] >= ENOUGH and float(mel.min()) >= 0.0
