@@ -88,7 +88,7 @@ def _normalizations(mel: AnyMel, name: str, values: Range) -> list[str]:
 def _not_logarithmic(name: str, values: Range) -> list[str]:
     """Whether a mel may hold magnitudes."""
     kind = convention(name)
-    if values.low < 0.0 or (kind.decibels and values.high <= 1.0):
+    if values.low < 0.0:
         return []
     if kind.decibels:
         return [f"magnitudes: take decibels of them (mel convention {name}:db)"]

@@ -46,7 +46,7 @@ def verdict(mel: AnyMel, name: str) -> Verdict | None:
     if mel.shape[-1] < FEW:
         return None
     observed = spread(mel, name)
-    if _normalized(mel, name) or _too_loud(mel, name) or _positive(mel, name):
+    if _normalized(mel, name) or _too_loud(mel, name) or _magnitudes(mel, name):
         return Verdict(True, observed)
     if observed is None:
         return None
@@ -103,6 +103,14 @@ def _too_loud(mel: AnyMel, name: str) -> bool:
     return float(np.quantile(mel.max(axis=0).astype(np.float32), 0.9)) > peak_value(name) + 1.0
 
 
-def _positive(mel: AnyMel, name: str) -> bool:
-    """Whether a mel has no negative value, as hardly any of natural logarithms has."""
-    return not convention(name).decibels and mel.shape[-1] >= ENOUGH and float(mel.min()) >= 0.0
+def _magnitudes(mel: AnyMel, name: str) -> bool:
+    """Whether a mel looks like one of magnitudes: of logarithms hardly any has no negative value.
+
+    Of levels none that never falls to 0 dB over the floor stays for half of its values within 2 dB of it.
+    """
+    lowest = float(mel.min())
+    if mel.shape[-1] < ENOUGH or lowest < 0.0:
+        return False
+    if convention(name).decibels is None:
+        return True
+    return lowest > 0.0 and float(mel.max()) > 0.1 and float(np.median(mel)) < 0.02

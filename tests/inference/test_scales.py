@@ -177,6 +177,7 @@ def test_only_the_mel_of_another_scale_is_refused_among_several(convention: Conv
         (lambda levels: (levels - 0.8) / 0.0868589, r"natural logarithms of magnitudes \(mel convention paper:ln\)"),
         (lambda levels: 100 * levels - 80, r"decibels \(mel convention paper:db\)"),
         (lambda levels: 5 * levels - 4, r"log10 of magnitudes \(mel convention paper:log10\)"),
+        (lambda levels: 10 ** (5 * levels - 4), r"magnitudes: take decibels of them \(mel convention paper:db\)"),
         (lambda levels: 2 * levels - 1, "scaled to -1 to 1: undo that"),
         (lambda levels: (levels - levels.mean()) / levels.std(), "normalized by a mean and a deviation: undo that"),
         (band_by_band, BANDS),
