@@ -39,3 +39,7 @@ class MissingPackageError(BasisMelGANError):
 
 class InputWarning(UserWarning):
     """Input that is used, but not as it is; the command line prints its text on one line and goes on."""
+
+
+class MelWarning(InputWarning):
+    """A mel spectrogram that may be of another convention; the command line prints its text on one line."""

@@ -65,7 +65,10 @@ def open_session(path: Path, threads: int) -> Any:
 
 
 class OnnxEngine:
-    """Runs a vocoder's file in ONNX Runtime."""
+    """Runs a vocoder's file in ONNX Runtime.
+
+    A pickle or a copy of it holds the file's path and opens the file again, since no session can be pickled.
+    """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         """Load a vocoder's file, to be run on so many threads.
@@ -74,8 +77,12 @@ class OnnxEngine:
             ConfigurationError: no thread.
             ModelFileError: the file is missing, damaged, of another kind, or of a later version.
         """
+        self._path, self._threads = path.absolute(), threads
         self._session = open_session(path, threads)
         self.info = described(path, self._session, "vocoder")
+
+    def __reduce__(self) -> tuple[type["OnnxEngine"], tuple[Path, int]]:
+        return type(self), (self._path, self._threads)
 
     def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
         """Speak a chunk, as `Engine` says."""

@@ -17,7 +17,10 @@ SETTINGS = {"NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
 
 
 class OpenVinoEngine:
-    """Runs a vocoder's file in OpenVINO."""
+    """Runs a vocoder's file in OpenVINO.
+
+    A pickle or a copy of it holds the file's path and opens the file again, since no compiled model can be pickled.
+    """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         """Load a vocoder's file, to be run on so many threads.
@@ -26,6 +29,7 @@ class OpenVinoEngine:
             ConfigurationError: no thread.
             ModelFileError: the file is missing, damaged, of another kind, or of a later version.
         """
+        self._path, self._threads = path.absolute(), threads
         self.info = described(path, open_session(path, threads), "vocoder")  # OpenVINO reads no metadata
         import openvino
 
@@ -37,6 +41,9 @@ class OpenVinoEngine:
             reason = " ".join(str(error).split())
             raise ModelFileError(f"{path}: OpenVINO cannot run it ({reason}); use --engine onnx") from error
         self._request, self._turn = compiled.create_infer_request(), Lock()
+
+    def __reduce__(self) -> tuple[type["OpenVinoEngine"], tuple[Path, int]]:
+        return type(self), (self._path, self._threads)
 
     def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
         """Speak a chunk, as `Engine` says."""

@@ -1,19 +1,16 @@
 """Mels of another scale, brought to a vocoder's own: another base of the logarithm, a factor and an offset."""
 
-import dataclasses
 import math
-from collections.abc import Callable
+import warnings
 
 import numpy as np
 
-from basis_melgan.audio.mel import MelConvention, convention
-from basis_melgan.errors import MelError
-from basis_melgan.inference.mels import AnyMel, require, require_scale, require_shape, value_range
-from basis_melgan.settings import nearest
-
-# Natural logarithms of magnitudes that one of a unit is worth.
-UNITS = {"ln": 1.0, "log10": math.log(10.0), "db": math.log(10.0) / 20.0}
-WRITTEN = f"NAME, NAME:UNIT or NAME:UNIT,FACTOR,OFFSET with a unit of {', '.join(UNITS)}, such as vocos:log10"
+from basis_melgan.errors import MelError, MelWarning
+from basis_melgan.inference.mel_causes import Affine, causes
+from basis_melgan.inference.mel_statistics import Spread
+from basis_melgan.inference.mel_units import read_scale
+from basis_melgan.inference.mels import AnyMel, Range, finite_range, require_shape, value_range
+from basis_melgan.inference.scale_check import verdict
 
 
 class MelScale:
@@ -32,88 +29,87 @@ class MelScale:
         """
         self._name, self._said, self.factor, self.offset = name, said, 1.0, 0.0
         if said is not None and said != name:
-            self.factor, self.offset = _read(said, name)
+            self.factor, self.offset = read_scale(said, name)
         self._same = (self.factor, self.offset) == (1.0, 0.0)
 
     def own(self, mel: AnyMel) -> AnyMel:
         """The vocoder's own of a mel (M, n) or (B, M, n), n from 0 upward, within the range of its convention.
 
-        What predicted mels leave of the range by a little, no mel of a recording does, and no vocoder has heard.
+        What predicted mels leave of the range by a little, no mel of a recording does, and no vocoder was trained on.
 
         Raises:
             MelError: it has another shape, holds no floats, or values that are not finite or far from the scale's.
         """
-        require_shape(mel, self._name)
-        brought: AnyMel = mel if self._same else np.float32(self.factor) * mel + np.float32(self.offset)
-        self._require(require, brought, mel)
         low, high = value_range(self._name)
-        return np.clip(brought, low, high)
+        return np.clip(self._converted(mel), low, high)
 
     def require_whole(self, mel: AnyMel) -> None:
-        """Refuse a whole mel (M, F) or (B, M, F) whose values or statistics are those of another scale.
+        """Refuse a mel (M, F) or (B, M, F) whose values or statistics are those of another scale; warn where in doubt.
 
         Raises:
-            MelError: as `own`; or it seems to be of another scale.
+            MelError: as `own`; or it is of another scale.
         """
-        self._require(require_scale, self.own(mel), mel)
+        if doubt := self.doubt(mel):
+            warnings.warn(doubt, MelWarning, stacklevel=2)
+
+    def doubt(self, mel: AnyMel) -> str:
+        """Why a mel (M, F) or (B, M, F) may be of another scale, what it may be and what to do; nothing if it is not.
+
+        Raises:
+            MelError: as `own`; or it is of another scale.
+        """
+        converted, text = self._converted(mel), ""
+        if not mel.size:
+            return text
+        for source, row in zip(*(array.reshape(-1, *mel.shape[-2:]) for array in (mel, converted)), strict=True):
+            if result := verdict(row, self._name):
+                if result.certain:
+                    raise MelError(self._refusal(source, finite_range(source), result.spread))
+                text = self._warning(source, result.spread)
+        return text
 
     def theirs(self, mel: AnyMel) -> AnyMel:
         """A mel of the vocoder's own in this scale."""
         return mel if self._same else (mel - np.float32(self.offset)) / np.float32(self.factor)
 
-    def _require(self, requirement: Callable[[AnyMel, str], None], brought: AnyMel, given: AnyMel) -> None:
-        """Require something of a mel in the vocoder's scale; a refusal speaks of the one that was given."""
-        try:
-            requirement(brought, self._name)
-        except MelError as error:
-            lowest, highest = float(given.min()), float(given.max())
-            if self._same or not math.isfinite(lowest + highest):
-                raise
-            low, high = value_range(self._name)
-            raise MelError(
-                f"mel: values from {lowest:.4g} to {highest:.4g}, said to be {self._said}, would be "
-                f"{float(brought.min()):.4g} to {float(brought.max()):.4g} in {self._name}, which has {low:.4g} to "
-                f"{high:.4g}; name another mel convention ({self._name}, or that with :{', :'.join(UNITS)})"
-            ) from error
+    def _converted(self, mel: AnyMel) -> AnyMel:
+        """A mel in the vocoder's scale, as far beyond the range of its convention as a model's may be."""
+        require_shape(mel, self._name)
+        if not mel.size:
+            return mel
+        values, accepted = finite_range(mel), value_range(self._name).accepted
+        low, high = self._converted_range(values)
+        if low < accepted.low or high > accepted.high:
+            raise MelError(self._refusal(mel, values, None))
+        return mel if self._same else np.float32(self.factor) * mel + np.float32(self.offset)
 
+    def _converted_range(self, values: Range) -> Range:
+        return Range(*sorted(self.factor * value + self.offset for value in values))
 
-def _read(said: str, own: str) -> tuple[float, float]:
-    """Factor and offset from a scale's mels to those of a convention."""
-    name, _, rest = said.partition(":")
-    _require_same_filters(name, own)
-    unit, *affine = rest.split(",")
-    if unit not in UNITS:
-        raise MelError(f"mel convention {said}: unknown unit {unit!r}{nearest(unit, UNITS)}; use {WRITTEN}")
-    try:
-        scale, shift = (float(number) for number in affine) if affine else (1.0, 0.0)
-    except ValueError as error:
-        raise MelError(f"mel convention {said}: cannot be read; use {WRITTEN}") from error
-    if not (math.isfinite(scale) and math.isfinite(shift)) or scale == 0.0:
-        raise MelError(f"mel convention {said}: {scale:g}, {shift:g} are no factor and offset; use finite numbers")
-    to_own, from_zero = _own_of_logarithms(convention(own))
-    return to_own * UNITS[unit] * scale, to_own * UNITS[unit] * shift + from_zero
+    def _refusal(self, mel: AnyMel, values: Range, spread: Spread | None) -> str:
+        """Why a mel is not of this scale, what it may be, and what to do about it."""
+        (least, greatest), convention = self._converted_range(values), value_range(self._name)
+        claim = f"; the vocoder's convention {self._name}"
+        if not self._same:
+            claim = f", said to be {self._said}, would be {least:.4g} to {greatest:.4g} in {self._name}, which"
+        text = f"mel: values from {values.low:.4g} to {values.high:.4g}{claim} has {convention.low:.4g} to "
+        text += f"{convention.high:.4g}"
+        if spread is not None:
+            text += f", and they spread {math.exp(spread.excess):.2g} times as widely as those of speech"
+        return text + (self._causes(mel, values, spread) or ", so make the mel in that convention")
 
+    def _warning(self, mel: AnyMel, spread: Spread | None) -> str:
+        """Why a mel may not be of this scale; without its values, so that many alike are warned of once."""
+        width = "less" if spread is not None and spread.excess < 0 else "more"
+        text = f"mel: its values spread {width} widely than those of speech in {self._said or self._name}"
+        return text + (self._causes(mel, finite_range(mel), spread) or "; check that it is of that convention")
 
-def _own_of_logarithms(kind: MelConvention) -> tuple[float, float]:
-    """Factor and offset from natural logarithms of magnitudes to a convention's values."""
-    if kind.decibels is None:
-        return 1.0, 0.0
-    reference, floor = kind.decibels
-    return -1.0 / (floor * UNITS["db"]), 1.0 + reference / floor
-
-
-def _require_same_filters(name: str, own: str) -> None:
-    """Refuse a convention whose mels differ in more than the scale of their values."""
-    theirs, ours = convention(name), convention(own)
-    values = {"decibels", "minimum"}
-    fields = [field.name for field in dataclasses.fields(MelConvention) if field.name not in values]
-    differing = [
-        f"{field} {getattr(theirs, field)} for {getattr(ours, field)}"
-        for field in fields
-        if getattr(theirs, field) != getattr(ours, field)
-    ]
-    if differing:
-        raise MelError(
-            f"mel convention {name}: differs from the vocoder's {own} in more than scale ({', '.join(differing)}), so "
-            f"there is no exact conversion; make the mels in {own}"
+    def _causes(self, mel: AnyMel, values: Range, spread: Spread | None) -> str:
+        """What a mel may be and what to do, as the end of a sentence; nothing where no scale is known that fits."""
+        fitting = causes(mel, self._name, Affine(self.factor, self.offset), values, spread)
+        if not fitting:
+            return ""
+        text = f"; this one looks like {', or '.join(fitting)}"
+        return text + "; pass the right one as --mel-convention, in Python as mel_convention" * (
+            "mel convention" in text
         )

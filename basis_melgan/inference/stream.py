@@ -7,6 +7,7 @@ import numpy as np
 from basis_melgan.errors import MelError
 from basis_melgan.inference.engine import UNENDING, Array, Engine
 from basis_melgan.inference.mels import AnyMel
+from basis_melgan.inference.scale_monitor import ScaleMonitor
 from basis_melgan.inference.scales import MelScale
 
 WINDOW = 500  # mel frames that are given to the engine at once: fewer are slow to begin, more outgrow the caches
@@ -19,9 +20,9 @@ class Stream:
     between them does not grow.
     """
 
-    def __init__(self, engine: Engine, scale: MelScale) -> None:
-        """Begin a stream of mels of a scale; `Vocoder.stream` does."""
-        self._engine, self._info, self._scale = engine, engine.info, scale
+    def __init__(self, engine: Engine, scale: MelScale, monitor: ScaleMonitor | None = None) -> None:
+        """Begin a stream of mels of a scale, whose scale is checked where a monitor is given; `Vocoder.stream` does."""
+        self._engine, self._info, self._scale, self._monitor = engine, engine.info, scale, monitor
         self._begin()
 
     def push(self, mel: AnyMel) -> Array:
@@ -35,11 +36,14 @@ class Stream:
 
         Raises:
             MelError: the mel has another shape than the convention or the first chunk has, or values that are not
-                finite or far from the convention's.
+                finite or far from the convention's; or the mel so far is of another scale.
         """
-        mel = self._scale.own(np.asarray(mel))
+        source = np.asarray(mel)
+        mel = self._scale.own(source)
         if self._last is not None and mel.shape[:-1] != self._last.shape[:-1]:
             raise MelError(f"mel of shape {mel.shape}: the stream began with {self._last.shape[:-1]} of each frame")
+        if self._monitor is not None:
+            self._monitor.add(source)
         return np.concatenate([self._empty(mel), *self._pushed(mel, UNENDING)], axis=-1)
 
     def flush(self) -> Array:
@@ -47,9 +51,14 @@ class Stream:
 
         Returns:
             The last samples (T,) or (B, T), so that there are F·hop in all.
+
+        Raises:
+            MelError: the whole mel is of another scale; its end can still be had by another call.
         """
         if self._last is None:
             return np.zeros(0, np.float32)
+        if self._monitor is not None:
+            self._monitor.end()
         frames, last = self._first, self._last
         left = frames * self._info.hop - self._said
         held = max(0, self._info.shortest - frames)
@@ -63,6 +72,8 @@ class Stream:
         self._state: Array | None = None
         self._last: Array | None = None  # frame
         self._first = self._said = 0
+        if self._monitor is not None:
+            self._monitor.reset()
         self._late = self._info.lookahead_frames * self._info.hop  # samples still to be dropped
 
     def _empty(self, mel: Array) -> Array:

@@ -15,6 +15,7 @@ from basis_melgan.inference.bundled import located
 from basis_melgan.inference.engine import Array, Engine, Info
 from basis_melgan.inference.mels import AnyMel, require_shape
 from basis_melgan.inference.onnx import OnnxEngine
+from basis_melgan.inference.scale_monitor import ScaleMonitor
 from basis_melgan.inference.scales import MelScale
 from basis_melgan.inference.stream import WINDOW, Stream
 
@@ -83,7 +84,7 @@ class Vocoder:
 
     def stream(self) -> Stream:
         """A new stream: give it the mel chunk by chunk, as it is made."""
-        return Stream(self._engine, self._scale)
+        return Stream(self._engine, self._scale, ScaleMonitor(self._scale))
 
     def mel(self, wave: Wave, rate: int) -> Array:
         """The mel (M, F) of a wave (T,) of `rate` Hz, resampled where the vocoder's is another; F·hop ≥ T.
@@ -113,7 +114,7 @@ class Vocoder:
         Raises:
             MelError: as `mel`.
         """
-        stream, heard, said = self.stream(), 0, 0
+        stream, heard, said = self._unchecked_stream(), 0, 0
 
         def listened() -> Iterator[Wave]:
             nonlocal heard
@@ -143,19 +144,23 @@ class Vocoder:
         return self.info.config.frames.samples(mel.shape[-1])
 
     def pieces(self, mel: AnyMel, samples: int) -> Iterator[Wave]:
-        """The first `samples` samples of what the vocoder makes of a mel (M, F), in consecutive pieces.
+        """The first `samples` samples of what the vocoder makes of a mel (M, F) that `samples` took, in pieces.
 
         Memory beyond the mel is bounded.
         """
-        stream, frames, left = self.stream(), mel.shape[1], samples
+        stream, frames, left = self._unchecked_stream(), mel.shape[1], samples
         for start in range(0, frames + WINDOW, WINDOW):  # the last of them at the end or beyond
             piece = stream.push(mel[:, start : start + WINDOW]) if start < frames else stream.flush()
             yield piece[:left]
             left -= min(left, piece.size)
 
     def _speak(self, mel: AnyMel) -> Array:
-        stream = self.stream()
+        stream = self._unchecked_stream()
         return np.concatenate([stream.push(mel), stream.flush()], axis=-1)
+
+    def _unchecked_stream(self) -> Stream:
+        """A stream of a mel whose scale is known to be right."""
+        return Stream(self._engine, self._scale)
 
     def _resampled(self, wave: Wave, rate: int) -> Wave:
         wave = np.asarray(wave)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from subprocess import PIPE
 from threading import Thread
@@ -10,9 +11,11 @@ from typing import IO
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
+from basis_melgan.audio import files
 from basis_melgan.config import Config, GeneratorConfig, SeparatorConfig
-from basis_melgan.errors import MelError
+from basis_melgan.errors import MelError, MelWarning
 from basis_melgan.evaluation.bench import HIGH_WATER
 from basis_melgan.inference import stream as module
 from basis_melgan.inference.vocoder import Vocoder
@@ -139,3 +142,76 @@ def count(pipe: IO[bytes], counted: list[int]) -> None:
     """Read a pipe to its end, noting how much came."""
     while chunk := pipe.read(1 << 16):
         counted.append(len(chunk))
+
+
+CLIP = Path(__file__).parents[2] / "examples" / "clips" / "ru_0683.flac"
+
+
+@pytest.fixture(scope="module")
+def recording(vocoder: Vocoder) -> np.ndarray:
+    return vocoder.mel(*files.read(CLIP))
+
+
+def stream_of(vocoder: Vocoder, mel: np.ndarray, frames: int) -> np.ndarray:
+    stream = vocoder.stream()
+    waves = [stream.push(mel[:, first : first + frames]) for first in range(0, mel.shape[1], frames)]
+    return np.concatenate([*waves, stream.flush()])
+
+
+SCALES = {
+    "log10": (lambda mel: mel / np.log(10.0), "vocos:log10"),
+    "mean and deviation": (lambda mel: (mel + 2.0) / 2.4, "normalized by a mean and a deviation"),
+    "powers": (lambda mel: 2 * mel, r"vocos:ln,0\.5,0"),
+    "a tenth": (lambda mel: mel / 10, "vocos:ln,10,0"),
+}
+
+
+@pytest.mark.parametrize("frames", [1, 25, 1000])
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_stream_of_another_scale_is_refused(vocoder: Vocoder, recording: np.ndarray, scale: str, frames: int) -> None:
+    make, cause = SCALES[scale]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MelWarning)
+        with pytest.raises(MelError, match=cause):
+            stream_of(vocoder, make(recording).astype(np.float32), frames)
+
+
+@pytest.mark.parametrize("frames", [7, 1000])
+def test_a_stream_of_a_true_mel_is_taken(vocoder: Vocoder, recording: np.ndarray, frames: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MelWarning)
+        for mel in (recording, gaussian_filter(recording, 1.0, mode="nearest")):
+            np.testing.assert_allclose(stream_of(vocoder, mel, frames), vocoder(mel), atol=1e-5)
+
+
+def test_a_doubtful_stream_is_warned_of_once(vocoder: Vocoder, recording: np.ndarray) -> None:
+    doubtful = 0.62 * recording  # narrower than speech, but noise may do as much
+    with pytest.warns(MelWarning, match="values spread less widely than those of speech in vocos") as caught:
+        stream_of(vocoder, doubtful, 10)
+    assert len(caught) == 1
+    stream = vocoder.stream()
+    for _ in range(2):
+        with pytest.warns(MelWarning):
+            stream.push(doubtful)
+        stream.flush()
+
+
+def test_a_stream_that_is_refused_goes_on_with_other_frames(vocoder: Vocoder, recording: np.ndarray) -> None:
+    stream, wrong = vocoder.stream(), (recording / np.log(10.0)).astype(np.float32)
+    for _ in range(2):
+        with pytest.raises(MelError, match="vocos:log10"):
+            stream.push(wrong)
+    waves = [stream.push(recording), stream.flush()]
+    np.testing.assert_allclose(np.concatenate(waves), vocoder(recording), atol=1e-5)
+
+
+def test_a_stream_between_two_checks_is_checked_at_its_end(vocoder: Vocoder, recording: np.ndarray) -> None:
+    mel = recording[:, 60:170]
+    stream, normalized = vocoder.stream(), (mel - mel.mean()) / mel.std()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MelWarning)
+        waves = [stream.push(normalized[:, :70]), stream.push(normalized[:, 70:])]
+        with pytest.raises(MelError, match="vocos:ln,DEVIATION,MEAN"):
+            stream.flush()
+    waves.append(stream.flush())
+    assert np.concatenate(waves).size == 110 * 256

@@ -37,9 +37,10 @@ def with_value(value: float, frame: int) -> np.ndarray:
         (with_value(-np.inf, 4), "frame 4 holds NaN or infinite values"),
         (
             with_value(-11.5, 4),
-            r"values from -11\.5 to .* the vocoder's convention paper has 0 to 1; .* looks like log",
+            r"values from -11\.5 to .* the vocoder's convention paper has 0 to 1; .* looks like natural log",
         ),
-        (100 * mel_of(20), r"the vocoder's convention paper has 0 to 1, so make the mel in that convention"),
+        (100 * mel_of(20), r"convention paper has 0 to 1; this one looks like magnitudes: take decibels of them"),
+        (-1e4 * mel_of(20), r"the vocoder's convention paper has 0 to 1, so make the mel in that convention"),
     ],
 )
 def test_a_mel_that_the_vocoder_cannot_speak(

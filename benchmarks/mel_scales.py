@@ -1,0 +1,134 @@
+"""How many mels of other scales are refused or warned of, and how many true ones: what `inference/scale_check.py` says.
+
+    python benchmarks/mel_scales.py data --convention vocos --every 5 --offset 1
+
+Makes the mels of every fifth clip of all splits of all corpora, as they are, smoothed, at other levels, with white
+noise and in parts as short as 0.64 s, and of each the mels that other systems would have made. Prints a table.
+"""
+
+import argparse
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import mel_spectrogram, mel_to_magnitude
+from basis_melgan.config import Convention
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.augmentation import Change
+from basis_melgan.errors import MelError
+from basis_melgan.frames import Frames
+from basis_melgan.inference.mels import AnyMel
+from basis_melgan.inference.scales import MelScale
+
+LONGEST = 12  # s of a clip
+SHORTEST = 60  # frames of a part
+OUTCOMES = ("refused", "warned of", "accepted")
+
+
+def scales(mel: AnyMel, convention: Convention) -> Iterator[tuple[str, AnyMel]]:
+    """A mel in its own scale and in others."""
+    magnitude = mel_to_magnitude(mel, convention).astype(np.float64)
+    logarithm = np.log(magnitude)
+    yield "its own", mel
+    yield "in half precision", mel.astype(np.float16)
+    if convention != "paper":
+        yield "clipped at 1e-5", np.maximum(mel, np.float32(np.log(1e-5)))
+    yield "log10", logarithm / np.log(10)
+    yield "log2", logarithm / np.log(2)
+    yield "decibels", logarithm * 20 / np.log(10)
+    yield "ln of powers", 2 * logarithm
+    yield "log10 of powers", 2 * logarithm / np.log(10)
+    yield "mean and deviation", (logarithm - logarithm.mean()) / logarithm.std()
+    yield "the same of -5 and 2.3", (logarithm + 5) / 2.3
+    deviations = np.maximum(logarithm.std(axis=1, keepdims=True), 1e-3)
+    yield "band by band", (logarithm - logarithm.mean(axis=1, keepdims=True)) / deviations
+    level = (logarithm - logarithm.min()) / np.ptp(logarithm)
+    yield "0 to 1", level
+    yield "-1 to 1", 2 * level - 1
+    yield "-4 to 4", 8 * level - 4
+    yield "ZipVoice's", logarithm / 10
+    yield "GPT-SoVITS's", (logarithm + 5) / 7
+    yield "16-bit integers", logarithm + np.log(32768)
+    yield "magnitudes", magnitude
+    yield "ln(1 + magnitude)", np.log1p(magnitude)
+
+
+def recordings(wave: files.Wave, rng: np.random.Generator, make: Callable[[files.Wave], AnyMel]) -> dict[str, AnyMel]:
+    """Mels of a recording and of what becomes of it on the way."""
+    blur = Change(blur=float(rng.uniform(0.3, 1.0)))
+    noise = rng.standard_normal(wave.size) * wave.std() * 10 ** (-rng.uniform(0, 30) / 20)
+    noisy = make(at_level((wave + noise).astype(np.float32), rng))
+    clean = make(wave)
+    return {
+        "clean": clean,
+        "smoothed": blur.smoothed(clean),
+        "smoothed by 1": Change(blur=1.0).smoothed(clean),
+        "at -45 to 0 dBFS": make(at_level(wave, rng)),
+        "with noise": noisy,
+        "smoothed with noise": blur.smoothed(noisy),
+        "0.64 to 2 s": part(clean, rng),
+        "the same smoothed": part(blur.smoothed(clean), rng),
+    }
+
+
+def at_level(wave: files.Wave, rng: np.random.Generator) -> files.Wave:
+    """A wave with a peak drawn evenly in dB."""
+    return wave * np.float32(10 ** (rng.uniform(-45, 0) / 20) / max(float(np.abs(wave).max()), 1e-9))
+
+
+def part(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
+    """Some frames of a mel."""
+    count = int(rng.integers(SHORTEST, 190))
+    first = int(rng.integers(0, max(1, mel.shape[1] - count)))
+    return mel[:, first : first + count]
+
+
+def outcome(scale: MelScale, mel: AnyMel) -> str:
+    """What becomes of a mel."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            scale.require_whole(np.asarray(mel, mel.dtype if mel.dtype == np.float16 else np.float32))
+        except MelError:
+            return "refused"
+    return "warned of" if caught else "accepted"
+
+
+def count(
+    corpora: tuple[manifest.Corpus, ...], convention: Convention, every: int, offset: int
+) -> dict[str, Counter[str]]:
+    """Outcomes by scale and kind of recording."""
+    rng, frames, scale = (
+        np.random.default_rng(offset),
+        Frames(hop=256, stride=256, basis_length=1024),
+        MelScale(convention, None),
+    )
+    counts: dict[str, Counter[str]] = {}
+    clips = [(corpus, clip) for corpus in corpora for clip in corpus.clips[offset::every]]
+    for corpus, clip in track(clips, convention, console=Console(stderr=True)):
+        wave = files.read(corpus.path(clip))[0][: LONGEST * frames.sample_rate]
+        mels = recordings(wave, rng, lambda samples: mel_spectrogram(samples, convention, frames))
+        for kind, mel in mels.items():
+            if mel.shape[1] < SHORTEST:
+                continue
+            for name, other in scales(mel, convention):
+                counts.setdefault(f"{name} | {kind}", Counter())[outcome(scale, other)] += 1
+    return counts
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path, help="prepared corpus, or a folder of several")
+    parser.add_argument("--convention", default="vocos", help="of the mels")
+    parser.add_argument("--every", type=int, default=5, help="use one clip of so many")
+    parser.add_argument("--offset", type=int, default=0, help="the first of them; another one draws other noise too")
+    given = parser.parse_args()
+    print(f"| scale | mels | {' | '.join(OUTCOMES)} |\n|---|---|{'--:|' * len(OUTCOMES)}")
+    for row, outcomes in count(manifest.load(given.corpus), given.convention, given.every, given.offset).items():
+        print(f"| {row} | {' | '.join(str(outcomes[name]) for name in OUTCOMES)} |")

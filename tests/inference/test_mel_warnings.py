@@ -1,0 +1,43 @@
+"""On the command line a doubtful mel is told of in one line, and spoken; a refused stream leaves nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from basis_melgan.audio import files
+from basis_melgan.cli import main
+from basis_melgan.inference.vocoder import Vocoder
+
+CLIP = Path(__file__).parents[2] / "examples" / "clips" / "ru_0683.flac"
+
+
+@pytest.fixture(scope="module")
+def recording() -> np.ndarray:
+    return Vocoder.load().mel(*files.read(CLIP))
+
+
+def test_a_doubtful_mel_is_warned_of_in_one_line_and_synthesized(
+    recording: np.ndarray, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "in.npy", 0.62 * recording)
+    assert main(["vocode", str(tmp_path / "in.npy"), str(tmp_path / "out.wav")]) == 0
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(
+        "basis-melgan: warning: mel: its values spread less widely than those of speech in vocos"
+    )
+    assert files.length(tmp_path / "out.wav")[0] == 256 * recording.shape[1]
+
+
+def test_a_stream_of_another_scale_ends_with_one_line_and_no_file(recording: np.ndarray, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "basis_melgan.cli", "vocode", "-", str(tmp_path / "out.wav"), "--stream"]
+    content = (recording / np.log(10.0)).astype("<f4").T.tobytes()
+    result = subprocess.run(command, input=content, capture_output=True, check=False)
+    lines = [line for line in result.stderr.decode().splitlines() if "warning" not in line]
+    assert result.returncode == 2
+    assert len(lines) == 1
+    assert "log10 of magnitudes (mel convention vocos:log10)" in lines[0]
+    assert not list(tmp_path.iterdir())
