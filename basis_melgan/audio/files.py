@@ -13,6 +13,7 @@ import soundfile
 import soxr
 
 from basis_melgan.errors import AudioError, OutputError
+from basis_melgan.installation import install_command
 
 Wave = npt.NDArray[np.float32]
 
@@ -110,7 +111,7 @@ def read_g722(path: Path) -> tuple[Wave, int]:
     try:
         from G722 import G722
     except ModuleNotFoundError as error:
-        raise AudioError(f"{path}: G.722 needs the package G722; pip install 'basis-melgan[train]'") from error
+        raise AudioError(f"{path}: G.722 needs the package G722; {install_command('train')}") from error
     with _decoding(path):
         decoded = np.array(G722(G722_RATE, G722_BITS).decode(path.read_bytes()), dtype=np.int16)
     return decoded.astype(np.float32) / FULL_SCALE, G722_RATE

@@ -15,6 +15,7 @@ from basis_melgan.audio import files
 from basis_melgan.corpus.debian import ASTERISK, asterisk, festvox_ru
 from basis_melgan.corpus.listing import Item, given
 from basis_melgan.errors import CorpusError
+from basis_melgan.installation import install_command
 from basis_melgan.settings import nearest
 
 
@@ -52,7 +53,7 @@ def through_lhotse(recipe: str, layout: str, source: Path | None, workdir: Path)
     """
     root = given(source, recipe, layout)
     if importlib.util.find_spec("lhotse") is None:
-        raise CorpusError(f"recipe {recipe}: needs lhotse, which is not installed; pip install 'basis-melgan[train]'")
+        raise CorpusError(f"recipe {recipe}: needs lhotse, which is not installed; {install_command('train')}")
     workdir.mkdir(parents=True, exist_ok=True)
     listing = workdir / f"{recipe}.jsonl"
     command = [sys.executable, "-X", "utf8", "-m", __name__, recipe, str(root), str(listing)]
