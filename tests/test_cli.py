@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shlex
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from basis_melgan import __version__, verbs
-from basis_melgan.cli import main
+from basis_melgan.cli import SUBSTITUTES, main
 from basis_melgan.config import Config
 from basis_melgan.errors import CorpusError
 from basis_melgan.parsing import arguments, load
@@ -291,6 +292,62 @@ def test_who_reads_no_further_is_told_nothing() -> None:
     result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, cwd=ROOT, check=False)
     os.close(writing)
     assert (result.returncode, result.stderr) == (141, b"")
+
+
+# Standard streams
+
+
+def streamed(*words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "basis_melgan.cli", *words]
+    return subprocess.run(command, capture_output=True, cwd=ROOT, env={**os.environ, **environment}, check=False)
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "cp1252", "ascii"])
+@pytest.mark.parametrize("verb", ["vocode", "analyse"])
+def test_a_terminal_of_any_encoding_is_written_to(verb: str, encoding: str) -> None:
+    """The help of vocode has a ×, which cp1251 and ASCII lack, that of analyse a −, which all three lack."""
+    words = (verb, "--help")
+    told, expected = streamed(*words, PYTHONIOENCODING=encoding), streamed(*words, PYTHONIOENCODING="utf-8")
+    assert (told.returncode, told.stderr) == (expected.returncode, b"") == (0, b"")
+    text = expected.stdout.decode()
+    for character, substitute in SUBSTITUTES.items():
+        if character.encode(encoding, "ignore") == b"":
+            text = text.replace(character, substitute)
+    assert told.stdout.decode(encoding) == text
+    assert text.isascii() or encoding != "ascii"
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "ascii", "utf-8"])
+def test_a_file_name_of_any_characters_is_told(encoding: str) -> None:
+    for name in ("нет-such-ｆile.npy", os.fsdecode(b"no-\xff.npy")):
+        told = streamed("vocode", name, "out.wav", PYTHONIOENCODING=encoding)
+        assert told.returncode == 2
+        line = told.stderr.decode(encoding)
+        assert line.startswith("basis-melgan: ")
+        assert line.endswith(".npy: no such file; expected a mel (.npy, .npz, .pt)\n")
+        assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("environment", [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"LANG": "C"}])
+def test_a_bare_locale_is_no_obstacle(environment: dict[str, str]) -> None:
+    told = streamed("train-vocoder", "--help", **environment)
+    assert (told.returncode, told.stderr) == (0, b"")
+
+
+def test_closed_streams_are_no_obstacle() -> None:
+    command = f"{shlex.quote(sys.executable)} -m basis_melgan.cli"
+    cases = (("--version <&- >&- 2>&-", 0), ("--help >&-", 0), ("vocode a.npy - >&-", 2), ("nothing 2>&-", 2))
+    for words, status in cases:
+        told = subprocess.run(f"{command} {words}", shell=True, capture_output=True, cwd=ROOT, check=False)
+        assert told.returncode == status, words
+        assert b"Traceback" not in told.stderr
+
+
+def test_a_full_disk_behind_standard_output_is_told_in_one_line() -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "basis_melgan.cli", "--help"]
+        told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    assert (told.returncode, told.stderr) == (2, b"basis-melgan: [Errno 28] No space left on device\n")
 
 
 def test_every_section_that_a_verb_names_exists() -> None:
