@@ -28,7 +28,7 @@ def with_value(value: float, frame: int) -> np.ndarray:
     [
         (np.zeros((20, 80), np.float32), r"shape \(20, 80\): looks like \(frames, bands\); .* so transpose it"),
         (np.zeros((100, 20), np.float32), r"shape \(100, 20\): expected \(80, F\) .*, the bands .* paper"),
-        (np.zeros((1, 80, 20), np.float32), r"shape \(1, 80, 20\): expected \(80, F\), one mel a file"),
+        (np.zeros((2, 80, 20), np.float32), r"shape \(2, 80, 20\): holds 2 mels; save each to a file of its own"),
         (np.zeros(80, np.float32), r"shape \(80,\): expected \(80, F\)"),
         (np.zeros((80, 0), np.float32), r"shape \(80, 0\): holds no frame"),
         (np.zeros((80, 20), np.int16), "holds int16; expected floats"),
