@@ -5,19 +5,19 @@ from pathlib import Path
 from basis_melgan.errors import OutputError
 
 
-def require_folder(folder: Path, mark: str) -> None:
+def require_folder(folder: Path, *marks: str) -> None:
     """Check, before any work, that results may fill a folder: it is new, empty, or one that they filled before.
 
     Args:
         folder: what a user named.
-        mark: name of a file that lies only in folders of such results.
+        marks: names of files, one of which lies in every folder of such results.
 
     Raises:
         OutputError: it is a file, or holds what is not of this program's making.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; name a folder")
-    if not folder.is_dir() or (folder / mark).is_file():
+    if not folder.is_dir() or any((folder / mark).is_file() for mark in marks):
         return
     strange = next((path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")), None)
     if strange:

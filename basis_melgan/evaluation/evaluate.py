@@ -56,13 +56,15 @@ def evaluate(
         waves: folder for what the system made, as `CORPUS/CLIP.wav`: a new or empty one, or one of an earlier run.
 
     Raises:
-        ConfigurationError: no such system.
+        ConfigurationError: no such system, or one file for JSON and CSV.
         ModelFileError: the vocoder's file cannot be used.
         CorpusError: no corpus, no clip in the split, another sample rate than the vocoder's, or no clip to score.
-        OutputError: a file cannot be written, or `waves` holds something else.
+        OutputError: a file cannot be written, or it or `waves` holds something else.
     """
-    for path in filter(None, (out_json, out_csv)):
-        files.require_new(path, force=True)
+    if out_json and out_json == out_csv:
+        raise ConfigurationError(f"json and csv: both {out_json}; name two files")
+    _require_results(out_json, b'{\n "basis_melgan"')
+    _require_results(out_csv, b"system,corpus,clip,")
     if waves:
         require_folder(waves, MARK)
     journal = out_json and out_json.with_name(f".{out_json.name}.done")  # until the results are written
@@ -180,6 +182,16 @@ def _keep(results: Results, out_json: Path | None, out_csv: Path | None) -> None
         write_text(out_csv, results.as_csv())
     if out_json:
         write_text(out_json, results.as_json())
+
+
+def _require_results(path: Path | None, beginning: bytes) -> None:
+    """Refuse to replace a file that is no earlier run's, which begins with known bytes."""
+    if path is None or not path.exists():
+        return
+    files.require_new(path, force=True)
+    with path.open("rb") as file:
+        if file.read(len(beginning)) not in (beginning, b""):
+            raise OutputError(f"{path}: exists already and holds no results; choose another file")
 
 
 def _require_scores(results: Results, scope: Scope) -> None:

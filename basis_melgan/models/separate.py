@@ -16,6 +16,7 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.inference.bundled import located
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import SPEECH, Separator
+from basis_melgan.writing import require_folder
 
 RELEASED = "separator-24k"
 OUTPUTS = ("speech.wav", "noise.wav")
@@ -35,15 +36,17 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
 
     Args:
         source: sound file of any rate, length and number of channels.
-        out: folder for both files, which take their places once all has been written.
+        out: folder for both files, a new or an empty one or one of an earlier run; they take their places once all has
+            been written.
         separator: a separator's file, or the name of a released one; None for that.
         force: replace files of an earlier run.
 
     Raises:
-        OutputError: one of the files exists and `force` is not given, or cannot be written.
+        OutputError: `out` holds something else, one of the files exists and `force` is not given, or cannot be written.
         AudioError: the recording is missing, cannot be decoded, is empty, or holds NaN or infinite samples.
         ModelFileError: the separator cannot be used.
     """
+    require_folder(out, *OUTPUTS)
     targets = [out / name for name in OUTPUTS]
     for target in targets:
         files.require_free(target, force)

@@ -229,6 +229,11 @@ def test_results_are_not_mixed_with_what_is_not_theirs(corpora, tmp_path):
         evaluate("recording", scope, waves=recorded / "results.json")
     with pytest.raises(OutputError, match=r"recordings: is a folder; name a file"):
         evaluate("recording", scope, out_csv=recorded)
+    with pytest.raises(ConfigurationError, match=r"json and csv: both .*both; name two files"):
+        evaluate("recording", scope, tmp_path / "both", tmp_path / "both")
+    for files_out in ({"out_json": recorded / "results.json"}, {"out_csv": recorded / "results.json"}):
+        with pytest.raises(OutputError, match=r"results\.json: exists already and holds no results; choose another"):
+            evaluate("recording", scope, **files_out)
     assert [(path.name, path.read_text("utf-8")) for path in recorded.iterdir()] == [("results.json", "mine")]
 
 

@@ -240,6 +240,8 @@ def test_an_empty_and_a_missing_recording_are_refused(model: Path, tmp_path: Pat
 
 def test_silence_stays_silence(model: Path, tmp_path: Path) -> None:
     files.write(tmp_path / "silence.wav", np.zeros(20 * RATE, np.float32), RATE)
-    separate(tmp_path / "silence.wav", tmp_path, model)
+    with pytest.raises(OutputError, match=r"holds other files, such as silence\.wav; name a new or an empty folder"):
+        separate(tmp_path / "silence.wav", tmp_path, model)
+    separate(tmp_path / "silence.wav", tmp_path / "out", model)
     for name in ("speech.wav", "noise.wav"):
-        assert np.abs(files.read(tmp_path / name)[0]).max() == 0.0
+        assert np.abs(files.read(tmp_path / "out" / name)[0]).max() == 0.0
