@@ -93,7 +93,9 @@ def _run(words: list[str]) -> int:
         print(f"basis-melgan {__version__}")
         return 0
     if verb not in VERBS:
-        raise ConfigurationError(f"unknown verb {verb}{nearest(verb, VERBS) or '; see basis-melgan --help'}")
+        raise ConfigurationError(
+            f"unknown verb {verb or repr(verb)}{nearest(verb, VERBS) or '; see basis-melgan --help'}"
+        )
     # Here, so that --help needs neither jsonargparse nor what it brings.
     from basis_melgan.parsing import arguments
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "basis_melgan"
 FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = (
-    {"cli", "parsing", "verbs"},
+    {"cli", "mistakes", "parsing", "verbs"},
     {"evaluation"},
     {"export"},
     {"training"},
@@ -28,7 +28,7 @@ ROOMS = (
     {"settings"},
     {"bounds", "config", "digests", "errors", "frames", "installation", "writing", "__init__"},
 )
-LIGHT = ("cli", "parsing", "verbs", "inference", "audio", "settings", *sorted(ROOMS[-1] - {"__init__"}))
+LIGHT = ("cli", "mistakes", "parsing", "verbs", "inference", "audio", "settings", *sorted(ROOMS[-1] - {"__init__"}))
 # How the distributions of the extras are named where they are imported, if otherwise than on the shelf.
 IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "pre-commit": "pre_commit", "pytest-xdist": "xdist"}
 

@@ -141,6 +141,11 @@ def test_dotted_overrides_over_a_preset() -> None:
     )
 
 
+def test_settings_may_be_spelled_with_dashes() -> None:
+    config = read("train-vocoder", "c", "o", "--vocoder-training.learning-rate", "1e-3", "--separator", "s")["config"]
+    assert config.vocoder_training.learning_rate == 1e-3
+
+
 def test_null_tuples_flags_and_tables_on_the_command_line() -> None:
     config = read("train-separator", "c", "o", "--config=paper", "--mixture.sigma=null", "--separator.norm=cLN")[
         "config"
@@ -211,10 +216,47 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
         (["prepare", "folder", "o", "--jobs", "x"], "jobs: x is not int | null; see basis-melgan prepare --help"),
         (
             ["train-separator", "c"],
-            "the following arguments are required: out; see basis-melgan train-separator --help",
+            "missing: out; expected corpus out [options]; see basis-melgan train-separator --help",
         ),
-        (["separate", "a", "b", "c"], "unrecognized arguments: c; see basis-melgan separate --help"),
-        (["separate", "a", "b", "-x"], "unrecognized arguments: -x; see basis-melgan separate --help"),
+        (
+            ["separate", "a", "b", "c", "d"],
+            "too many arguments: c d; expected source out [options], with patterns in quotes; "
+            "see basis-melgan separate --help",
+        ),
+        (
+            ["compare", "a"],
+            "missing: --corpus, --out; expected systems … --corpus CORPUS --out OUT [options]; "
+            "see basis-melgan compare --help",
+        ),
+        (
+            ["separate", "a", "b", "-x"],
+            "unknown option -x; options begin with two dashes; see basis-melgan separate --help",
+        ),
+        (
+            ["analyse", "a", "b", "c", "-s"],
+            "unknown option -s; options begin with two dashes; did you mean --separator or --split or --seed?",
+        ),
+        (
+            ["separate", "a", "b", "-force"],
+            "unknown option -force; options begin with two dashes; did you mean --force?",
+        ),
+        (["separate", "--source", "a"], "source: goes by its place, without --; expected source out [options]"),
+        (["separate", "", "b"], "an argument is empty; expected source out [options]"),
+        (["train-vocoder", "c", "o", "--steps", "3"], "unknown key steps; did you mean vocoder_training.steps?"),
+        (["train-separator", "c", "o", "--steps=3"], "unknown key steps; did you mean separator_training.steps?"),
+        (["fine-tune", "c", "o", "--step", "3"], "unknown key step; did you mean fine_tuning.steps?"),
+        (
+            ["fine-tune", "c", "o", "--learning-rate", "1"],
+            "unknown key learning-rate; did you mean fine_tuning.learning_rate?",
+        ),
+        (
+            ["train-vocoder", "c", "o", "--channels", "3"],
+            "unknown key channels; did you mean generator.channels or discriminators.channels?",
+        ),
+        (["vocode", "a", "b", "--steps", "3"], "unknown key steps; see basis-melgan vocode --help"),
+        (["vocode", "a", "b", "--config", "tiny"], "unknown key config; see basis-melgan vocode --help"),
+        (["vocode", "a", "b", "--force=yes"], "force: takes no value; see basis-melgan vocode --help"),
+        ([""], "unknown verb ''; see basis-melgan --help"),
         (
             ["prepare", "folder", "o", "--config"],
             "argument --config: expected one argument; see basis-melgan prepare --help",
@@ -248,6 +290,10 @@ def test_refusals(words: list[str], text: str, capsys: pytest.CaptureFixture[str
         ("frames:\n  hop: 250\n", "frames.stride: 15 does not divide frames.hop 250"),
         ("separator: 3\n", "separator: 3 is not SeparatorConfig"),
         ("- 1\n", "configuration: [1] is not Config"),
+        (
+            "steps: 3\n",
+            "unknown key steps; did you mean separator_training.steps or vocoder_training.steps or fine_tuning.steps?",
+        ),
         ("a: [1\n", ": not YAML (while parsing a flow sequence"),
     ],
 )
