@@ -123,6 +123,7 @@ def _add_section(parser: ArgumentParser, section: str, config: Config) -> None:
 def _one_line(text: str) -> str:
     """A message of jsonargparse without its layout and Python's spelling of types."""
     text = " ".join(text.split()).replace("typing.", "")
+    text = re.sub(r"Literal\[([^\]]*)\]", lambda choices: "one of " + choices[1].replace("'", ""), text)
     text = re.sub(r"<class '([\w.]+)'>", r"\1", text).replace("NoneType", "null")
     key = re.match(r'Parser key "([^"]+)": ', text)
     one = re.search(r"Expected an? (.+?)\. Got value: (.*)$", text)

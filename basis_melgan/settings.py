@@ -83,4 +83,6 @@ def _read(kind: Any, value: Any, key: str) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     wanted = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+    if origin is Literal:
+        wanted = f"one of {', '.join(inner)}"
     raise ConfigurationError(f"{key or 'configuration'}: {value!r} is not {wanted}")

@@ -1,8 +1,33 @@
 """Files that are written whole or not at all."""
 
+import os
 from pathlib import Path
 
 from basis_melgan.errors import OutputError
+
+
+def require_place(path: Path) -> None:
+    """Check, before any work, that a file or a folder can be made where it is to lie.
+
+    Raises:
+        OutputError: what lies above it is a file, or may not be written to.
+    """
+    above = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
+    if not above.is_dir():
+        raise OutputError(f"{path}: cannot be made, since {above} is a file; choose another place")
+    if not os.access(above, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise OutputError(f"{path}: cannot be made, since {above} may not be written to; choose a writable place")
+
+
+def require_file(path: Path) -> None:
+    """Check, before any work, that a file may be written, or replaced.
+
+    Raises:
+        OutputError: it is a folder, or cannot be made there.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; name a file")
+    require_place(path)
 
 
 def require_folder(folder: Path, *marks: str) -> None:
@@ -13,10 +38,11 @@ def require_folder(folder: Path, *marks: str) -> None:
         marks: names of files, one of which lies in every folder of such results.
 
     Raises:
-        OutputError: it is a file, or holds what is not of this program's making.
+        OutputError: it is a file, holds what is not of this program's making, or cannot be made there.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; name a folder")
+    require_place(folder / next(iter(marks)))
     if not folder.is_dir() or any((folder / mark).is_file() for mark in marks):
         return
     strange = next((path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")), None)

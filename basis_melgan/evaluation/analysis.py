@@ -25,6 +25,7 @@ from basis_melgan.evaluation.choice import Choice, Selected
 from basis_melgan.evaluation.separation import Report, Utterance, scored
 from basis_melgan.models import pictures, release
 from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
+from basis_melgan.writing import require_place
 
 WIDEST_SNR = 100.0  # dB either way; beyond it, 16 bits hold only one of speech and noise
 DPI = 150
@@ -171,6 +172,7 @@ def _notes(config: Config, choice: Choice, utterances: Sequence[Utterance]) -> I
 def _require_free(out: Path, force: bool) -> None:
     if out.is_file():
         raise OutputError(f"{out}: is a file; name a folder")
+    require_place(out)
     entries = [path for path in sorted(out.iterdir()) if path.name not in TABLES] if out.is_dir() else []
     strange = next((path.name for path in entries if not WRITTEN.fullmatch(path.name)), None)
     if strange:

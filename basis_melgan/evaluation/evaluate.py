@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from basis_melgan import __version__, digests
-from basis_melgan.audio import files
 from basis_melgan.config import Split
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.workers import processes
@@ -17,7 +16,7 @@ from basis_melgan.evaluation.measures import chosen
 from basis_melgan.evaluation.results import RESULTS, Described, Results
 from basis_melgan.evaluation.scoring import Job, score
 from basis_melgan.evaluation.systems import RECORDING, SUFFIXES, Candidate, System, Vocoder, candidates, system_named
-from basis_melgan.writing import require_folder, write_text
+from basis_melgan.writing import require_file, require_folder, write_text
 
 SCORES = "scores.jsonl"  # the file in the folder of a comparison that says what is done already
 MARK = ".basis-melgan"  # the file in a folder of waves that says whose they are
@@ -185,10 +184,12 @@ def _keep(results: Results, out_json: Path | None, out_csv: Path | None) -> None
 
 
 def _require_results(path: Path | None, beginning: bytes) -> None:
-    """Refuse to replace a file that is no earlier run's, which begins with known bytes."""
-    if path is None or not path.exists():
+    """Refuse, before any work, a file that cannot be written, or replaced since it is no earlier run's."""
+    if path is None:
         return
-    files.require_new(path, force=True)
+    require_file(path)
+    if not path.exists():
+        return
     with path.open("rb") as file:
         if file.read(len(beginning)) not in (beginning, b""):
             raise OutputError(f"{path}: exists already and holds no results; choose another file")

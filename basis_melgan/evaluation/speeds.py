@@ -13,7 +13,7 @@ import numpy as np
 from basis_melgan.corpus.workers import cores
 from basis_melgan.evaluation.bench import CHUNKS, LENGTHS, SECONDS, SPOKEN, Speed, measure
 from basis_melgan.installation import install_command
-from basis_melgan.writing import write_text
+from basis_melgan.writing import require_file, write_text
 
 
 def bench(systems: Sequence[str], rounds: int, out_json: Path | None) -> str:
@@ -24,6 +24,8 @@ def bench(systems: Sequence[str], rounds: int, out_json: Path | None) -> str:
         ModelFileError: a file cannot be used.
         OutputError: the JSON file cannot be written.
     """
+    if out_json:
+        require_file(out_json)
     speeds, peaks = measure(systems, rounds)
     if out_json:
         write_text(out_json, json.dumps({"machine": machine(), "peaks": peaks, "systems": as_dicts(speeds)}, indent=2))

@@ -37,11 +37,15 @@ def spoken(source: Path, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
     """
     if source == Path(STANDARD):
         return _standard_input(vocoder)
+    if source.is_dir():
+        raise AudioError(f"{source}: is a folder; name one file")
     suffix = source.suffix.lower()
     if suffix in MELS:
         return _whole(read_mel(source), vocoder)
     if suffix in files.SUFFIXES:
         return _recording(source, vocoder)
+    if not source.exists():
+        raise AudioError(f"{source}: no such file; expected a mel ({', '.join(MELS)}) or a sound file")
     raise AudioError(
         f"{source}: {suffix or 'no suffix'} is neither a mel ({', '.join(MELS)}) nor a sound file (.wav, .flac, …)"
     )

@@ -335,7 +335,7 @@ def test_an_existing_folder_needs_force_and_must_be_an_analysis(separator: Path,
 
 def test_a_folder_that_cannot_be_made(separator: Path, large: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    assert "cannot be written" in refuse(OutputError, separator, large, tmp_path / "file" / "out")
+    assert "file is a file; choose another place" in refuse(OutputError, separator, large, tmp_path / "file" / "out")
 
 
 def test_an_interruption_leaves_nothing_and_keeps_the_old(

@@ -351,8 +351,12 @@ def test_a_run_without_any_score_is_an_error_after_its_reasons(tmp_path, capsys)
     assert "- waves, out/clip2, clip: " in capsys.readouterr().out
 
 
-def test_a_file_that_cannot_be_written_is_an_error(corpora, tmp_path):
+def test_a_file_that_cannot_be_written_is_an_error_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be written"):
-        evaluate("recording", Scope(corpora / "a", quick=True, jobs=1), tmp_path / "file" / "a.json")
+    below = tmp_path / "file" / "below"
+    for place in ({"out_json": below}, {"out_csv": below}, {"waves": below}):
+        with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file; choose another place"):
+            evaluate("recording", Scope(tmp_path / "before any work"), **place)
+    with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file; choose another place"):
+        compare(["world"], Scope(tmp_path / "before any work"), below)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
