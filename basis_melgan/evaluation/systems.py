@@ -135,7 +135,7 @@ def system_named(name: str) -> System:
     Args:
         name: `recording`, `world`, `griffin-lim` (60 iterations from the paper's mel), `griffin-lim:N`,
             `griffin-lim:MEL` for another convention, the path of a vocoder's file or the name of one that comes with
-            this package (its `.onnx`), or a folder of waves.
+            this package (its `.onnx` where there is one), or a folder of waves.
 
     Raises:
         ConfigurationError: none of these.
@@ -156,8 +156,9 @@ def system_named(name: str) -> System:
         return Vocoder(Path(name))
     if name and Path(name).is_dir():
         return Folder(Path(name))
-    if name in released(".onnx"):
-        return Vocoder(bundled(name, ".onnx"))
+    for suffix in (".onnx", ".safetensors"):
+        if name in released(suffix):
+            return Vocoder(bundled(name, suffix))
     raise ConfigurationError(
         f"system: {name!r} is none; use recording, world, griffin-lim, griffin-lim:N for N iterations, "
         f"griffin-lim:MEL for the mel {', '.join(get_args(Convention))}, a vocoder's file (.safetensors or .onnx), "
@@ -176,22 +177,29 @@ class Candidate(NamedTuple):
 def candidates(names: Sequence[str]) -> list[Candidate]:
     """Systems that are measured together, released vocoders in the precision of the others.
 
-    A released vocoder's name stands for its file in 8 bits, the one that `vocode` runs. Beside vocoders given as files
-    it stands for the file in the precision of the first of these, since 8 bits cost some quality.
+    A released vocoder's name stands for its file in 8 bits, the one that `vocode` runs. Beside vocoders given as files,
+    or released in floating point alone, it stands for the file in the precision of the first of these, since 8 bits
+    cost some quality.
 
     Raises:
         ConfigurationError: two systems would bear the same name.
         ModelFileError: a vocoder's file cannot be used.
     """
-    files_of = [Path(name) for name in names if Path(name).suffix in VOCODERS]
-    suffix = ".safetensors" if files_of and _floating(files_of[0]) else ".onnx"
-    sources = [str(bundled(name, suffix)) if _is_released(name) else name for name in names]
+    floating = next((known for known in map(_floating, names) if known is not None), False)
+    suffix = ".safetensors" if floating else ".onnx"
+    sources = [str(bundled(name, suffix)) if _in_8_bits(name) else name for name in names]
     return [Candidate(*names_of) for names_of in zip(labels(names), names, sources, strict=True)]
 
 
-def _floating(path: Path) -> bool:
-    return path.suffix == ".safetensors" or open_vocoder(path).info.precision == "float32"
+def _floating(name: str) -> bool | None:
+    """Whether a vocoder multiplies in floating point; None where its name leaves it open, or it is no vocoder."""
+    path = Path(name)
+    if path.suffix == ".onnx":
+        return open_vocoder(path).info.precision == "float32"
+    only = name in released(".safetensors") and name not in released(".onnx") and not path.is_dir()
+    return True if path.suffix == ".safetensors" or only else None
 
 
-def _is_released(name: str) -> bool:
+def _in_8_bits(name: str) -> bool:
+    """Whether a name is that of a vocoder released in 8 bits too."""
     return name in released(".onnx") and not Path(name).is_dir()

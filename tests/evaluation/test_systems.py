@@ -45,6 +45,9 @@ def test_names_give_their_systems(tmp_path):
     assert (system_named("world"), system_named("recording")) == (World(), Recording())
     assert system_named(str(tmp_path)) == Folder(tmp_path)
     assert system_named("speech-24k-small").source == bundled("speech-24k-small", ".onnx")
+    assert system_named("paper-24k").source == bundled("paper-24k", ".safetensors")
+    with pytest.raises(ModelFileError, match=r"separator-24k\.safetensors: holds a separator; expected a vocoder"):
+        system_named("separator-24k")
     with pytest.raises(ModelFileError, match=r"absent\.safetensors: no such file"):
         system_named("absent.safetensors")
 
@@ -59,6 +62,7 @@ def test_released_vocoders_are_compared_in_the_precision_of_the_others(tmp_path)
     assert sources("speech-24k") == sources("speech-24k", "world")[:1] == [str(exported)]
     for order in (("speech-24k", str(small)), (str(small), "speech-24k")):
         assert set(sources(*order)) == {str(small), str(floating)}
+    assert sources("speech-24k", "paper-24k") == [str(floating), "paper-24k"]
     copied = tmp_path / "copied.onnx"
     copied.write_bytes(exported.read_bytes())
     assert sources(str(copied), "speech-24k", str(small)) == [str(copied), str(exported), str(small)]
