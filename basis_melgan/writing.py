@@ -7,12 +7,13 @@ from basis_melgan.errors import OutputError
 
 
 def require_place(path: Path) -> None:
-    """Check, before any work, that a file or a folder can be made where it is to lie.
+    """Check, before any work, that a file or a folder can be made where it is to lie, or a folder be filled.
 
     Raises:
         OutputError: what lies above it is a file, or may not be written to.
     """
-    above = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
+    places = [*([path] if path.is_dir() else []), *path.absolute().parents]
+    above = next(place for place in places if place.exists())
     if not above.is_dir():
         raise OutputError(f"{path}: cannot be made, since {above} is a file; choose another place")
     if not os.access(above, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
@@ -42,7 +43,7 @@ def require_folder(folder: Path, *marks: str) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; name a folder")
-    require_place(folder / next(iter(marks)))
+    require_place(folder)
     if not folder.is_dir() or any((folder / mark).is_file() for mark in marks):
         return
     strange = next((path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")), None)

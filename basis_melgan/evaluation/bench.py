@@ -95,7 +95,7 @@ def measure(systems: Sequence[str], rounds: int) -> tuple[list[Speed], dict[str,
 
     Returns:
         One record a system, in their order; and by precision the multiply-adds per second of a matrix product, one a
-        round; of no precision where the extra `export`, which makes models of products, is not installed.
+        round, where the extra `export` is installed.
 
     Raises:
         ConfigurationError: too few rounds.

@@ -20,9 +20,12 @@ def labels(names: Sequence[str]) -> list[str]:
         ConfigurationError: a system is named twice, or two files of one folder differ by case alone.
     """
     paths = [_path(name) for name in names]
-    depths, own = [0] * len(names), [False] * len(names)  # folders in a label, and whether a file's own name follows
+    depths, with_stem = (
+        [0] * len(names),
+        [False] * len(names),
+    )  # folders in a label, and whether a file's own name follows
     while True:
-        short = [_label(*arguments) for arguments in zip(paths, depths, own, strict=True)]
+        short = [_label(*arguments) for arguments in zip(paths, depths, with_stem, strict=True)]
         folded = [label.casefold() for label in short]
         clash = next((label for label in folded if folded.count(label) > 1), None)
         if clash is None:
@@ -35,16 +38,16 @@ def labels(names: Sequence[str]) -> list[str]:
                 f"systems: two of them are called {short[places[0]]}; name each once, or rename a file"
             )
         for place in longer:
-            if depths[place] and not own[place] and len({paths[other][-1] for other in longer}) > 1:
-                own[place] = True
+            if depths[place] and not with_stem[place] and len({paths[place][-1] for place in longer}) > 1:
+                with_stem[place] = True
             else:
                 depths[place] += 1
 
 
-def _label(path: tuple[str, ...], depth: int, own: bool) -> str:
+def _label(path: tuple[str, ...], depth: int, with_stem: bool) -> str:
     if depth == 0:
         return path[-1]
-    return "-".join(path[-1 - depth :] if own else path[-1 - depth : -1])
+    return "-".join(path[-1 - depth :] if with_stem else path[-1 - depth : -1])
 
 
 def _path(name: str) -> tuple[str, ...]:

@@ -160,8 +160,8 @@ class Results:
         )
 
     def _precisions(self) -> str:
-        known = [f"{system.name} {system.precision}" for system in self.systems if system.precision]
-        return f"Precision: {', '.join(known)}" if known else ""
+        precisions = [f"{system.name} {system.precision}" for system in self.systems if system.precision]
+        return f"Precision: {', '.join(precisions)}" if precisions else ""
 
     def _notes(self) -> list[str]:
         reasons: dict[tuple[str, str, str], list[str]] = {}  # columns by system, clip and reason

@@ -185,7 +185,7 @@ def candidates(names: Sequence[str]) -> list[Candidate]:
         ConfigurationError: two systems would bear the same name.
         ModelFileError: a vocoder's file cannot be used.
     """
-    floating = next((known for known in map(_floating, names) if known is not None), False)
+    floating = next((is_floating for is_floating in map(_floating, names) if is_floating is not None), False)
     suffix = ".safetensors" if floating else ".onnx"
     sources = [str(bundled(name, suffix)) if _in_8_bits(name) else name for name in names]
     return [Candidate(*names_of) for names_of in zip(labels(names), names, sources, strict=True)]

@@ -37,13 +37,13 @@ class Selection:
     Attributes:
         pairs: files to be spoken, and where to.
         unusable: why files and folders cannot be used that hold, or seem to hold, mels or sound.
-        others: files of other kinds, which are left alone.
+        foreign: files of other kinds, which are left alone.
         renamed: those of the pairs that would have been written to one file.
     """
 
     pairs: list[Pair] = field(default_factory=list)
     unusable: dict[Path, str] = field(default_factory=dict)
-    others: list[Path] = field(default_factory=list)
+    foreign: list[Path] = field(default_factory=list)
     renamed: list[Pair] = field(default_factory=list)
 
 
@@ -100,7 +100,7 @@ def require_out(pair: Pair, force: bool) -> None:
 def _require_out(source: str, base: Path, out: Path, is_folder: bool, force: bool) -> None:
     if out.is_file():
         raise OutputError(f"{out}: is a file; name a folder for what is made of {source}")
-    require_place(out / "file")
+    require_place(out)
     if not is_folder:
         return
     if base.resolve() == out.resolve():
@@ -118,14 +118,13 @@ def _below(folder: Path, selection: Selection) -> Iterator[Path]:
     def note(error: OSError) -> None:
         selection.unusable[Path(error.filename)] = f"cannot be looked into ({error.strerror})"
 
-    found = []
+    paths: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=note):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for path in (Path(parent, name) for name in folders):
-            if path.is_symlink():
-                selection.unusable[path] = "is a link to a folder, which is not followed; give the folder itself"
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
-    yield from sorted(found)
+        for link in filter(Path.is_symlink, (Path(parent, name) for name in folders)):
+            selection.unusable[link] = "is a link to a folder, which is not followed; give the folder itself"
+        paths += [Path(parent, name) for name in names if not name.startswith(".")]
+    yield from sorted(paths)
 
 
 def _matches(pattern: str, selection: Selection) -> Iterator[Path]:
@@ -153,7 +152,7 @@ def _sort(path: Path, out: Path, selection: Selection) -> None:
     elif suffix in FOREIGN_MELS:
         selection.unusable[path] = f"{suffix} cannot be read; save the mel with numpy.save"
     else:
-        selection.others.append(path)
+        selection.foreign.append(path)
 
 
 def _nothing(source: str, selection: Selection) -> str:

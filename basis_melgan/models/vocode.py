@@ -115,8 +115,8 @@ def _remarks(selection: Selection) -> Iterator[str]:
         yield f"{path}: {reason}"
     for pair in selection.renamed:
         yield f"{pair.source}: shares its name with another source, so it becomes {pair.out}"
-    if selection.others:
-        counts = Counter(path.suffix or "without a suffix" for path in selection.others)
+    if selection.foreign:
+        counts = Counter(path.suffix or "without a suffix" for path in selection.foreign)
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
         yield f"passed over, neither mels nor sound: {kinds}"
 

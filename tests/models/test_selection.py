@@ -77,7 +77,7 @@ def test_what_looks_like_a_mel_or_sound_and_cannot_be_read_is_said(tmp_path: Pat
     }
     found = select(str(folder), tmp_path / "out")
     assert {path.name: reason for path, reason in found.unusable.items()} == reasons
-    assert [path.name for path in found.others] == ["no-suffix", "notes.txt"]
+    assert [path.name for path in found.foreign] == ["no-suffix", "notes.txt"]
     assert [pair.source.name for pair in found.pairs] == ["a.npy"]
     matched = select(str(folder / "*"), tmp_path / "out")
     asked_for = {"linked": "is a folder; give it as the source, or match what is in it with **"}
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_looked_into_is_said() -> None:
     with TemporaryDirectory() as place:
         folder, user = Path(place), os.geteuid()
         touched(folder, "in/a.npy", "in/deep/b.npy")
-        folder.chmod(0o755)
+        folder.chmod(0o777)
         (folder / "in" / "deep").chmod(0)
         try:
             os.seteuid(user or 65_534)  # nobody, since root may look into any
