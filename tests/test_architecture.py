@@ -186,7 +186,6 @@ def test_a_missing_extra_is_told_in_one_line() -> None:
     for words, module, extra in (
         (["complexity"], "torch", "train"),
         (["prepare", "folder", "o", "--source", "s"], "rich", ""),
-        (["vocode", "a.npy", "b.wav", "--vocoder", "c.safetensors"], "torch", "train"),
         (["vocode", "a.npy", "b.wav", "--engine", "openvino"], "openvino", "openvino"),
         (["export", "speech-24k", "o.onnx"], "torch", "export"),
         (["export", "speech-24k", "o.onnx"], "onnxscript.optimizer", "export"),

@@ -1,6 +1,6 @@
 """Random command lines: whatever words follow a verb, the answer is one line or the work done, never a traceback.
 
-A few hundred cases here; the environment variable FUZZ_CASES asks for more. The files they name lie in a test's folder.
+Two hundred cases here; the environment variable FUZZ_CASES asks for more. The files they name lie in a test's folder.
 There is no corpus among them, so nothing is trained or measured.
 """
 
@@ -17,7 +17,7 @@ from basis_melgan.mistakes import placed
 from basis_melgan.settings import keys
 from basis_melgan.verbs import SECTIONS, VERBS
 
-CASES = int(os.environ.get("FUZZ_CASES", "300"))
+CASES = int(os.environ.get("FUZZ_CASES", "200"))
 # Files and folders: missing, empty, of another kind, right; and what is none.
 PATHS = (
     *("", "-", "--", ".", "..", "missing", "missing.npy", "missing.wav", "missing.safetensors", "missing.onnx", "a\nb"),

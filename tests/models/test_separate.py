@@ -104,25 +104,25 @@ def test_what_fits_one_window_is_what_forward_makes(rate: int, model: Path, tmp_
 def test_a_longer_recording_keeps_its_length_to_the_sample(model: Path, tmp_path: Path) -> None:
     clips = np.concatenate([files.read(clip)[0] for clip in CLIPS[:5]])[: 17 * RATE + 1]
     files.write(tmp_path / "long.flac", clips, RATE)
-    separate(tmp_path / "long.flac", tmp_path, model)
+    separate(tmp_path / "long.flac", tmp_path / "out", model)
     for name in ("speech.wav", "noise.wav"):
-        assert files.length(tmp_path / name) == (17 * RATE + 1, RATE)
+        assert files.length(tmp_path / "out" / name) == (17 * RATE + 1, RATE)
     separator = release.load_separator(model)[0]
     expected = joined(clips, separator, 8 * RATE, RATE)
     speech = at_its_level(expected[0], clips)
-    np.testing.assert_allclose(files.read(tmp_path / "speech.wav")[0], speech, atol=2 * QUANTUM)
-    np.testing.assert_allclose(files.read(tmp_path / "noise.wav")[0], clips - speech, atol=2 * QUANTUM)
+    np.testing.assert_allclose(files.read(tmp_path / "out" / "speech.wav")[0], speech, atol=2 * QUANTUM)
+    np.testing.assert_allclose(files.read(tmp_path / "out" / "noise.wav")[0], clips - speech, atol=2 * QUANTUM)
 
 
 def test_the_released_separator_is_the_default(model: Path, tmp_path: Path, monkeypatch) -> None:
     package = tmp_path / "package"
     monkeypatch.setattr(bundled, "PACKAGE", package)
     with pytest.raises(ModelFileError, match="separator-24k: neither a file nor a model that comes with this package"):
-        separate(CLIPS[0], tmp_path)
+        separate(CLIPS[0], tmp_path / "out")
     (package / "pretrained").mkdir(parents=True)
     (package / "pretrained" / "separator-24k.safetensors").write_bytes(model.read_bytes())
-    separate(CLIPS[0], tmp_path)
-    assert files.length(tmp_path / "speech.wav") == files.length(CLIPS[0])
+    separate(CLIPS[0], tmp_path / "out")
+    assert files.length(tmp_path / "out" / "speech.wav") == files.length(CLIPS[0])
 
 
 # Windows
