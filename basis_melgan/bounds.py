@@ -4,6 +4,8 @@ from typing import Any
 
 from basis_melgan.errors import ConfigurationError
 
+MOST_THREADS = 1_024  # more than any machine has cores to run them on
+
 
 def require(holds: bool, message: str) -> None:
     """Raise a ConfigurationError where a setting does not hold."""
@@ -21,6 +23,12 @@ def require_not_negative(section: str, settings: Any, *names: str) -> None:
     """Settings of a section that may be 0, but no less."""
     for name in names:
         require(getattr(settings, name) >= 0, f"{section}.{name}: {getattr(settings, name)}; use 0 or more")
+
+
+def require_threads(threads: int) -> None:
+    """Threads that an engine can be run on."""
+    require(threads >= 1, f"threads: {threads}; use 1 or more")
+    require(threads <= MOST_THREADS, f"threads: {threads}; use at most {MOST_THREADS}, best one per core")
 
 
 def require_clip(section: str, settings: Any) -> None:

@@ -1,5 +1,7 @@
 """The command line: which verb is asked for, and what a mistake says."""
 
+import codecs
+import io
 import os
 import sys
 import warnings
@@ -9,11 +11,23 @@ from typing import TextIO
 
 from basis_melgan import __version__
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, InputWarning
+from basis_melgan.installation import install_command
 from basis_melgan.settings import nearest
 from basis_melgan.verbs import SECTIONS, VERBS
 
-# What pip calls the optional parts that hold a module, where a verb's own does not.
-EXTRAS = {"openvino": "openvino", "sounddevice": "play"}
+# What pip calls the optional part that brings a module: none for those that always come along, `train` for the rest.
+EXTRAS = {
+    **dict.fromkeys(
+        ("docstring_parser", "jsonargparse", "numpy", "onnxruntime", "rich", "soundfile", "soxr", "yaml"), ""
+    ),
+    **dict.fromkeys(("hama", "librosa", "requests", "resampy", "speechmos", "tqdm"), "metrics"),
+    **dict.fromkeys(("onnx", "onnxscript"), "export"),
+    "openvino": "openvino",
+    "sounddevice": "play",
+    "transformers": "peers",
+}
+# How characters are printed that the encoding of a terminal or a pipe lacks; of all others their escapes.
+SUBSTITUTES = {"↑": "^", "↓": "v", "×": "x", "·": "*", "–": "-", "−": "-", "…": "..."}
 
 
 def main(words: list[str] | None = None) -> int:
@@ -22,6 +36,10 @@ def main(words: list[str] | None = None) -> int:
     2 for a user's mistake, told in one line; 130 for an interruption, 141 where nobody reads on, as shells have them.
     """
     words = sys.argv[1:] if words is None else words
+    codecs.register_error("substitute", _substitute)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # whose encoding is the terminal's, which may know no arrow
+            stream.reconfigure(errors="substitute")
     with warnings.catch_warnings():
         warnings.showwarning = partial(_show_warning, warnings.showwarning)
         return _status(words)
@@ -30,7 +48,8 @@ def main(words: list[str] | None = None) -> int:
 def _status(words: list[str]) -> int:
     try:
         status = _run(words)
-        sys.stdout.flush()  # here, where a reader that has gone, such as `head`, is no mistake
+        if sys.stdout:  # none where it was closed
+            sys.stdout.flush()  # here, where a reader that has gone, such as `head`, is no mistake
         return status
     except BasisMelGANError as error:
         print(f"basis-melgan: {' '.join(str(error).split())}", file=sys.stderr)
@@ -38,16 +57,41 @@ def _status(words: list[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == __package__:
             raise
-        extra = EXTRAS.get(error.name) or ("export" if words[0] in ("export", "bench") else "train")
-        hint = f'pip install "basis-melgan[{extra}]"'
-        print(f"basis-melgan: {words[0]} needs {error.name}, which is not installed; run {hint}", file=sys.stderr)
+        package = error.name.split(".")[0]
+        extra = EXTRAS.get(package, "export" if words[0] == "export" else "train")
+        hint = install_command(extra)
+        print(f"basis-melgan: {words[0]} needs {package}, which is not installed; run {hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("basis-melgan: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
+        _silence_output()
         return 141
+    except (OSError, MemoryError) as error:  # of the machine: a disk that is full, or no memory left
+        _silence_output()
+        print(f"basis-melgan: {str(error) or 'out of memory'}", file=sys.stderr)
+        return 2
+
+
+def _substitute(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that an encoding lacks, as an error handler of codecs."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    escapes = (
+        SUBSTITUTES.get(character) or character.encode("ascii", "backslashreplace").decode() for character in characters
+    )
+    return "".join(escapes), error.end
+
+
+def _silence_output() -> None:
+    """Let what standard output cannot take go nowhere, or the interpreter's last flush fails too."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(
@@ -75,7 +119,9 @@ def _run(words: list[str]) -> int:
         print(f"basis-melgan {__version__}")
         return 0
     if verb not in VERBS:
-        raise ConfigurationError(f"unknown verb {verb}{nearest(verb, VERBS) or '; see basis-melgan --help'}")
+        raise ConfigurationError(
+            f"unknown verb {verb or repr(verb)}{nearest(verb, VERBS) or '; see basis-melgan --help'}"
+        )
     # Here, so that --help needs neither jsonargparse nor what it brings.
     from basis_melgan.parsing import arguments
 

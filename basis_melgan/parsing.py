@@ -13,7 +13,8 @@ from jsonargparse import ArgumentError, ArgumentParser, get_loader
 
 from basis_melgan.config import Config
 from basis_melgan.errors import ConfigurationError
-from basis_melgan.settings import from_dict, keys, nearest, preset_path, presets
+from basis_melgan.mistakes import located, refuse, usage
+from basis_melgan.settings import from_dict, keys, preset_path, presets
 
 DEFAULT_PRESET = "cpu"
 
@@ -47,15 +48,15 @@ def arguments(function: Callable[..., None], sections: Sequence[str], words: Seq
         ConfigurationError: an unknown key, a wrong type, a missing argument, or settings that cannot be.
     """
     verb = function.__name__.replace("_", "-")
-    parameters = [*inspect.signature(function).parameters, "help"]
-    words = [_underscored(word, parameters) for word in words]
+    words = [_underscored(word, [*inspect.signature(function).parameters, *keys()]) for word in words]
     try:
         config = load(_chosen_configuration(words)) if sections else Config()
         parser = _parser(verb, function, sections, config)
-        _refuse_unknown_keys(verb, words, parameters, sections)
+        refuse(verb, function, sections, words)
         values = parser.parse_args(words).as_dict()
     except ArgumentError as error:
-        raise ConfigurationError(f"{_one_line(str(error))}; see basis-melgan {verb} --help") from error
+        text = located(function, _one_line(str(error)))
+        raise ConfigurationError(f"{text}; see basis-melgan {verb} --help") from error
     if sections:
         values["config"] = from_dict(config.to_dict() | {section: values.pop(section) for section in sections})
     return values
@@ -83,20 +84,11 @@ class _Parser(ArgumentParser):
 
 def _parser(verb: str, function: Callable[..., None], sections: Sequence[str], config: Config) -> ArgumentParser:
     parameters = inspect.signature(function).parameters.values()
-    required = [p for p in parameters if p.default is p.empty and p.name != "config"]
     lists = [p.name for p in parameters if p.annotation == list[str]]
-    placed = [
-        f"{p.name} …"
-        if p.name in lists
-        else p.name
-        if p.kind is p.POSITIONAL_OR_KEYWORD
-        else f"--{p.name} {p.name.upper()}"
-        for p in required
-    ]
     doc = docstring_parser.parse(inspect.getdoc(function) or "")
     parser = _Parser(
         prog=f"basis-melgan {verb}",
-        usage=" ".join(["basis-melgan", verb, *placed, "[options]"]),
+        usage=f"basis-melgan {verb} {usage(function)}",
         description=" ".join(part for part in (doc.short_description, doc.long_description) if part),
         exit_on_error=False,
     )
@@ -128,29 +120,17 @@ def _add_section(parser: ArgumentParser, section: str, config: Config) -> None:
         group.add_argument(f"--{section}.{name}", type=hint, default=getattr(value, name), help=text)
 
 
-def _refuse_unknown_keys(verb: str, words: Sequence[str], parameters: list[str], sections: Sequence[str]) -> None:
-    known = [*parameters, *(key for key in keys() if key.split(".")[0] in sections)]
-    for word in words:
-        key = word.removeprefix("--").partition("=")[0]
-        if word == "--":
-            return
-        section, _, setting = key.partition(".")
-        table = getattr(getattr(Config(), section, None), setting.partition(".")[0], None)
-        if not word.startswith("--") or key in known or (section in sections and isinstance(table, dict)):
-            continue
-        if key in keys():
-            raise ConfigurationError(f"{key} is no setting of {verb}; leave it out, or put it in a --config file")
-        raise ConfigurationError(f"unknown key {key}{nearest(key, known)}")
-
-
 def _one_line(text: str) -> str:
     """A message of jsonargparse without its layout and Python's spelling of types."""
     text = " ".join(text.split()).replace("typing.", "")
+    text = re.sub(r"Literal\[([^\]]*)\]", lambda choices: "one of " + choices[1].replace("'", ""), text)
     text = re.sub(r"<class '([\w.]+)'>", r"\1", text).replace("NoneType", "null")
     key = re.match(r'Parser key "([^"]+)": ', text)
     one = re.search(r"Expected an? (.+?)\. Got value: (.*)$", text)
     many = re.search(r"Subtypes: \[(.+?)\] Errors:.* Given value: (.*)$", text)
     found = many or one
+    if flag := re.match(r"argument --(\w+): ignored explicit argument", text):
+        return f"{flag[1]}: takes no value"
     if key and found:
         return f"{key[1]}: {found[2]} is not {found[1].replace(', null', ' | null')}"
     return text

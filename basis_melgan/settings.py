@@ -45,10 +45,20 @@ def keys(kind: Any = Config, prefix: str = "") -> list[str]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """How a message on an unknown word ends: `; did you mean …?`, or nothing where none is near."""
+    """How a message on an unknown word ends: `; did you mean …?`, or nothing where none is near.
+
+    A word without a dot may be the last part of up to three dotted ones.
+    """
     from difflib import get_close_matches  # here, since every command reads this module and few hold a mistake
 
-    return "".join(f"; did you mean {match}?" for match in get_close_matches(word, known, n=1))
+    spelled, known = word.replace("-", "_"), list(known)
+    last = [key.rpartition(".")[2] for key in known]
+    matches = [key for key, part in zip(known, last, strict=True) if part == spelled][:3]
+    if "." in word or not matches:
+        matches = get_close_matches(word, known, n=1) or matches
+    if not matches and (near := get_close_matches(spelled, last, n=1)):
+        matches = [key for key, part in zip(known, last, strict=True) if part == near[0]][:3]
+    return f"; did you mean {' or '.join(matches)}?" if matches else ""
 
 
 def _read(kind: Any, value: Any, key: str) -> Any:
@@ -73,4 +83,6 @@ def _read(kind: Any, value: Any, key: str) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     wanted = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+    if origin is Literal:
+        wanted = f"one of {', '.join(inner)}"
     raise ConfigurationError(f"{key or 'configuration'}: {value!r} is not {wanted}")

@@ -70,7 +70,7 @@ def analyse(
     """Show what a separator learned: waves, weights, the basis picture and a table.
 
     Args:
-        separator: trained separator.
+        separator: trained separator, or the name of one released with this package.
         corpus: prepared corpus.
         out: folder for the waves, pictures and tables.
         clips: ids of the clips to use, with commas between; drawn at random unless given.
@@ -83,9 +83,10 @@ def analyse(
     """
     from basis_melgan.evaluation.analysis import analyse
     from basis_melgan.evaluation.choice import Choice
+    from basis_melgan.inference.bundled import located
 
     choice = Choice(clips.split(",") if clips is not None else None, count, split, seed, basis)
-    analyse(separator, corpus, out, choice, snr, force)
+    analyse(located(separator, ".safetensors"), corpus, out, choice, snr, force)
 
 
 def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force: bool = False) -> None:
@@ -94,15 +95,16 @@ def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force
     Prints the size beforehand. Not needed for train-vocoder, which can compute the weights as it goes.
 
     Args:
-        separator: trained separator.
+        separator: trained separator, or the name of one released with this package.
         corpus: prepared corpus.
         out: folder for the shards.
         force: start afresh, replacing what OUT holds.
         config: all settings.
     """
     from basis_melgan.corpus.decompose import decompose
+    from basis_melgan.inference.bundled import located
 
-    decompose(separator, corpus, out, config.engine, force)
+    decompose(located(separator, ".safetensors"), corpus, out, config.engine, force)
 
 
 def train_vocoder(
@@ -122,7 +124,8 @@ def train_vocoder(
     Args:
         corpus: prepared corpus, or a folder of several.
         out: folder for checkpoints, log and the finished vocoder.
-        separator: trained separator, whose basis the vocoder uses; generator.kind convnext needs none.
+        separator: trained separator, or the name of one released with this package, whose basis the vocoder uses;
+            generator.kind convnext needs none.
         decomposition: what decompose wrote; the weights are computed as it goes unless given.
         start: trained vocoder to start from, or the name of one released with this package: its weights, its basis and
             the discriminators beside it; random unless given.
@@ -132,7 +135,7 @@ def train_vocoder(
     from basis_melgan.inference.bundled import located
     from basis_melgan.training.vocoder import Sources, train
 
-    start = start and located(start, ".safetensors")
+    start, separator = (model and located(model, ".safetensors") for model in (start, separator))
     train(corpus, out, Sources(separator, decomposition, start), config, force)
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 import basis_melgan
+from basis_melgan.installation import install_command
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "basis_melgan"
 FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = (
-    {"cli", "parsing", "verbs"},
+    {"cli", "mistakes", "parsing", "verbs"},
     {"evaluation"},
     {"export"},
     {"training"},
@@ -25,9 +26,9 @@ ROOMS = (
     {"inference"},
     {"audio"},
     {"settings"},
-    {"bounds", "config", "digests", "errors", "frames", "progress", "writing", "__init__"},
+    {"bounds", "config", "digests", "errors", "frames", "installation", "places", "progress", "writing", "__init__"},
 )
-LIGHT = ("cli", "parsing", "verbs", "inference", "audio", "settings", *sorted(ROOMS[-1] - {"__init__"}))
+LIGHT = ("cli", "mistakes", "parsing", "verbs", "inference", "audio", "settings", *sorted(ROOMS[-1] - {"__init__"}))
 # How the distributions of the extras are named where they are imported, if otherwise than on the shelf.
 IMPORTED_AS = {"lightning-fabric": "lightning_fabric", "pre-commit": "pre_commit", "pytest-xdist": "xdist"}
 
@@ -144,6 +145,20 @@ def test_speaking_does_without_the_extras(tmp_path: Path) -> None:
     assert (tmp_path / "out.wav").is_file()
 
 
+def test_bench_does_without_the_extras() -> None:
+    code = """
+from basis_melgan.cli import main
+from basis_melgan.evaluation import bench
+bench.LENGTHS = (1,)
+sys.exit(main(["bench", "speech-24k-small", "--rounds", "1"]))
+"""
+    done = run_without(extras(), code)
+    assert done.returncode == 0, done.stderr
+    (row,) = (line for line in done.stdout.splitlines() if line.startswith("| speech-24k-small.onnx | int8 |"))
+    assert row.endswith("| – | – |")
+    assert done.stdout.count(f"Peak: not measured; {install_command('export')}.") == 1
+
+
 def test_light_modules_import_with_core_dependencies_alone() -> None:
     light = [module_name(file) for file in FILES if module_name(file).split(".")[1:2] in ([name] for name in LIGHT)]
     blocked = extras()
@@ -168,8 +183,14 @@ for verb in VERBS:
 
 
 def test_a_missing_extra_is_told_in_one_line() -> None:
-    code = "from basis_melgan.cli import main; sys.exit(main(['complexity']))"
-    result = run_without(["torch"], code)
-    assert result.returncode == 2
-    expected = 'basis-melgan: complexity needs torch, which is not installed; run pip install "basis-melgan[train]"\n'
-    assert result.stderr == expected
+    for words, module, extra in (
+        (["complexity"], "torch", "train"),
+        (["prepare", "folder", "o", "--source", "s"], "rich", ""),
+        (["vocode", "a.npy", "b.wav", "--engine", "openvino"], "openvino", "openvino"),
+        (["export", "speech-24k", "o.onnx"], "torch", "export"),
+        (["export", "speech-24k", "o.onnx"], "onnxscript.optimizer", "export"),
+    ):
+        result = run_without([module], f"from basis_melgan.cli import main; sys.exit(main({words!r}))")
+        package = module.split(".")[0]
+        hint = f"{words[0]} needs {package}, which is not installed; run {install_command(extra)}"
+        assert (result.returncode, result.stderr) == (2, f"basis-melgan: {hint}\n")

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shlex
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from basis_melgan import __version__, verbs
-from basis_melgan.cli import main
+from basis_melgan.cli import SUBSTITUTES, main
 from basis_melgan.config import Config
 from basis_melgan.errors import CorpusError
 from basis_melgan.parsing import arguments, load
@@ -140,6 +141,11 @@ def test_dotted_overrides_over_a_preset() -> None:
     )
 
 
+def test_settings_may_be_spelled_with_dashes() -> None:
+    config = read("train-vocoder", "c", "o", "--vocoder-training.learning-rate", "1e-3", "--separator", "s")["config"]
+    assert config.vocoder_training.learning_rate == 1e-3
+
+
 def test_null_tuples_flags_and_tables_on_the_command_line() -> None:
     config = read("train-separator", "c", "o", "--config=paper", "--mixture.sigma=null", "--separator.norm=cLN")[
         "config"
@@ -205,15 +211,52 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
         ),
         (
             ["train-vocoder", "c", "o", "--separator", "s", "--mel", "bark"],
-            "mel: bark is not Literal['paper', 'hifigan', 'bigvgan', 'vocos']; see basis-melgan train-vocoder --help",
+            "mel: bark is not one of paper, hifigan, bigvgan, vocos; see basis-melgan train-vocoder --help",
         ),
         (["prepare", "folder", "o", "--jobs", "x"], "jobs: x is not int | null; see basis-melgan prepare --help"),
         (
             ["train-separator", "c"],
-            "the following arguments are required: out; see basis-melgan train-separator --help",
+            "missing: out; expected corpus out [options]; see basis-melgan train-separator --help",
         ),
-        (["separate", "a", "b", "c"], "unrecognized arguments: c; see basis-melgan separate --help"),
-        (["separate", "a", "b", "-x"], "unrecognized arguments: -x; see basis-melgan separate --help"),
+        (
+            ["separate", "a", "b", "c", "d"],
+            "too many arguments: c d; expected source out [options], with patterns in quotes; "
+            "see basis-melgan separate --help",
+        ),
+        (
+            ["compare", "a"],
+            "missing: --corpus, --out; expected systems … --corpus CORPUS --out OUT [options]; "
+            "see basis-melgan compare --help",
+        ),
+        (
+            ["separate", "a", "b", "-x"],
+            "unknown option -x; options begin with two dashes; see basis-melgan separate --help",
+        ),
+        (
+            ["analyse", "a", "b", "c", "-s"],
+            "unknown option -s; options begin with two dashes; did you mean --separator or --split or --seed?",
+        ),
+        (
+            ["separate", "a", "b", "-force"],
+            "unknown option -force; options begin with two dashes; did you mean --force?",
+        ),
+        (["separate", "--source", "a"], "source: goes by its place, without --; expected source out [options]"),
+        (["separate", "", "b"], "an argument is empty; expected source out [options]"),
+        (["train-vocoder", "c", "o", "--steps", "3"], "unknown key steps; did you mean vocoder_training.steps?"),
+        (["train-separator", "c", "o", "--steps=3"], "unknown key steps; did you mean separator_training.steps?"),
+        (["fine-tune", "c", "o", "--step", "3"], "unknown key step; did you mean fine_tuning.steps?"),
+        (
+            ["fine-tune", "c", "o", "--learning-rate", "1"],
+            "unknown key learning-rate; did you mean fine_tuning.learning_rate?",
+        ),
+        (
+            ["train-vocoder", "c", "o", "--channels", "3"],
+            "unknown key channels; did you mean generator.channels or discriminators.channels?",
+        ),
+        (["vocode", "a", "b", "--steps", "3"], "unknown key steps; see basis-melgan vocode --help"),
+        (["vocode", "a", "b", "--config", "tiny"], "unknown key config; see basis-melgan vocode --help"),
+        (["vocode", "a", "b", "--force=yes"], "force: takes no value; see basis-melgan vocode --help"),
+        ([""], "unknown verb ''; see basis-melgan --help"),
         (
             ["prepare", "folder", "o", "--config"],
             "argument --config: expected one argument; see basis-melgan prepare --help",
@@ -243,10 +286,14 @@ def test_refusals(words: list[str], text: str, capsys: pytest.CaptureFixture[str
         ("separator:\n  blocks: true\n", "separator.blocks: True is not int"),
         ("separator:\n  causal: 1\n", "separator.causal: 1 is not bool"),
         ("mixture:\n  snr: [1]\n", "mixture.snr: [1] is not tuple[float, float]"),
-        ("mixture:\n  noises: [white, blue]\n", "mixture.noises: 'blue' is not Literal"),
+        ("mixture:\n  noises: [white, blue]\n", "mixture.noises: 'blue' is not one of white, "),
         ("frames:\n  hop: 250\n", "frames.stride: 15 does not divide frames.hop 250"),
         ("separator: 3\n", "separator: 3 is not SeparatorConfig"),
         ("- 1\n", "configuration: [1] is not Config"),
+        (
+            "steps: 3\n",
+            "unknown key steps; did you mean separator_training.steps or vocoder_training.steps or fine_tuning.steps?",
+        ),
         ("a: [1\n", ": not YAML (while parsing a flow sequence"),
     ],
 )
@@ -291,6 +338,62 @@ def test_who_reads_no_further_is_told_nothing() -> None:
     result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, cwd=ROOT, check=False)
     os.close(writing)
     assert (result.returncode, result.stderr) == (141, b"")
+
+
+# Standard streams
+
+
+def streamed(*words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "basis_melgan.cli", *words]
+    return subprocess.run(command, capture_output=True, cwd=ROOT, env={**os.environ, **environment}, check=False)
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "cp1252", "ascii"])
+@pytest.mark.parametrize("verb", ["vocode", "analyse"])
+def test_a_terminal_of_any_encoding_is_written_to(verb: str, encoding: str) -> None:
+    """The help of vocode has a ×, which cp1251 and ASCII lack, that of analyse a −, which all three lack."""
+    words = (verb, "--help")
+    told, expected = streamed(*words, PYTHONIOENCODING=encoding), streamed(*words, PYTHONIOENCODING="utf-8")
+    assert (told.returncode, told.stderr) == (expected.returncode, b"") == (0, b"")
+    text = expected.stdout.decode()
+    for character, substitute in SUBSTITUTES.items():
+        if character.encode(encoding, "ignore") == b"":
+            text = text.replace(character, substitute)
+    assert told.stdout.decode(encoding) == text
+    assert text.isascii() or encoding != "ascii"
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "ascii", "utf-8"])
+def test_a_file_name_of_any_characters_is_told(encoding: str) -> None:
+    for name in ("нет-such-ｆile.npy", os.fsdecode(b"no-\xff.npy")):
+        told = streamed("vocode", name, "out.wav", PYTHONIOENCODING=encoding)
+        assert told.returncode == 2
+        line = told.stderr.decode(encoding)
+        assert line.startswith("basis-melgan: ")
+        assert line.endswith(".npy: no such file; expected a mel (.npy, .npz, .pt)\n")
+        assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("environment", [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"LANG": "C"}])
+def test_a_bare_locale_is_no_obstacle(environment: dict[str, str]) -> None:
+    told = streamed("train-vocoder", "--help", **environment)
+    assert (told.returncode, told.stderr) == (0, b"")
+
+
+def test_closed_streams_are_no_obstacle() -> None:
+    command = f"{shlex.quote(sys.executable)} -m basis_melgan.cli"
+    cases = (("--version <&- >&- 2>&-", 0), ("--help >&-", 0), ("vocode a.npy - >&-", 2), ("nothing 2>&-", 2))
+    for words, status in cases:
+        told = subprocess.run(f"{command} {words}", shell=True, capture_output=True, cwd=ROOT, check=False)
+        assert told.returncode == status, words
+        assert b"Traceback" not in told.stderr
+
+
+def test_a_full_disk_behind_standard_output_is_told_in_one_line() -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "basis_melgan.cli", "--help"]
+        told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    assert (told.returncode, told.stderr) == (2, b"basis-melgan: [Errno 28] No space left on device\n")
 
 
 def test_every_section_that_a_verb_names_exists() -> None:

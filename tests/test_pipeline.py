@@ -152,7 +152,7 @@ def test_a_file_of_another_kind_is_refused_in_one_line(
     words = ["decompose", str(pipeline.vocoder), str(pipeline.corpus), str(tmp_path / "out")]
     assert refusal(words, capsys) == f"basis-melgan: {pipeline.vocoder}: holds a vocoder; expected a separator"
     words = ["train-vocoder", str(pipeline.corpus), str(tmp_path / "out"), "--separator", str(pipeline.corpus)]
-    assert "corpus: no such file; expected a model file" in refusal(words, capsys)
+    assert "corpus: neither a file nor a model that comes with this package" in refusal(words, capsys)
 
 
 def test_a_training_that_ends_in_silence_says_so(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:

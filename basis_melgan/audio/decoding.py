@@ -23,26 +23,12 @@ TOLERANCE = 0.1  # seconds; what encoders put before and after the sound
 UNLIMITED = frozenset({"FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"})
 # Files that hold sound but that libsndfile does not decode, by their suffixes.
 FOREIGN = frozenset(
-    {*(".3gp", ".aa", ".aac", ".aax", ".ac3", ".adts", ".amr", ".ape", ".asf", ".awb", ".dff", ".dsf", ".dss", ".dts")}
-    | {
-        *(
-            ".eac3",
-            ".g722",
-            ".g729",
-            ".gsm",
-            ".m4a",
-            ".m4b",
-            ".m4p",
-            ".m4r",
-            ".mka",
-            ".mp4",
-            ".mpc",
-            ".qcp",
-            ".ra",
-            ".ram",
-        )
+    {
+        *(".3gp", ".aa", ".aac", ".aax", ".ac3", ".adts", ".amr", ".ape", ".asf", ".awb"),
+        *(".dff", ".dsf", ".dss", ".dts", ".eac3", ".g722", ".g729", ".gsm", ".m4a", ".m4b"),
+        *(".m4p", ".m4r", ".mka", ".mkv", ".mov", ".mp4", ".mpc", ".qcp", ".ra", ".ram"),
+        *(".rm", ".shn", ".silk", ".spx", ".tak", ".tta", ".weba", ".webm", ".wma", ".wv"),
     }
-    | {*(".rm", ".shn", ".silk", ".spx", ".tak", ".tta", ".weba", ".webm", ".wma", ".wv")}
 )
 CONVERT = "convert it: ffmpeg -i IN OUT.wav"
 

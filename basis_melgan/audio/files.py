@@ -21,6 +21,7 @@ from basis_melgan.audio.waves import pcm as pcm
 from basis_melgan.audio.waves import resample as resample
 from basis_melgan.audio.waves import rounded as rounded
 from basis_melgan.errors import AudioError, InputWarning, OutputError
+from basis_melgan.installation import install_command
 from basis_melgan.writing import aside, storing
 
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
@@ -179,7 +180,7 @@ def read_g722(path: Path) -> tuple[Wave, int]:
     try:
         from G722 import G722
     except ModuleNotFoundError as error:
-        raise AudioError(f"{path}: G.722 needs the package G722; pip install 'basis-melgan[train]'") from error
+        raise AudioError(f"{path}: G.722 needs the package G722; {install_command('train')}") from error
     try:
         decoded = np.array(G722(G722_RATE, G722_BITS).decode(path.read_bytes()), dtype=np.int16)
     except OSError as error:

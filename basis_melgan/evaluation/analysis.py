@@ -1,6 +1,7 @@
 """What a separator learned, on a few clips: the waves it makes, its weights, its basis, and a table of scores."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,9 +25,12 @@ from basis_melgan.evaluation.choice import Choice, Selected
 from basis_melgan.evaluation.separation import Report, Utterance, scored
 from basis_melgan.models import pictures, release
 from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
+from basis_melgan.places import require_place
 
 WIDEST_SNR = 100.0  # dB either way; beyond it, 16 bits hold only one of speech and noise
 DPI = 150
+TABLES = ("table.md", "table.json", "summary.md", "basis.md")
+WRITTEN = re.compile(r"\d+_\w+\.(wav|png|npz)")  # names of the other files of an analysis
 STUDIED = 8  # clips at most, evenly spaced, by which a basis is studied: a minute of work each
 
 
@@ -59,7 +63,7 @@ def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float
 
     Raises:
         ConfigurationError: an SNR that cannot be.
-        OutputError: `out` exists, or cannot be written.
+        OutputError: `out` holds an analysis and `force` is not given, or something else, or cannot be written.
         ModelFileError: the separator cannot be read, separates no noise, or has a silent basis to study.
         CorpusError: no corpus, another sample rate than the separator's, an empty split, or no such clip.
     """
@@ -166,10 +170,15 @@ def _notes(config: Config, choice: Choice, utterances: Sequence[Utterance]) -> I
 
 
 def _require_free(out: Path, force: bool) -> None:
-    if out.exists() and not force:
+    if out.is_file():
+        raise OutputError(f"{out}: is a file; name a folder")
+    require_place(out)
+    entries = [path for path in sorted(out.iterdir()) if path.name not in TABLES] if out.is_dir() else []
+    strange = next((path.name for path in entries if not WRITTEN.fullmatch(path.name)), None)
+    if strange:
+        raise OutputError(f"{out}: holds {strange}, which is of no analysis and would be lost; choose another folder")
+    if out.is_dir() and any(out.iterdir()) and not force:
         raise OutputError(f"{out}: exists; choose another folder, or --force to replace an earlier analysis")
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "table.json").is_file())):
-        raise OutputError(f"{out}: is no analysis, and --force replaces nothing else; choose another folder")
 
 
 @contextmanager

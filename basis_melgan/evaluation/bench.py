@@ -16,11 +16,10 @@ from rich.progress import track
 
 from basis_melgan.audio import files
 from basis_melgan.errors import ConfigurationError, ModelFileError
-from basis_melgan.export.onnx import swelling_mel
-from basis_melgan.export.product import product
 from basis_melgan.inference.bundled import located
 from basis_melgan.inference.engine import Array, Info
 from basis_melgan.inference.onnx import described, open_session
+from basis_melgan.inference.swelling import swelling_mel
 from basis_melgan.inference.vocoder import Vocoder
 
 SECONDS = 10.0  # of audio, of the real-time factors
@@ -96,7 +95,7 @@ def measure(systems: Sequence[str], rounds: int) -> tuple[list[Speed], dict[str,
 
     Returns:
         One record a system, in their order; and by precision the multiply-adds per second of a matrix product, one a
-        round.
+        round, where the extra `export` is installed.
 
     Raises:
         ConfigurationError: too few rounds.
@@ -114,8 +113,8 @@ def measure(systems: Sequence[str], rounds: int) -> tuple[list[Speed], dict[str,
     mels = [swelling_mel(info, round(SECONDS * info.rate / info.hop)) for info in infos]
     factors: list[dict[int, list[float]]] = [{threads: [] for threads in THREADS} for _ in paths]
     precisions = sorted({info.precision for info in infos})
-    products = {precision: product(precision, SIZE) for precision in precisions}
-    peaks: dict[str, list[float]] = {precision: [] for precision in precisions}
+    products = _products(precisions)
+    peaks: dict[str, list[float]] = {precision: [] for precision in products}
     for turn in track(range(rounds + 1), "in turns", console=Console(stderr=True)):
         for threads, each in speakers.items():
             for place, (speaker, mel) in enumerate(zip(each, mels, strict=True)):
@@ -124,8 +123,8 @@ def measure(systems: Sequence[str], rounds: int) -> tuple[list[Speed], dict[str,
                 taken = _timed(partial(speaker, mel)) / SECONDS
                 if turn:  # the first is to warm up
                     factors[place][threads].append(taken)
-        for precision in precisions:
-            taken = _timed(products[precision])
+        for precision, multiply in products.items():
+            taken = _timed(multiply)
             if turn:
                 peaks[precision].append(SIZE**3 / taken)
     found = []
@@ -145,6 +144,16 @@ def _opener(path: Path) -> Callable[..., Vocoder | Peer]:
         Vocoder.load(path)  # raises where it is neither
         return Vocoder.load
     return Peer
+
+
+def _products(precisions: Sequence[str]) -> dict[str, Callable[[], Any]]:
+    try:
+        from basis_melgan.export.product import product
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("basis_melgan"):
+            raise
+        return {}
+    return {precision: product(precision, SIZE) for precision in precisions}
 
 
 def _timed(work: Callable[[], Any]) -> float:
@@ -187,7 +196,7 @@ def _command(path: Path, rounds: int) -> tuple[float, int]:
         words = [sys.executable, "-c", program, "vocode", source, out, "--vocoder", path, "--force"]
         for _ in range(rounds):
             start = time.perf_counter()
-            done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+            done = subprocess.run([str(word) for word in words], capture_output=True, text=True, errors="replace")
             taken.append(time.perf_counter() - start)
             if done.returncode:
                 raise ModelFileError(f"{path}: basis-melgan vocode failed: {done.stderr.strip()}")

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from basis_melgan.config import Config
+from basis_melgan.installation import install_command
 from basis_melgan.models import release
 from basis_melgan.models.cost import macs_per_frame, parameters
 from basis_melgan.models.engine import macs_per_second
@@ -109,7 +110,7 @@ def hifigan_cost(sizes: HiFiGAN, sample_rate: int) -> Cost:
         per_frame = macs_per_frame(lambda frames: module(torch.zeros(1, frames, BANDS, device="meta")))
         counted = "on transformers' SpeechT5HifiGan"
         return Cost(sizes.name, parameters(module), per_frame * sample_rate / sizes.hop, counted)
-    counted = 'closed form; pip install "basis-melgan[peers]" counts the module' if sizes.paired else "closed form"
+    counted = f"closed form; {install_command('peers')} counts the module" if sizes.paired else "closed form"
     return Cost(sizes.name, *hifigan_closed_form(sizes, sample_rate), counted)
 
 

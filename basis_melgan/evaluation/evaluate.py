@@ -1,5 +1,6 @@
 """Measure systems on a split of prepared corpora: one by itself, or several on the same clips."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from basis_melgan.evaluation.journal import Journal
 from basis_melgan.evaluation.measures import chosen
 from basis_melgan.evaluation.results import RESULTS, Described, Results
 from basis_melgan.evaluation.scoring import Job, score
-from basis_melgan.evaluation.systems import RECORDING, SUFFIXES, System, Vocoder, labels, system_named
+from basis_melgan.evaluation.systems import RECORDING, SUFFIXES, Candidate, System, Vocoder, candidates, system_named
+from basis_melgan.places import require_file, require_folder
 from basis_melgan.writing import write_text
 
 SCORES = "scores.jsonl"  # the file in the folder of a comparison that says what is done already
+MARK = ".basis-melgan"  # the file in a folder of waves that says whose they are
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,22 @@ def evaluate(
         scope: the clips, and how to measure them.
         out_json: file for the summary and the scores of every clip.
         out_csv: file for the scores of every clip.
-        waves: folder for what the system made, as `CORPUS/CLIP.wav`.
+        waves: folder for what the system made, as `CORPUS/CLIP.wav`: a new or empty one, or one of an earlier run.
 
     Raises:
-        ConfigurationError: no such system.
+        ConfigurationError: no such system, or one file for JSON and CSV.
         ModelFileError: the vocoder's file cannot be used.
         CorpusError: no corpus, no clip in the split, another sample rate than the vocoder's, or no clip to score.
-        OutputError: a file cannot be written.
+        OutputError: a file cannot be written, or it or `waves` holds something else.
     """
+    if out_json and out_json == out_csv:
+        raise ConfigurationError(f"json and csv: both {out_json}; name two files")
+    _require_results(out_json, b'{\n "basis_melgan"')
+    _require_results(out_csv, b"system,corpus,clip,")
+    if waves:
+        require_folder(waves, MARK)
     journal = out_json and out_json.with_name(f".{out_json.name}.done")  # until the results are written
-    results = _run([system], scope, {labels([system])[0]: waves}, journal)
+    results = _run(candidates([system]), scope, [waves], journal)
     _keep(results, out_json, out_csv)
     _require_scores(results, scope)
     print(results.table())
@@ -79,51 +88,62 @@ def compare(systems: Sequence[str], scope: Scope, out: Path, force: bool = False
     Args:
         systems: what `system_named` takes, at least one besides the recording.
         scope: the clips, and how to measure them.
-        out: folder to make.
+        out: folder to make, or one that is empty or holds an earlier comparison.
         force: replace the results of an earlier comparison in `out`; systems as they were then are not measured anew.
 
     Raises:
         ConfigurationError: no system besides the recording, two of the same name, or no such system.
         ModelFileError: a vocoder's file cannot be used.
         CorpusError: no corpus, no clip in the split, another sample rate than a vocoder's, or no clip to score.
-        OutputError: `out` holds a comparison already, or cannot be written.
+        OutputError: `out` holds a comparison already, or something else, or cannot be written.
     """
     systems = [*(system for system in systems if system != RECORDING), RECORDING]
     if len(systems) < 2:
         raise ConfigurationError(f"systems: only {RECORDING}; name at least one to compare with it")
+    require_folder(out, SCORES)
     if (out / RESULTS).exists() and not force:
         raise OutputError(f"{out}: holds a comparison; choose another folder, or --force to replace it")
-    waves = {label: out / "waves" / label for label in labels(systems)}
-    results = _run(systems, scope, dict(waves), out / SCORES)
+    measured = candidates(systems)
+    _tell_choices(measured)
+    results = _run(measured, scope, [out / "waves" / system.label for system in measured], out / SCORES)
     _require_scores(results, scope)
     write_text(out / "table.md", results.table() + "\n")
     _keep(results, out / RESULTS, out / "results.csv")
+    if mixed := results.mixed_precision():
+        print(mixed, file=sys.stderr)
     print(results.table(), "", out, sep="\n")
     return results
 
 
-def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journal: Path | None) -> Results:
+def _tell_choices(systems: Sequence[Candidate]) -> None:
+    """Say which files released vocoders are measured from."""
+    for system in systems:
+        if system.source != system.name:
+            print(f"{system.label}: measured from {system.source}", file=sys.stderr)
+
+
+def _run(systems: list[Candidate], scope: Scope, waves: Sequence[Path | None], journal: Path | None) -> Results:
     corpora = manifest.load(scope.corpus)
     described, contents = [], []
-    for name, label in zip(systems, waves, strict=True):
-        speaker = system_named(name)
-        if speaker.rate is not None:
-            manifest.require_rate(corpora, speaker.rate)
-        described.append(_described(name, label, speaker))
-        contents.append(_digest(speaker.source))
+    for candidate in systems:
+        system = system_named(candidate.source)
+        if system.rate is not None:
+            manifest.require_rate(corpora, system.rate)
+        described.append(_described(candidate, system))
+        contents.append(_digest(system.source))
     manifest.load_clips(corpora, scope.split)  # raises where there are none
     measures, left_out = chosen(scope.quick)
     columns = tuple(column for measure in measures for column in measure.columns)
     names = frozenset(column.name for column in columns)
     jobs = [
         Job(
-            *(system, label, each.name, clip.id, each.path(clip), names),
-            folder and folder / each.name / f"{clip.id}.wav",
+            *(candidate.source, candidate.label, corpus.name, clip.id, corpus.path(clip), names),
+            folder and folder / corpus.name / f"{clip.id}.wav",
             digest,
         )
-        for each in corpora
-        for clip in each.split(scope.split)  # one after the other, so that what is found in its recording is found once
-        for system, digest, (label, folder) in zip(systems, contents, waves.items(), strict=True)
+        for corpus in corpora
+        for clip in corpus.split(scope.split)  # in turn, so that what is found in its recording is found once
+        for candidate, digest, folder in zip(systems, contents, waves, strict=True)
     ]
     data_hash = manifest.data_hash(corpora)
     identity: dict[str, Any] = {
@@ -131,17 +151,20 @@ def _run(systems: list[str], scope: Scope, waves: dict[str, Path | None], journa
         "split": scope.split,
         "data": data_hash,
         "columns": sorted(names),
-        "waves": any(waves.values()),
+        "waves": any(waves),
     }
+    for folder in filter(None, waves):
+        write_text(folder / MARK, "basis-melgan made these waves, and may replace them.\n")
     kept = Journal(journal, identity) if journal else None
     measured = score(jobs, processes(scope.jobs), kept)
     return Results(tuple(described), scope.split, data_hash, columns, left_out, measured)
 
 
-def _described(source: str, label: str, speaker: System) -> Described:
-    if not isinstance(speaker, Vocoder):
-        return Described(label, source)
-    return Described(label, source, speaker.info.parameters, round(speaker.info.macs_per_second / 1e9, 3))
+def _described(candidate: Candidate, system: System) -> Described:
+    if not isinstance(system, Vocoder):
+        return Described(candidate.label, candidate.name)
+    info, giga = system.info, round(system.info.macs_per_second / 1e9, 3)
+    return Described(candidate.label, candidate.name, info.parameters, giga, info.precision)
 
 
 def _digest(source: Path | None) -> str:
@@ -159,6 +182,18 @@ def _keep(results: Results, out_json: Path | None, out_csv: Path | None) -> None
         write_text(out_csv, results.as_csv())
     if out_json:
         write_text(out_json, results.as_json())
+
+
+def _require_results(path: Path | None, beginning: bytes) -> None:
+    """Refuse, before any work, a file that cannot be written, or replaced since it is no earlier run's."""
+    if path is None:
+        return
+    require_file(path)
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        if file.read(len(beginning)) not in (beginning, b""):
+            raise OutputError(f"{path}: exists already and holds no results; choose another file")
 
 
 def _require_scores(results: Results, scope: Scope) -> None:

@@ -1,6 +1,6 @@
 """Packages that only some metrics need: the command that installs them, and their import beside a PyTorch of one's own.
 
-`pip install "basis-melgan[metrics]"` cannot bring all of them. torchcrepe, distillmos and xls-r-sqa ask for torchaudio,
+The extra `metrics` cannot bring all of them. torchcrepe, distillmos and xls-r-sqa ask for torchaudio,
 for which pip replaces PyTorch by another build or finds none at all; resemblyzer asks for webrtcvad, which has to be
 compiled, where webrtcvad-wheels is the same ready-made. So these are installed without what they ask for, in the
 versions that were tried.
@@ -16,6 +16,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from basis_melgan.errors import MissingPackageError
+from basis_melgan.installation import install_command
 
 ALONE = (  # to be installed without what they ask for
     "torchcrepe==0.0.24",
@@ -24,7 +25,7 @@ ALONE = (  # to be installed without what they ask for
     "resemblyzer==0.1.4",
     "webrtcvad-wheels==2.0.14.post1",
 )
-INSTALL = f'pip install "basis-melgan[metrics]" && pip install --no-deps {" ".join(ALONE)}'
+INSTALL = f"{install_command('metrics')} && pip install --no-deps {' '.join(ALONE)}"
 
 
 def load(module: str) -> ModuleType:

@@ -28,6 +28,7 @@ class Described:
     source: str
     parameters: int | None = None
     gmac_per_second: float | None = None
+    precision: str | None = None  # of a vocoder's multiplications: float32 or int8
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,13 @@ class Results:
         if len(names) == 1:
             means = self.summary(names[0])
             counts = {corpus: len(self.of(names[0], corpus)) for corpus in means}
-            parts = [self._grid(means, counts), self._speeds(names)]
+            parts = [self._grid(means, counts), self._speeds(names), self._precisions()]
         else:
             counts = dict.fromkeys(names, len(self.of(names[0], last)))
             parts = [
                 self._grid({name: self.summary(name)[last] for name in names}, counts),
                 self._speeds(names),
+                self.mixed_precision() or self._precisions(),
                 f"Difference from {names[0]}, clip by clip:",
                 self._grid({name: self.differences(name)[last] for name in names[1:]}, counts, signed=True),
             ]
@@ -147,6 +149,19 @@ class Results:
         if not found:
             return ""
         return f"{SPEED.name.capitalize()}, one thread: " + ", ".join(f"{n} {s.mean:.4f}" for n, s in found.items())
+
+    def mixed_precision(self) -> str:
+        """What has to be said where some vocoders multiply in floating point, others in 8 bits; nothing elsewhere."""
+        if len({system.precision for system in self.systems if system.precision}) < 2:
+            return ""
+        return (
+            f"{self._precisions()}: differences between them include what 8 bits cost; compare files of one precision "
+            "to leave that out."
+        )
+
+    def _precisions(self) -> str:
+        precisions = [f"{system.name} {system.precision}" for system in self.systems if system.precision]
+        return f"Precision: {', '.join(precisions)}" if precisions else ""
 
     def _notes(self) -> list[str]:
         reasons: dict[tuple[str, str, str], list[str]] = {}  # columns by system, clip and reason

@@ -12,6 +12,8 @@ import numpy as np
 
 from basis_melgan.corpus.workers import cores
 from basis_melgan.evaluation.bench import CHUNKS, LENGTHS, SECONDS, SPOKEN, Speed, measure
+from basis_melgan.installation import install_command
+from basis_melgan.places import require_file
 from basis_melgan.writing import write_text
 
 
@@ -23,6 +25,8 @@ def bench(systems: Sequence[str], rounds: int, out_json: Path | None) -> str:
         ModelFileError: a file cannot be used.
         OutputError: the JSON file cannot be written.
     """
+    if out_json:
+        require_file(out_json)
     speeds, peaks = measure(systems, rounds)
     if out_json:
         write_text(out_json, json.dumps({"machine": machine(), "peaks": peaks, "systems": as_dicts(speeds)}, indent=2))
@@ -66,14 +70,17 @@ def compared(speeds: Sequence[Speed], peaks: Mapping[str, Sequence[float]]) -> s
         info, own, base = speed.info, np.array(speed.factors[1]), first[speed.info.precision]
         ratio = own / np.array(base.factors[1])
         spread = f"{np.median(ratio):.2f} ({ratio.min():.2f}–{ratio.max():.2f}) {base.name}"
-        share = info.macs_per_second / np.median(own) / np.median(peaks[info.precision])
+        rates = peaks.get(info.precision)
+        share = f"{info.macs_per_second / np.median(own) / np.median(rates):.0%}" if rates else "–"
         lines.append(
             f"| {speed.name} | {info.precision} | {info.parameters / 1e6:.2f} | {info.macs_per_second / 1e9:.2f} "
             f"| {speed.size / 1e6:.1f} | {speed.load:.2f} | {np.median(own):.4f} | {np.median(speed.factors[2]):.4f} "
-            f"| {'–' if speed is base else spread} | {share:.0%} |"
+            f"| {'–' if speed is base else spread} | {share} |"
         )
     found = "; ".join(f"{name} {np.median(rates) / 1e9:.0f} GMAC/s" for name, rates in peaks.items())
-    note = f"RTF: seconds of compute a second of audio. Peak: a product of matrices of 1 024 by 1 024, {found}."
+    peak = f"a product of matrices of 1 024 by 1 024, {found}"
+    absent = f"not measured; {install_command('export')}"
+    note = f"RTF: seconds of compute a second of audio. Peak: {peak if peaks else absent}."
     return "\n".join([*lines, "", note])
 
 

@@ -1,5 +1,6 @@
 """Systems that speak a recording again: vocoders, baselines, what another program made, and the recording itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast, get_args
@@ -12,13 +13,13 @@ from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config import Convention
 from basis_melgan.errors import AudioError, ConfigurationError
 from basis_melgan.evaluation.baselines import ITERATIONS, griffin_lim, world
+from basis_melgan.evaluation.labels import VOCODERS, labels
 from basis_melgan.frames import Frames
 from basis_melgan.inference.bundled import bundled, released
 from basis_melgan.models.opening import open_vocoder
 
 RECORDING = "recording"
 HOP = 256  # samples per mel frame of all conventions but the paper's, as their vocoders have it
-VOCODERS = (".safetensors", ".onnx")  # suffixes of their files
 SUFFIXES = (".wav", ".flac")  # of the waves in a folder, in the order they are looked for
 
 
@@ -134,7 +135,7 @@ def system_named(name: str) -> System:
     Args:
         name: `recording`, `world`, `griffin-lim` (60 iterations from the paper's mel), `griffin-lim:N`,
             `griffin-lim:MEL` for another convention, the path of a vocoder's file or the name of one that comes with
-            this package (its `.onnx`), or a folder of waves.
+            this package (its `.onnx` where there is one), or a folder of waves.
 
     Raises:
         ConfigurationError: none of these.
@@ -155,8 +156,9 @@ def system_named(name: str) -> System:
         return Vocoder(Path(name))
     if name and Path(name).is_dir():
         return Folder(Path(name))
-    if name in released(".onnx"):
-        return Vocoder(bundled(name, ".onnx"))
+    for suffix in (".onnx", ".safetensors"):
+        if name in released(suffix):
+            return Vocoder(bundled(name, suffix))
     raise ConfigurationError(
         f"system: {name!r} is none; use recording, world, griffin-lim, griffin-lim:N for N iterations, "
         f"griffin-lim:MEL for the mel {', '.join(get_args(Convention))}, a vocoder's file (.safetensors or .onnx), "
@@ -164,14 +166,40 @@ def system_named(name: str) -> System:
     )
 
 
-def labels(names: list[str]) -> list[str]:
-    """Short names for systems: a file's stem (an exported one's whole name), a folder's name, a baseline's own.
+class Candidate(NamedTuple):
+    """A system to be measured."""
+
+    label: str  # in reports
+    name: str  # as a user gave it
+    source: str  # what `system_named` takes for it
+
+
+def candidates(names: Sequence[str]) -> list[Candidate]:
+    """Systems that are measured together, released vocoders in the precision of the others.
+
+    A released vocoder's name stands for its file in 8 bits, the one that `vocode` runs. Beside vocoders given as files,
+    or released in floating point alone, it stands for the file in the precision of the first of these, since 8 bits
+    cost some quality.
 
     Raises:
         ConfigurationError: two systems would bear the same name.
+        ModelFileError: a vocoder's file cannot be used.
     """
-    short = [Path(name).stem if Path(name).suffix == ".safetensors" else Path(name).name for name in names]
-    twice = sorted({label for label in short if short.count(label) > 1})
-    if twice:
-        raise ConfigurationError(f"systems: two of them are called {twice[0]}; name each once, or rename a file")
-    return short
+    floating = next((is_floating for is_floating in map(_floating, names) if is_floating is not None), False)
+    suffix = ".safetensors" if floating else ".onnx"
+    sources = [str(bundled(name, suffix)) if _in_8_bits(name) else name for name in names]
+    return [Candidate(*names_of) for names_of in zip(labels(names), names, sources, strict=True)]
+
+
+def _floating(name: str) -> bool | None:
+    """Whether a vocoder multiplies in floating point; None where its name leaves it open, or it is no vocoder."""
+    path = Path(name)
+    if path.suffix == ".onnx":
+        return open_vocoder(path).info.precision == "float32"
+    only = name in released(".safetensors") and name not in released(".onnx") and not path.is_dir()
+    return True if path.suffix == ".safetensors" or only else None
+
+
+def _in_8_bits(name: str) -> bool:
+    """Whether a name is that of a vocoder released in 8 bits too."""
+    return name in released(".onnx") and not Path(name).is_dir()

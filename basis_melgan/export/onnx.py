@@ -19,10 +19,10 @@ from rich.console import Console
 import basis_melgan
 from basis_melgan import digests
 from basis_melgan.audio import files
-from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
-from basis_melgan.inference.engine import Array, Info
+from basis_melgan.inference.engine import Info
 from basis_melgan.inference.onnx import FORMAT, OnnxEngine, sealed
+from basis_melgan.inference.swelling import swelling_mel
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models.engine import TorchEngine
 from basis_melgan.models.streaming import Streamed
@@ -182,11 +182,3 @@ def parity(reference: Vocoder, exported: Vocoder) -> float:
             )
         worst = max(worst, off)
     return worst
-
-
-def swelling_mel(info: Info, frames: int) -> Array:
-    """The mel (M, F) of noise that falls from the level of speech to silence and swells again, twice a second."""
-    rate, samples = info.rate, info.hop * (frames + 8)
-    noise = 0.1 * np.random.default_rng(0).standard_normal(samples)
-    swell = np.cos(2 * np.pi * np.arange(samples) / rate) ** 2
-    return mel_spectrogram((noise * swell).astype(np.float32), info.mel, info.config.frames)[:, :frames]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
+from basis_melgan.bounds import require_threads
+from basis_melgan.errors import BasisMelGANError, ModelFileError
 from basis_melgan.inference.engine import Array, Info
 from basis_melgan.settings import from_dict
 
@@ -46,11 +47,10 @@ def open_session(path: Path, threads: int) -> Any:
     """A session of ONNX Runtime over a model file, to be run on so many threads.
 
     Raises:
-        ConfigurationError: no thread.
+        ConfigurationError: no thread, or too many.
         ModelFileError: the file is missing, damaged, or cannot be run.
     """
-    if threads < 1:
-        raise ConfigurationError(f"threads: {threads}; use 1 or more")
+    require_threads(threads)
     import onnxruntime  # here, since the verbs that only train do without
 
     options = onnxruntime.SessionOptions()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from basis_melgan.bounds import require_threads
 from basis_melgan.config import EngineName
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.inference.bundled import located
@@ -20,12 +21,11 @@ def open_vocoder(
         mel_convention: what mels it is given, as `Vocoder.load` says.
 
     Raises:
-        ConfigurationError: no thread, or an engine that cannot run such a file.
+        ConfigurationError: no thread or too many, or an engine that cannot run such a file.
         MelError: of such mels none of the vocoder's own can be made.
         ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
     """
-    if threads < 1:
-        raise ConfigurationError(f"threads: {threads}; use 1 or more")
+    require_threads(threads)
     path = Path(path)
     trained = path.suffix == ".safetensors" or (engine == "torch" and not path.suffix)
     if engine is not None and trained != (engine == "torch"):

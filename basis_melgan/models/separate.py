@@ -16,6 +16,7 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.inference.bundled import located
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import SPEECH, Separator
+from basis_melgan.places import require_place
 
 RELEASED = "separator-24k"
 OUTPUTS = ("speech.wav", "noise.wav")
@@ -44,6 +45,7 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
         AudioError: the recording is missing, cannot be decoded, is empty, or holds NaN or infinite samples.
         ModelFileError: the separator cannot be used.
     """
+    require_place(out)
     targets = [out / name for name in OUTPUTS]
     for target in targets:
         files.require_free(target, force)

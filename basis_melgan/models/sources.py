@@ -1,6 +1,5 @@
-"""What can be spoken: mels and recordings, in files, folders, patterns, and on standard input."""
+"""What can be spoken: mels and recordings, in files and on standard input."""
 
-import glob
 import io
 import os
 import sys
@@ -8,58 +7,23 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from tokenize import TokenError
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.errors import AudioError, MelError, OutputError
+from basis_melgan.errors import AudioError, MelError
 from basis_melgan.inference.mels import AnyMel
 from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.models.selection import MELS
 
 STANDARD = "-"  # input or output
-MELS = (".npy", ".npz", ".pt")  # suffixes of their files
-SPOKEN = frozenset(MELS) | files.SOUND  # of those that are spoken in a folder
-NUMPY = b"\x93NUMPY"  # what a .npy file begins with
+INPUT, PIPED = "standard input", "pipe a mel (.npy) or a sound file into it"
+NUMPY, ARCHIVE = b"\x93NUMPY", b"PK\x03\x04"  # what a .npy file begins with, and what .npz and .pt files do
 # What NumPy's reader raises on one that is damaged: MemoryError where its header asks for an array without bounds.
 DAMAGES = (OSError, ValueError, OverflowError, SyntaxError, TokenError, EOFError, MemoryError)
-
-
-class Pair(NamedTuple):
-    """A file to be spoken, and where to."""
-
-    source: Path
-    out: Path
-
-
-def pairs(source: str, out: Path) -> list[Pair]:
-    """What is to be spoken where: a file into a file; what a folder holds, or a pattern matches, into a folder of WAVs.
-
-    Raises:
-        AudioError: there is nothing that can be spoken.
-        OutputError: two sources would be written to one file, or `out` is a file where it should be a folder.
-    """
-    folder = Path(source)
-    if folder.is_dir():
-        if folder.resolve() == out.resolve():
-            raise OutputError(f"{out}: is the folder of the sources; name another for what is made of them")
-        found = [path for path in files.below(folder, SPOKEN) if out.resolve() not in path.resolve().parents]
-        made = [Pair(path, (out / path.relative_to(folder)).with_suffix(".wav")) for path in found]
-    elif glob.has_magic(source) and not folder.exists():
-        found = [path for path in map(Path, sorted(glob.glob(source))) if path.suffix.lower() in SPOKEN]
-        made = [Pair(path, (out / path.name).with_suffix(".wav")) for path in found if path.is_file()]
-    else:
-        return [Pair(folder, out)]
-    if not made:
-        raise AudioError(f"{source}: holds neither mels ({', '.join(MELS)}) nor sound files")
-    if out.is_file():
-        raise OutputError(f"{out}: is a file; name a folder for what is made of {source}")
-    if len({pair.out for pair in made}) < len(made):
-        twice = next(pair.out for pair in made if [other.out for other in made].count(pair.out) > 1)
-        raise OutputError(f"{twice}: two sources would be written there; speak them one by one")
-    return made
 
 
 def spoken(source: Path, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
@@ -73,30 +37,53 @@ def spoken(source: Path, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
     """
     if source == Path(STANDARD):
         return _standard_input(vocoder)
+    if source.is_dir():
+        raise AudioError(f"{source}: is a folder; name one file")
     suffix = source.suffix.lower()
     if suffix in MELS:
         return _whole(read_mel(source), vocoder)
     if suffix in files.SUFFIXES:
         return _recording(source, vocoder)
+    if not source.exists():
+        raise AudioError(f"{source}: no such file; expected a mel ({', '.join(MELS)}) or a sound file")
     raise AudioError(
         f"{source}: {suffix or 'no suffix'} is neither a mel ({', '.join(MELS)}) nor a sound file (.wav, .flac, …)"
     )
 
 
 def _standard_input(vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
-    """What standard input holds: a .npy file or a sound file."""
+    """What standard input holds: a mel's file or a sound file."""
+    require_input()
     content = sys.stdin.buffer.read()
+    if not content:
+        raise AudioError(f"{INPUT}: holds nothing; {PIPED}")
     if content.startswith(NUMPY):
-        return _whole(_array(io.BytesIO(content), "standard input"), vocoder)
+        return _whole(_array(io.BytesIO(content), INPUT), vocoder)
+    if content.startswith(ARCHIVE):
+        return _whole(_packed(io.BytesIO(content), INPUT), vocoder)
     return _recording(io.BytesIO(content), vocoder)
+
+
+def require_input() -> None:
+    """Check that something is piped in.
+
+    Raises:
+        AudioError: standard input is closed or a terminal.
+    """
+    if sys.stdin is None or sys.stdin.closed:
+        raise AudioError(f"{INPUT}: is closed; {PIPED}")
+    if sys.stdin.isatty():
+        raise AudioError(f"{INPUT}: is the terminal; {PIPED}")
 
 
 def standard_frames(bands: int) -> Iterator[AnyMel]:
     """Mel frames (M, n) from standard input, as they come: M float32 each, one after another.
 
     Raises:
+        AudioError: nothing is piped in.
         MelError: the input ends within a frame.
     """
+    require_input()
     size, left = 4 * bands, b""
     while chunk := os.read(sys.stdin.fileno(), 1 << 16):  # what is there, without waiting for more
         left += chunk
@@ -122,9 +109,9 @@ def read_mel(path: Path) -> AnyMel:
         case ".npy":
             return _array(path, str(path))
         case ".npz":
-            return _archived(path)
+            return _archived(path, str(path))
         case _:
-            return _tensor(path)
+            return _tensor(path, str(path))
 
 
 def _recording(source: Path | BinaryIO, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
@@ -134,9 +121,13 @@ def _recording(source: Path | BinaryIO, vocoder: Vocoder) -> tuple[Iterator[Wave
 
 
 def _whole(mel: AnyMel, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
+    if mel.ndim == 3 and mel.shape[0] == 1:  # a batch of one, as models predict it
+        mel = mel[0]
     samples = vocoder.samples(mel)
     if mel.ndim != 2:
-        raise MelError(f"mel of shape {mel.shape}: expected ({vocoder.info.bands}, F), one mel a file")
+        raise MelError(
+            f"mel of shape {mel.shape}: holds {mel.shape[0]} mels; save each to a file of its own and give the folder"
+        )
     return vocoder.pieces(mel, samples), samples
 
 
@@ -149,30 +140,42 @@ def _array(source: Path | io.BytesIO, name: str) -> AnyMel:
         raise MelError(f"{name}: damaged or no array of numbers ({error}); save the mel with numpy.save") from error
 
 
-def _archived(path: Path) -> AnyMel:
+def _packed(source: io.BytesIO, name: str) -> AnyMel:
+    """The mel of a .npz or a .pt file, which both are archives."""
     try:
-        with ZipFile(path) as archive:
-            names = archive.namelist()
-            arrays = [np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False) for name in names]
+        with ZipFile(source) as archive:
+            is_npz = all(entry.endswith(".npy") for entry in archive.namelist())
+    except (OSError, BadZipFile) as error:
+        raise MelError(f"{name}: damaged ({error}); save the mel with numpy.save") from error
+    source.seek(0)
+    return _archived(source, name) if is_npz else _tensor(source, name)
+
+
+def _archived(source: Path | io.BytesIO, name: str) -> AnyMel:
+    try:
+        with ZipFile(source) as archive:
+            entries = archive.namelist()
+            contents = [io.BytesIO(archive.read(entry)) for entry in entries]
+            arrays = [np.lib.format.read_array(content, allow_pickle=False) for content in contents]
     except (*DAMAGES, BadZipFile, zlib.error, RuntimeError) as error:  # RuntimeError: encrypted, or compressed oddly
-        raise MelError(f"{path}: damaged or no archive of arrays ({error}); save the mel with numpy.savez") from error
+        raise MelError(f"{name}: damaged or no archive of arrays ({error}); save the mel with numpy.savez") from error
     if len(arrays) != 1:
-        found = ", ".join(name.removesuffix(".npy") for name in names)
-        raise MelError(f"{path}: holds {len(arrays)} arrays ({found}); expected the mel alone")
+        held = ", ".join(entry.removesuffix(".npy") for entry in entries)
+        raise MelError(f"{name}: holds {len(arrays)} arrays ({held}); expected the mel alone")
     return arrays[0]
 
 
-def _tensor(path: Path) -> AnyMel:
+def _tensor(source: Path | io.BytesIO, name: str) -> AnyMel:
     try:
         import torch
     except ModuleNotFoundError as error:
-        raise MelError(f"{path}: tensors need PyTorch; pip install torch, or save the mel with numpy.save") from error
+        raise MelError(f"{name}: tensors need PyTorch; pip install torch, or save the mel with numpy.save") from error
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(source, map_location="cpu", weights_only=True)
         if isinstance(found, torch.Tensor):
             mel: AnyMel = found.detach().to(torch.float32 if found.is_floating_point() else found.dtype).numpy()
             return mel
     except Exception as error:  # PyTorch, zipfile and its unpickler each raise their own kinds on a damaged file
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise MelError(f"{path}: damaged or no tensor ({reason}); save the mel alone with torch.save") from error
-    raise MelError(f"{path}: holds a {type(found).__name__}; expected the mel alone, a tensor")
+        raise MelError(f"{name}: damaged or no tensor ({reason}); save the mel alone with torch.save") from error
+    raise MelError(f"{name}: holds a {type(found).__name__}; expected the mel alone, a tensor")

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -14,7 +15,8 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, MelError, OutputError
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import sources
-from basis_melgan.models.sources import STANDARD, Pair
+from basis_melgan.models.selection import Pair, Selection, is_collection, require_out, select
+from basis_melgan.models.sources import STANDARD
 
 
 def vocode(source: str, out: str, vocoder: Vocoder, jobs: int = 1, stream: bool = False, force: bool = False) -> None:
@@ -37,20 +39,20 @@ def vocode(source: str, out: str, vocoder: Vocoder, jobs: int = 1, stream: bool 
         OutputError: an output exists and `force` is not given, or it cannot be written.
         AudioError: a source is neither kind of file, cannot be decoded, is empty, or holds NaN or infinite samples.
         MelError: a mel does not fit the vocoder, or is empty or damaged.
-        BasisMelGANError: of several files, some could not be spoken; the others are.
+        BasisMelGANError: of several files, some could not be spoken, or not even read; the others are.
     """
     if jobs < 1:
         raise ConfigurationError(f"jobs: {jobs}; use 1 or more")
     require_streamable(source, stream)
-    pairs = [Pair(Path(source), Path(out))] if source == STANDARD else sources.pairs(source, Path(out))
-    single = pairs[0].out == Path(out)
-    if out == STANDARD and not single:
-        raise ConfigurationError(f"out: what is made of {source} does not go to standard output; name a folder")
-    for pair in pairs if out != STANDARD else []:
-        files.require_free(pair.out, force)
-    if not single:
-        _many(pairs, vocoder, jobs)
+    if source != STANDARD and is_collection(source):
+        if out == STANDARD:
+            raise ConfigurationError(f"out: what is made of {source} does not go to standard output; name a folder")
+        _many(select(source, Path(out), force), vocoder, jobs)
         return
+    if out != STANDARD:
+        require_out(Pair(Path(source), Path(out)), force)
+    elif sys.stdout is None:
+        raise OutputError("standard output: is closed; name a file")
     _put(spoken(source, vocoder, stream), out, vocoder)
 
 
@@ -81,10 +83,12 @@ def require_streamable(source: str, stream: bool) -> None:
         raise ConfigurationError(f"stream: frames come from standard input, not from {source}; give - as the source")
 
 
-def _many(pairs: list[Pair], vocoder: Vocoder, jobs: int) -> None:
+def _many(selection: Selection, vocoder: Vocoder, jobs: int) -> None:
     """Speak files side by side; one that cannot be spoken does not keep the others from it."""
     console = Console(stderr=True)
-    failed = 0
+    pairs, failed = selection.pairs, len(selection.unusable)
+    for text in _remarks(selection):
+        _show(console, text)
     pool = ThreadPoolExecutor(jobs)
     try:
         with Progress(console=console, disable=not console.is_terminal) as progress:
@@ -94,14 +98,31 @@ def _many(pairs: list[Pair], vocoder: Vocoder, jobs: int) -> None:
                 progress.advance(task)
                 try:
                     done.result()
-                except BasisMelGANError as error:
+                except (BasisMelGANError, OSError, MemoryError) as error:
                     failed += 1
-                    text = str(error).removeprefix(f"{waiting[done].source}: ")
-                    console.print(f"{waiting[done].source}: {text}", markup=False, highlight=False, soft_wrap=True)
+                    text = (str(error) or "out of memory").removeprefix(f"{waiting[done].source}: ")
+                    _show(console, f"{waiting[done].source}: {text}")
     finally:
         pool.shutdown(cancel_futures=True)
     if failed:
-        raise BasisMelGANError(f"{failed} of {len(pairs)} files could not be spoken; see above")
+        count = len(pairs) + len(selection.unusable)
+        raise BasisMelGANError(f"{failed} of {count} files could not be spoken; see above")
+
+
+def _remarks(selection: Selection) -> Iterator[str]:
+    """What is passed over, and what is called otherwise than one would expect, a line each."""
+    for path, reason in selection.unusable.items():
+        yield f"{path}: {reason}"
+    for pair in selection.renamed:
+        yield f"{pair.source}: shares its name with another source, so it becomes {pair.out}"
+    if selection.foreign:
+        counts = Counter(path.suffix or "without a suffix" for path in selection.foreign)
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
+        yield f"passed over, neither mels nor sound: {kinds}"
+
+
+def _show(console: Console, text: str) -> None:
+    console.print(" ".join(text.split()), markup=False, highlight=False, soft_wrap=True)
 
 
 def _file(pair: Pair, vocoder: Vocoder) -> None:

@@ -319,11 +319,13 @@ def test_a_clip_of_two_corpora_must_be_told_apart(separator: Path, corpora: Path
 def test_an_existing_folder_needs_force_and_must_be_an_analysis(separator: Path, large: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    assert "exists; choose another folder, or --force" in refuse(OutputError, separator, large, out)
-    (out / "thesis.txt").write_text("years of work", encoding="utf-8")
-    assert "is no analysis, and --force replaces nothing else" in refuse(OutputError, separator, large, out, force=True)
-    assert "is no analysis" in refuse(OutputError, separator, large, out / "thesis.txt", force=True)
+    for name in ("thesis.txt", "table.json"):  # the second as an analysis has it
+        (out / name).write_text("years of work", encoding="utf-8")
+    assert "thesis.txt, which is of no analysis and would be lost" in refuse(OutputError, separator, large, out)
+    assert "thesis.txt, which is of no analysis" in refuse(OutputError, separator, large, out, force=True)
+    assert "is a file; name a folder" in refuse(OutputError, separator, large, out / "thesis.txt", force=True)
     (out / "thesis.txt").unlink()
+    assert "exists; choose another folder, or --force" in refuse(OutputError, separator, large, out)
     analyse(separator, large, out, ONE, -4.0, force=True)
     (out / "7_9_original.wav").write_bytes(b"of an earlier run")
     analyse(separator, large, out, ONE, -4.0, force=True)
@@ -333,7 +335,7 @@ def test_an_existing_folder_needs_force_and_must_be_an_analysis(separator: Path,
 
 def test_a_folder_that_cannot_be_made(separator: Path, large: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    assert "cannot be written" in refuse(OutputError, separator, large, tmp_path / "file" / "out")
+    assert "file is a file; choose another place" in refuse(OutputError, separator, large, tmp_path / "file" / "out")
 
 
 def test_an_interruption_leaves_nothing_and_keeps_the_old(

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from basis_melgan.config import Config
-from basis_melgan.errors import ConfigurationError, ModelFileError
+from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.evaluation import bench as measuring
 from basis_melgan.evaluation.speeds import bench
 from basis_melgan.export.onnx import OPSET, describe
@@ -69,6 +69,8 @@ def test_what_is_no_system_is_refused(tmp_path: Path, peer: Path) -> None:
         bench([str(tmp_path / "cut.onnx")], 1, None)
     with pytest.raises(ConfigurationError, match=r"rounds: 0; use 1 or more"):
         bench(["speech-24k"], 0, None)
+    with pytest.raises(OutputError, match=r"is a folder; name a file"):
+        bench(["speech-24k"], 7, tmp_path)
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])

@@ -16,12 +16,15 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
 from basis_melgan.evaluation import baselines, metrics, scoring, waves
-from basis_melgan.evaluation.evaluate import Scope, compare, evaluate
+from basis_melgan.evaluation.evaluate import MARK, Scope, compare, evaluate
 from basis_melgan.evaluation.measures import MEASURES
 from basis_melgan.evaluation.scoring import Job, measure
 from basis_melgan.evaluation.systems import Recorded, Recording
 from basis_melgan.frames import Frames
+from basis_melgan.inference.bundled import bundled
 from basis_melgan.models import release
+from basis_melgan.models.opening import open_vocoder
+from basis_melgan.writing import require_folder
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 QUICK = [column.name for each in MEASURES if not each.slow for column in each.columns]
@@ -81,6 +84,7 @@ def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
 def test_the_recording_itself_scores_perfectly(corpora, tmp_path, capsys):
     scope = Scope(corpora / "a", quick=True, jobs=1)
     results = evaluate("recording", scope, tmp_path / "new" / "a.json", tmp_path / "a.csv", tmp_path / "waves")
+    require_folder(tmp_path / "waves", MARK)  # which may be filled again
     printed, shown = capsys.readouterr()
     assert printed == results.table() + "\n"
     assert re.search(r"2 waves, 2 s of audio, made and scored in \d+ s \(processes: 1\)", " ".join(shown.split()))
@@ -179,6 +183,58 @@ def test_systems_are_compared_clip_by_clip(corpora, vocoder, tmp_path, capsys):
         assert len(list((out / "waves" / system).rglob("*.wav"))) == 4
     with pytest.raises(OutputError, match="holds a comparison; choose another folder, or --force"):
         compare(["world"], Scope(corpora, quick=True, jobs=1), out)
+
+
+def test_two_runs_of_ones_own_are_compared_with_a_released_vocoder_in_their_precision(
+    corpora, vocoder, tmp_path, capsys
+):
+    for run in ("first", "second"):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / "vocoder.safetensors").write_bytes(vocoder.read_bytes())
+    runs = [str(tmp_path / run / "vocoder.safetensors") for run in ("first", "second")]
+    floating, exported = (bundled("speech-24k-small", suffix) for suffix in (".safetensors", ".onnx"))
+    out = tmp_path / "out"
+    results = compare([*runs, "speech-24k-small", str(exported)], Scope(corpora / "a", quick=True, jobs=1), out)
+    names = ["first", "second", "speech-24k-small", "speech-24k-small.onnx", "recording"]
+    assert [system.name for system in results.systems] == names
+    assert sorted(path.name for path in (out / "waves").iterdir()) == sorted(names)
+    assert results.differences("second")["a"]["PESQ-WB"].mean == 0.0
+    found = json.loads((out / "results.json").read_text("utf-8"))
+    assert [system["precision"] for system in found["systems"]] == ["float32", "float32", "float32", "int8", None]
+    shown = capsys.readouterr().err
+    assert f"speech-24k-small: measured from {floating}\n" in shown
+    line = "speech-24k-small.onnx int8: differences between them include what 8 bits cost"
+    assert (shown.count(line), (out / "table.md").read_text("utf-8").count(line)) == (1, 1)
+    (corpus,) = manifest.load(corpora / "a")
+    clip = corpus.split("test")[0]
+    spoken = files.read(out / "waves" / "speech-24k-small" / "a" / f"{clip.id}.wav")[0]
+    wave, rate = files.read(corpus.path(clip))
+    waves_of = [open_vocoder(path).resynthesise(wave, rate) for path in (floating, exported)]
+    assert np.abs(spoken - waves_of[0]).max() < 1e-4 < np.abs(spoken - waves_of[1]).max()
+
+
+def test_results_are_not_mixed_with_what_is_not_theirs(corpora, tmp_path):
+    scope = Scope(corpora / "a", quick=True, jobs=1)
+    recorded = tmp_path / "recordings"
+    recorded.mkdir()
+    (recorded / "results.json").write_text("mine", "utf-8")
+    for force in (False, True):
+        with pytest.raises(
+            OutputError, match=r"recordings: holds other files, such as results\.json; name a new or an"
+        ):
+            compare(["world"], scope, recorded, force)
+    with pytest.raises(OutputError, match=r"holds other files, such as results\.json"):
+        evaluate("recording", scope, waves=recorded)
+    with pytest.raises(OutputError, match=r"results\.json: is a file; name a folder"):
+        evaluate("recording", scope, waves=recorded / "results.json")
+    with pytest.raises(OutputError, match=r"recordings: is a folder; name a file"):
+        evaluate("recording", scope, out_csv=recorded)
+    with pytest.raises(ConfigurationError, match=r"json and csv: both .*both; name two files"):
+        evaluate("recording", scope, tmp_path / "both", tmp_path / "both")
+    for files_out in ({"out_json": recorded / "results.json"}, {"out_csv": recorded / "results.json"}):
+        with pytest.raises(OutputError, match=r"results\.json: exists already and holds no results; choose another"):
+            evaluate("recording", scope, **files_out)
+    assert [(path.name, path.read_text("utf-8")) for path in recorded.iterdir()] == [("results.json", "mine")]
 
 
 @pytest.mark.parametrize("system", ["griffin-lim:4", "tiny"])
@@ -295,8 +351,12 @@ def test_a_run_without_any_score_is_an_error_after_its_reasons(tmp_path, capsys)
     assert "- waves, out/clip2, clip: " in capsys.readouterr().out
 
 
-def test_a_file_that_cannot_be_written_is_an_error(corpora, tmp_path):
+def test_a_file_that_cannot_be_written_is_an_error_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be written"):
-        evaluate("recording", Scope(corpora / "a", quick=True, jobs=1), tmp_path / "file" / "a.json")
+    below = tmp_path / "file" / "below"
+    for place in ({"out_json": below}, {"out_csv": below}, {"waves": below}):
+        with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file; choose another place"):
+            evaluate("recording", Scope(tmp_path / "before any work"), **place)
+    with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file; choose another place"):
+        compare(["world"], Scope(tmp_path / "before any work"), below)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

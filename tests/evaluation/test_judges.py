@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, MissingPackageError
 from basis_melgan.evaluation import judges, packages
+from basis_melgan.installation import install_command
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 RATE = 24_000
@@ -109,7 +110,7 @@ def test_a_missing_package_says_what_installs_it(name, module, speech, spoilt, m
     with pytest.raises(MissingPackageError) as caught:
         getattr(judges, name)(*((unheard, spoilt) if name in BESIDE else (unheard,)), RATE)
     assert str(caught.value) == (
-        f'{module.split(".")[0]} is not installed; run pip install "basis-melgan[metrics]" && '
+        f"{module.split('.')[0]} is not installed; run {install_command('metrics')} && "
         "pip install --no-deps torchcrepe==0.0.24 distillmos==0.9.1 xls-r-sqa==0.1.0 resemblyzer==0.1.4 "
         "webrtcvad-wheels==2.0.14.post1"
     )

@@ -7,6 +7,7 @@ import pytest
 
 from basis_melgan.errors import AudioError, MissingPackageError
 from basis_melgan.evaluation import packages, pitch
+from basis_melgan.installation import install_command
 
 RATE = 24_000
 TIME = np.arange(RATE) / RATE
@@ -99,7 +100,7 @@ def test_a_missing_package_says_what_installs_it(monkeypatch):
     with pytest.raises(MissingPackageError) as caught:
         pitch.pitch_errors(voice(200.0), voice(220.0), RATE)
     assert str(caught.value) == (
-        'torchcrepe is not installed; run pip install "basis-melgan[metrics]" && '
+        f"torchcrepe is not installed; run {install_command('metrics')} && "
         "pip install --no-deps torchcrepe==0.0.24 distillmos==0.9.1 xls-r-sqa==0.1.0 resemblyzer==0.1.4 "
         "webrtcvad-wheels==2.0.14.post1"
     )

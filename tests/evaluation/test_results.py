@@ -53,6 +53,24 @@ def test_speed_is_compute_over_audio_where_there_is_any():
     assert "Real-time factor, one thread: x 0.2500" in found.table()
 
 
+def test_the_table_says_in_which_precision_vocoders_are():
+    clips = (clip("x", "a", "1", 1.0), clip("y", "a", "1", 2.0), clip("recording", "a", "1", 0.0))
+    for precisions, line in (
+        (("int8", "int8", None), "Precision: x int8, y int8"),
+        (
+            ("float32", "int8", None),
+            "Precision: x float32, y int8: differences between them include what 8 bits cost; compare files of one "
+            "precision to leave that out.",
+        ),
+    ):
+        systems = zip(("x", "y", "recording"), precisions, strict=True)
+        described = tuple(Described(name, name, precision=precision) for name, precision in systems)
+        found = Results(described, "test", "abc", COLUMNS, {}, clips)
+        assert line in found.table().splitlines()
+        assert found.mixed_precision() == (line if "float32" in precisions else "")
+    assert "Precision" not in results(*clips).table()
+
+
 def test_a_column_that_was_left_out_is_told():
     found = results(clip("x", "a", "1", 1.0), left_out={"DNSMOS": "needs speechmos"})
     assert found.table().endswith("Left out:\n\n- DNSMOS: needs speechmos")

@@ -9,7 +9,7 @@ import soundfile
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, ConfigurationError, ModelFileError
 from basis_melgan.evaluation import metrics
-from basis_melgan.evaluation.systems import Folder, GriffinLim, Recorded, Recording, World, labels, system_named
+from basis_melgan.evaluation.systems import Folder, GriffinLim, Recorded, Recording, World, candidates, system_named
 from basis_melgan.inference.bundled import bundled
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
@@ -45,18 +45,28 @@ def test_names_give_their_systems(tmp_path):
     assert (system_named("world"), system_named("recording")) == (World(), Recording())
     assert system_named(str(tmp_path)) == Folder(tmp_path)
     assert system_named("speech-24k-small").source == bundled("speech-24k-small", ".onnx")
+    assert system_named("paper-24k").source == bundled("paper-24k", ".safetensors")
+    with pytest.raises(ModelFileError, match=r"separator-24k\.safetensors: holds a separator; expected a vocoder"):
+        system_named("separator-24k")
     with pytest.raises(ModelFileError, match=r"absent\.safetensors: no such file"):
         system_named("absent.safetensors")
 
 
-def test_labels_are_short_and_told_apart():
-    assert labels(["a/b/paper-24k.safetensors", "waves/hifigan", "griffin-lim:4"]) == [
-        "paper-24k",
-        "hifigan",
-        "griffin-lim:4",
-    ]
-    with pytest.raises(ConfigurationError, match="two of them are called vocoder"):
-        labels(["a/vocoder.safetensors", "b/vocoder.safetensors"])
+def sources(*names: str) -> list[str]:
+    return [candidate.source for candidate in candidates(names)]
+
+
+def test_released_vocoders_are_compared_in_the_precision_of_the_others(tmp_path):
+    floating, exported = bundled("speech-24k", ".safetensors"), bundled("speech-24k", ".onnx")
+    small = tmp_path / "small.safetensors"
+    assert sources("speech-24k") == sources("speech-24k", "world")[:1] == [str(exported)]
+    for order in (("speech-24k", str(small)), (str(small), "speech-24k")):
+        assert set(sources(*order)) == {str(small), str(floating)}
+    assert sources("speech-24k", "paper-24k") == [str(floating), "paper-24k"]
+    copied = tmp_path / "copied.onnx"
+    copied.write_bytes(exported.read_bytes())
+    assert sources(str(copied), "speech-24k", str(small)) == [str(copied), str(exported), str(small)]
+    assert [candidate.label for candidate in candidates(["speech-24k", str(small)])] == ["speech-24k", "small"]
 
 
 def test_the_baselines_speak_as_well_as_measured():

@@ -45,6 +45,16 @@ def test_openvino_goes_on_beyond_what_32_bits_count() -> None:
     assert np.abs(ended - far).max() > 1e-3
 
 
+@pytest.mark.parametrize("engine", [None, "torch", "openvino"])
+@pytest.mark.parametrize("threads", [0, -1, 1_025, 10**20])
+def test_threads_have_bounds(threads: int, engine: str | None) -> None:
+    expected = "use 1 or more" if threads < 1 else "use at most 1024, best one per core"
+    with pytest.raises(ConfigurationError, match=rf"^threads: {threads}; {expected}$"):
+        open_vocoder(RELEASED, threads, engine)
+    with pytest.raises(ConfigurationError, match=rf"^threads: {threads}; {expected}$"):
+        Vocoder.load(RELEASED, threads)
+
+
 @pytest.mark.parametrize(
     ("path", "engine"), [("a.onnx", "torch"), ("a.safetensors", "onnx"), ("a.safetensors", "openvino")]
 )

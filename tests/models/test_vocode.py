@@ -106,7 +106,7 @@ def test_a_folder_and_a_pattern_are_spoken_file_by_file(model: Path, tmp_path: P
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for name, frames in (("in/a", 5), ("in/b", 8), ("in/deep/c", 3)):
         np.save(tmp_path / f"{name}.npy", mel_of(frames))
-    for name in ("notes.txt", "._a.wav", "take.raw"):
+    for name in ("notes.txt", "._a.wav", "report.json"):
         (tmp_path / "in" / name).write_text("no mel", encoding="utf-8")
     speak(tmp_path / "in", tmp_path / "out", model)
     spoken = {

@@ -14,6 +14,7 @@ from basis_melgan.errors import AudioError, MelError, ModelFileError, OutputErro
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import release
 from basis_melgan.models.opening import open_vocoder
+from basis_melgan.models.play import play
 from basis_melgan.models.sources import read_mel
 
 
@@ -28,7 +29,7 @@ def with_value(value: float, frame: int) -> np.ndarray:
     [
         (np.zeros((20, 80), np.float32), r"shape \(20, 80\): looks like \(frames, bands\); .* so transpose it"),
         (np.zeros((100, 20), np.float32), r"shape \(100, 20\): expected \(80, F\) .*, the bands .* paper"),
-        (np.zeros((1, 80, 20), np.float32), r"shape \(1, 80, 20\): expected \(80, F\), one mel a file"),
+        (np.zeros((2, 80, 20), np.float32), r"shape \(2, 80, 20\): holds 2 mels; save each to a file of its own"),
         (np.zeros(80, np.float32), r"shape \(80,\): expected \(80, F\)"),
         (np.zeros((80, 0), np.float32), r"shape \(80, 0\): holds no frame"),
         (np.zeros((80, 20), np.int16), "holds int16; expected floats"),
@@ -137,6 +138,16 @@ def test_a_source_of_another_kind_is_refused(name: str, model: Path, tmp_path: P
     (tmp_path / name).touch()
     with pytest.raises(AudioError, match=r"is neither a mel \(\.npy, \.npz, \.pt\) nor a sound file"):
         speak(tmp_path / name, tmp_path / "spoken.wav", model)
+
+
+def test_a_source_without_a_suffix_that_is_missing_or_a_folder_is_told_as_such(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match=r"speech: no such file; expected a mel \(.*\) or a sound file"):
+        speak(tmp_path / "speech", tmp_path / "spoken.wav", model)
+    with pytest.raises(AudioError, match=r"is a folder; name one file"):
+        play(str(tmp_path), open_vocoder(model))
+    (tmp_path / "speech").touch()
+    with pytest.raises(OutputError, match=r"cannot be made, since .*speech is a file; choose another place"):
+        speak(CLIPS[0].parent, tmp_path / "speech" / "out", model)
 
 
 def test_an_output_of_another_kind_is_refused(model: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Archives, tensors and pipes as sources."""
 
 import io
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ import torch
 from small_vocoders import CLIPS, QUANTUM, RATE, mel_of, speak, speech
 
 from basis_melgan.audio import files
-from basis_melgan.errors import ConfigurationError, MelError, OutputError
+from basis_melgan.errors import BasisMelGANError, ConfigurationError, MelError, OutputError
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import vocode
 from basis_melgan.models.opening import open_vocoder
@@ -98,6 +100,79 @@ def test_a_pipe_without_frames_is_refused_and_the_older_file_stays(tmp_path: Pat
     assert refused.returncode != 0
     assert b"standard input: holds no frame; expected at least one" in refused.stderr
     assert out.read_bytes() == b"older"
+
+
+def test_a_batch_of_one_is_a_mel(model: Path, tmp_path: Path) -> None:
+    batch = mel_of(12)[None]
+    np.save(tmp_path / "alone.npy", batch[0])
+    np.save(tmp_path / "batch.npy", batch)
+    np.savez(tmp_path / "batch.npz", batch)
+    torch.save(torch.from_numpy(batch), tmp_path / "batch.pt")
+    speak(tmp_path / "alone.npy", tmp_path / "alone.wav", model)
+    for suffix in ("npy", "npz", "pt"):
+        out = tmp_path / f"{suffix}.wav"
+        speak(tmp_path / f"batch.{suffix}", out, model)
+        assert out.read_bytes() == (tmp_path / "alone.wav").read_bytes()
+    np.save(tmp_path / "turned.npy", batch.transpose(0, 2, 1))
+    with pytest.raises(MelError, match=r"shape \(12, 80\): looks like \(frames, bands\); expected .* so transpose it"):
+        speak(tmp_path / "turned.npy", tmp_path / "out.wav", model)
+
+
+def given(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard input of this process, in place of a pipe's."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_every_kind_of_mel_comes_in_at_standard_input(
+    model: Path, speaker: Vocoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = mel_of(12)[None]
+    np.save(tmp_path / "a.npy", batch)
+    np.savez(tmp_path / "a.npz", batch)
+    torch.save(torch.from_numpy(batch), tmp_path / "a.pt")
+    for name in ("a.npy", "a.npz", "a.pt"):
+        given((tmp_path / name).read_bytes(), monkeypatch)
+        speak(Path("-"), tmp_path / "spoken.wav", model, force=True)
+        spoken, _ = files.read(tmp_path / "spoken.wav")
+        np.testing.assert_allclose(spoken, np.clip(speaker(batch[0]), -1, 1), atol=QUANTUM)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"^standard input: holds nothing; pipe a mel \(\.npy\) or a sound file into it$"),
+        (b"PK\x03\x04 and no more", r"^standard input: damaged \(File is not a zip file\); save the mel"),
+        (b"\x93NUMPY", r"^standard input: damaged or no array of numbers \(.*\); save the mel with numpy\.save$"),
+    ],
+)
+def test_what_standard_input_cannot_be(
+    content: bytes, message: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(content, monkeypatch)
+    with pytest.raises(BasisMelGANError, match=message):
+        speak(Path("-"), tmp_path / "spoken.wav", model)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["-", "out.wav"], ["-", "-", "--stream"]])
+def test_a_closed_standard_input_and_a_terminal_are_refused(words: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "basis_melgan.cli", "vocode", *words]
+    parent, terminal = os.openpty()
+    asked = subprocess.run(command, stdin=terminal, capture_output=True, text=True, timeout=60)
+    os.close(parent)
+    os.close(terminal)
+    quoted = " ".join(map(shlex.quote, command))
+    closed = subprocess.run(f"{quoted} <&-", shell=True, capture_output=True, text=True)
+    for told, state in ((asked, "the terminal"), (closed, "closed")):
+        assert told.returncode == 2
+        expected = f"basis-melgan: standard input: is {state}; pipe a mel (.npy) or a sound file into it\n"
+        assert told.stderr == expected
+
+
+def test_a_closed_standard_output_is_told() -> None:
+    command = f"{shlex.quote(sys.executable)} -m basis_melgan.cli vocode {shlex.quote(str(CLIPS[0]))} - >&-"
+    told = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (told.returncode, told.stderr) == (2, "basis-melgan: standard output: is closed; name a file\n")
 
 
 def test_what_no_pipe_can_be_is_refused(model: Path, tmp_path: Path) -> None:

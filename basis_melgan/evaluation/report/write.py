@@ -12,6 +12,7 @@ from basis_melgan.audio import files
 from basis_melgan.evaluation.report import bases, clips, curves, pictures
 from basis_melgan.evaluation.report.comparison import Comparison, failures, load
 from basis_melgan.evaluation.report.published import PEERS
+from basis_melgan.places import require_file
 from basis_melgan.writing import write_text
 
 PAGE = Path(__file__).parent / "page"
@@ -39,6 +40,7 @@ def report(
         OutputError: `out` exists already, or cannot be written.
     """
     files.require_new(out, force)
+    require_file(out)
     comparison = load(folder)
     content = {
         **{name: comparison.content[name] for name in PASSED},
