@@ -24,7 +24,7 @@ from basis_melgan.frames import Frames
 from basis_melgan.inference.bundled import bundled
 from basis_melgan.models import release
 from basis_melgan.models.opening import open_vocoder
-from basis_melgan.writing import require_folder
+from basis_melgan.places import require_folder
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 QUICK = [column.name for each in MEASURES if not each.slow for column in each.columns]
