@@ -1,9 +1,9 @@
 """An exported network in 8 bits: static quantization of its layers, calibrated on mels of speech.
 
 Layers multiply integers of 8 bits: weights have a scale per output, inputs one scale, into which all fits that was
-seen in calibration (ONNX's QuantizeLinear and DequantizeLinear stand around them, which engines fuse). Inputs of matrix
-products have 16 bits, in two products of 8: one step of 8 bits is a jump that can be heard where a mel changes by less
-than can be measured. Layers that are left out compute in floating point, and only their weights are stored in fewer
+seen in calibration (ONNX's QuantizeLinear and DequantizeLinear stand around them, which engines fuse). In a vocoder,
+inputs of matrix products have 16 bits, in two products of 8: one step of 8 bits is a jump that can be heard where a mel
+changes by less than can be measured. Layers that are left out compute in floating point, and only their weights are stored in fewer
 bits.
 """
 
@@ -65,7 +65,7 @@ def quantise_vocoder(whole: Path, made: Path, mels: Sequence[Array], leave: Coll
         }
         for mel in mels
     ]
-    quantised = quantise(model, feeds, leave)
+    quantised = quantise(model, feeds, leave, fine=True)
     entries["info"] = json.dumps(info | {"precision": "int8"})
     del quantised.metadata_props[:]
     onnx.helper.set_model_props(quantised, entries)
@@ -99,13 +99,16 @@ def chosen(model: onnx.ModelProto, leave: Collection[str]) -> list[str]:
     return [layer for layer in found if layer not in left]
 
 
-def quantise(model: onnx.ModelProto, feeds: Sequence[Feed], leave: Collection[str]) -> onnx.ModelProto:
+def quantise(
+    model: onnx.ModelProto, feeds: Sequence[Feed], leave: Collection[str], fine: bool = False
+) -> onnx.ModelProto:
     """A model whose layers, but for those to leave out, multiply in 8 bits.
 
     Args:
         model: with constant weights.
         feeds: inputs to calibrate on.
         leave: names of layers, or of parts that hold some, that go on computing in floating point.
+        fine: give inputs of matrix products 16 bits, in two products of 8.
 
     Raises:
         ConfigurationError: a name is no layer's, or they are all named.
@@ -131,7 +134,8 @@ def quantise(model: onnx.ModelProto, feeds: Sequence[Feed], leave: Collection[st
             extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
         )
         quantised = onnx.load(made)
-    _refine(quantised, layers)
+    if fine:
+        _refine(quantised, layers)
     _shorten(quantised)
     return quantised
 
