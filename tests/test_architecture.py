@@ -22,7 +22,7 @@ ROOMS = (
     {"export"},
     {"training"},
     {"corpus"},
-    {"models"},
+    {"models", "metrics"},
     {"inference"},
     {"audio"},
     {"settings"},

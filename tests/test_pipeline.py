@@ -14,7 +14,7 @@ from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.cli import main
 from basis_melgan.config import Config
 from basis_melgan.corpus import manifest
-from basis_melgan.evaluation.metrics import stoi
+from basis_melgan.metrics.signal import stoi
 
 CLIPS = Path(__file__).parents[1] / "examples" / "clips"
 

@@ -1,7 +1,5 @@
 """What a vocoder has to beat: Griffin-Lim, which knows the same mel and learns nothing, and the WORLD vocoder."""
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,17 +13,11 @@ from basis_melgan.audio.mel import (
     mel_to_magnitude,
 )
 from basis_melgan.errors import AudioError, MelError
-from basis_melgan.evaluation.waves import remembered
 from basis_melgan.frames import Frames
-
-with warnings.catch_warnings():
-    # pyworld asks pkg_resources for its version, and pkg_resources warns about that
-    warnings.simplefilter("ignore", UserWarning)
-    import pyworld
+from basis_melgan.metrics.world import envelope, pitch, pyworld
 
 Array = npt.NDArray[np.float32]
 Spectrum = npt.NDArray[np.complex64]
-Curve = npt.NDArray[np.float64]
 
 ITERATIONS = 60  # of Griffin-Lim, where nothing else is said
 MAGNITUDE_FLOOR = 1e-10  # the pseudo-inverse undershoots; a magnitude cannot
@@ -85,24 +77,6 @@ def world(wave: Wave, rate: int) -> Wave:
     aperiodicity = pyworld.d4c(sound, f0, times, rate)
     spoken = pyworld.synthesize(f0, envelope(sound, f0, times, rate), aperiodicity, rate)[: wave.size]
     return np.pad(spoken, (0, wave.size - spoken.size)).astype(np.float32)
-
-
-def pitch(wave: Curve, rate: int) -> tuple[Curve, Curve]:
-    """Harvest's pitch (F,) in Hz, 0 where unvoiced, of a wave (T,), and the time (F,) in seconds of each 5 ms frame."""
-    f0, times = pyworld.harvest(wave, rate)
-    return np.asarray(f0), np.asarray(times)
-
-
-@remembered
-def rough_pitch(wave: Curve, rate: int) -> tuple[Curve, Curve]:
-    """As `pitch`, but DIO's after StoneMask: a twentieth of the time, and a tenth more of the frames unvoiced."""
-    f0, times = pyworld.dio(wave, rate)
-    return np.asarray(pyworld.stonemask(wave, f0, times, rate)), np.asarray(times)
-
-
-def envelope(wave: Curve, f0: Curve, times: Curve, rate: int) -> Curve:
-    """CheapTrick's power envelope (F, bins) of a wave (T,) at the pitch and the times that `pitch` gives."""
-    return np.asarray(pyworld.cheaptrick(wave, f0, times, rate))
 
 
 def _stft(wave: Array, kind: MelConvention, hop: int) -> Spectrum:

@@ -15,9 +15,9 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.errors import ModelFileError
 from basis_melgan.evaluation.basis_measures import Array, Measures, measure
 from basis_melgan.evaluation.markdown import table
-from basis_melgan.evaluation.metrics import si_snr
 from basis_melgan.evaluation.resynthesis import STEPS, least_squares, non_negative
 from basis_melgan.frames import Frames
+from basis_melgan.metrics.signal import si_snr
 from basis_melgan.models.gabor import gabor
 from basis_melgan.models.tasnet import SPEECH, Separator
 

@@ -12,10 +12,10 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.workers import processes
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
 from basis_melgan.evaluation.journal import Journal
-from basis_melgan.evaluation.measures import chosen
 from basis_melgan.evaluation.results import RESULTS, Described, Results
 from basis_melgan.evaluation.scoring import Job, score
 from basis_melgan.evaluation.systems import RECORDING, SUFFIXES, Candidate, System, Vocoder, candidates, system_named
+from basis_melgan.metrics.table import chosen
 from basis_melgan.places import require_file, require_folder
 from basis_melgan.writing import write_text
 

@@ -13,7 +13,7 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.config import Split
 from basis_melgan.errors import AudioError
 from basis_melgan.evaluation import markdown
-from basis_melgan.evaluation.metrics import pesq_wb, si_snr
+from basis_melgan.metrics.signal import pesq_wb, si_snr
 
 # Each wave that is scored, and the wave it should be: none where there is no noise to estimate.
 SOURCES = {

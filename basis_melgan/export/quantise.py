@@ -3,8 +3,8 @@
 Layers multiply integers of 8 bits: weights have a scale per output, inputs one scale, into which all fits that was
 seen in calibration (ONNX's QuantizeLinear and DequantizeLinear stand around them, which engines fuse). In a vocoder,
 inputs of matrix products have 16 bits, in two products of 8: one step of 8 bits is a jump that can be heard where a mel
-changes by less than can be measured. Layers that are left out compute in floating point, and only their weights are stored in fewer
-bits.
+changes by less than can be measured. Layers that are left out compute in floating point, and only their weights are
+stored in fewer bits.
 """
 
 import json

@@ -18,7 +18,7 @@ from basis_melgan.errors import BasisMelGANError, ConfigurationError, CorpusErro
 from basis_melgan.evaluation import analysis
 from basis_melgan.evaluation.analysis import analyse
 from basis_melgan.evaluation.choice import Choice
-from basis_melgan.evaluation.metrics import pesq_wb, si_snr
+from basis_melgan.metrics.signal import pesq_wb, si_snr
 from basis_melgan.models import release
 from basis_melgan.models.tasnet import Separator
 

@@ -7,8 +7,9 @@ import pytest
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import CONVENTIONS, convention, mel_filterbank, mel_spectrogram, mel_to_magnitude
 from basis_melgan.errors import AudioError, MelError
-from basis_melgan.evaluation import baselines, metrics
+from basis_melgan.evaluation import baselines
 from basis_melgan.frames import Frames
+from basis_melgan.metrics import signal
 
 RATE = 24_000
 FRAMES = Frames()
@@ -29,11 +30,11 @@ def test_griffin_lim_speaks_every_convention_in_step_with_the_recording(name, sp
     assert spoken.shape == (mel.shape[1] * FRAMES.hop,)
     assert spoken.dtype == np.float32
     assert mel_distance(spoken, mel, name) < 0.15
-    reference, estimate = metrics.common(speech, spoken, FRAMES.hop)
-    here = metrics.estoi(reference, estimate, RATE)
+    reference, estimate = signal.common(speech, spoken, FRAMES.hop)
+    here = signal.estoi(reference, estimate, RATE)
     assert here > 0.85
     for shift in (-480, 480):
-        assert metrics.estoi(reference, np.roll(estimate, shift), RATE) < here
+        assert signal.estoi(reference, np.roll(estimate, shift), RATE) < here
 
 
 def test_iterations_bring_griffin_lim_nearer_to_its_mel(speech):
@@ -57,7 +58,7 @@ def test_griffin_lim_is_as_good_as_librosas(speech):
     )
     undone = librosa.effects.deemphasis(theirs, coef=convention("paper").preemphasis, zi=0.0)
     scores = [
-        metrics.pesq_wb(*metrics.common(speech, wave.astype(np.float32), FRAMES.hop), RATE)
+        signal.pesq_wb(*signal.common(speech, wave.astype(np.float32), FRAMES.hop), RATE)
         for wave in (baselines.griffin_lim(mel, "paper", FRAMES), undone)
     ]
     assert scores[0] == pytest.approx(scores[1], abs=0.15)

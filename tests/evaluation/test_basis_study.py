@@ -16,9 +16,9 @@ from basis_melgan.evaluation.analysis import analyse
 from basis_melgan.evaluation.basis_measures import measure
 from basis_melgan.evaluation.basis_study import Study, share_of_largest, study
 from basis_melgan.evaluation.choice import Choice
-from basis_melgan.evaluation.metrics import si_snr
 from basis_melgan.evaluation.resynthesis import least_squares, non_negative
 from basis_melgan.frames import Frames
+from basis_melgan.metrics.signal import si_snr
 from basis_melgan.models import release
 from basis_melgan.models.gabor import gabor
 from basis_melgan.models.tasnet import SPEECH, Separator

@@ -15,13 +15,14 @@ from basis_melgan.config import Config, CorpusConfig, GeneratorConfig, Separator
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
-from basis_melgan.evaluation import baselines, metrics, scoring, waves
+from basis_melgan.evaluation import baselines, scoring
 from basis_melgan.evaluation.evaluate import MARK, Scope, compare, evaluate
-from basis_melgan.evaluation.measures import MEASURES
 from basis_melgan.evaluation.scoring import Job, measure
 from basis_melgan.evaluation.systems import Recorded, Recording
 from basis_melgan.frames import Frames
 from basis_melgan.inference.bundled import bundled
+from basis_melgan.metrics import signal, waves
+from basis_melgan.metrics.table import MEASURES
 from basis_melgan.models import release
 from basis_melgan.models.opening import open_vocoder
 from basis_melgan.places import require_folder
@@ -135,7 +136,7 @@ def test_processes_give_what_one_gives_and_bad_clips_are_listed(corpora, tmp_pat
     assert "- griffin-lim:4, b/clip8, ESTOI: ESTOI: less than 0.4 s" in table
     wave, rate = files.read(corpora / "a" / "flac" / "clip8.flac")
     spoken = baselines.griffin_lim(mel_spectrogram(wave, "paper", Frames()), "paper", Frames(), 4)
-    expected = metrics.stft_distance(*metrics.common(wave, files.rounded(spoken), 240), rate)
+    expected = signal.stft_distance(*signal.common(wave, files.rounded(spoken), 240), rate)
     assert alone.clips[1].scores["MR-STFT"] == pytest.approx(expected, rel=1e-4)
 
 

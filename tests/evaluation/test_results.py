@@ -5,9 +5,9 @@ import io
 
 import pytest
 
-from basis_melgan.evaluation.measures import Column
 from basis_melgan.evaluation.results import Described, Results
 from basis_melgan.evaluation.scoring import Measured
+from basis_melgan.metrics.table import Column
 
 COLUMNS = (Column("MCD", "dB", False), Column("PESQ-WB", "", True))
 

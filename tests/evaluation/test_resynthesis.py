@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.optimize import nnls
 
-from basis_melgan.evaluation.metrics import si_snr
 from basis_melgan.evaluation.resynthesis import least_squares, non_negative
 from basis_melgan.frames import Frames
+from basis_melgan.metrics.signal import si_snr
 from basis_melgan.models.basis import Basis
 from basis_melgan.models.gabor import gabor
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.evaluation.baselines import pitch
 from basis_melgan.evaluation.report import pictures
 from basis_melgan.evaluation.report.comparison import ComparedClip, Comparison
 from basis_melgan.evaluation.systems import RECORDING
+from basis_melgan.metrics.world import pitch
 
 PITCH_STRIDE = 2  # of Harvest's 5 ms frames are drawn
 SHOWN = 30  # seconds of a clip

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from basis_melgan.errors import AudioError, MissingPackageError
-from basis_melgan.evaluation import packages, pitch
 from basis_melgan.installation import install_command
+from basis_melgan.metrics import packages, pitch
 
 RATE = 24_000
 TIME = np.arange(RATE) / RATE

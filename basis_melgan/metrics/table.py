@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.evaluation import judges, metrics
-from basis_melgan.evaluation.artefacts import whistle_and_buzz
-from basis_melgan.evaluation.cepstrum import mel_cepstral_distortion
-from basis_melgan.evaluation.packages import INSTALL
-from basis_melgan.evaluation.pitch import pitch_errors
+from basis_melgan.metrics import neural, signal
+from basis_melgan.metrics.artifacts import whistle_and_buzz
+from basis_melgan.metrics.mcd import mel_cepstral_distortion
+from basis_melgan.metrics.packages import INSTALL
+from basis_melgan.metrics.pitch import pitch_errors
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Measure:
 
 
 MEASURES = (
-    Measure((Column("PESQ-WB", "", True),), metrics.pesq_wb),
-    Measure((Column("STOI", "", True),), metrics.stoi),
-    Measure((Column("ESTOI", "", True),), metrics.estoi),
+    Measure((Column("PESQ-WB", "", True),), signal.pesq_wb),
+    Measure((Column("STOI", "", True),), signal.stoi),
+    Measure((Column("ESTOI", "", True),), signal.estoi),
     Measure((Column("MCD", "dB", False),), mel_cepstral_distortion),
-    Measure((Column("MR-STFT", "", False),), metrics.stft_distance),
-    Measure((Column("mel L1", "", False),), metrics.mel_l1),
+    Measure((Column("MR-STFT", "", False),), signal.stft_distance),
+    Measure((Column("mel L1", "", False),), signal.mel_l1),
     Measure(
         (Column("F0 RMSE", "cents", False), Column("V/UV F1", "", True), Column("periodicity RMSE", "", False)),
         pitch_errors,
@@ -52,22 +52,22 @@ MEASURES = (
     ),
     Measure(
         (Column("DistillMOS", "", True),),
-        lambda _, estimate, rate: judges.distill_mos(estimate, rate),
+        lambda _, estimate, rate: neural.distill_mos(estimate, rate),
         ("distillmos", "xls_r_sqa"),
     ),
     Measure(
         (Column("DNSMOS", "", True),),
-        lambda _, estimate, rate: judges.dnsmos(estimate, rate),
+        lambda _, estimate, rate: neural.dnsmos(estimate, rate),
         ("speechmos", "onnxruntime", "librosa", "requests"),
         slow=True,
     ),
     Measure(
         (Column("speaker cosine", "", True),),
-        judges.speaker_cosine,
+        neural.speaker_cosine,
         ("resemblyzer", "webrtcvad", "librosa"),
         slow=True,
     ),
-    Measure((Column("phoneme error", "", False),), judges.phoneme_error, ("hama",), slow=True),
+    Measure((Column("phoneme error", "", False),), neural.phoneme_error, ("hama",), slow=True),
     Measure((Column("whistle", "dB", False), Column("buzz", "dB", False)), whistle_and_buzz),
 )
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.errors import AudioError
-from basis_melgan.evaluation import packages
-from basis_melgan.evaluation.waves import pair, remembered, usable
+from basis_melgan.metrics import packages
+from basis_melgan.metrics.waves import pair, remembered, usable
 
 RATE = 16_000  # Hz
 

@@ -18,8 +18,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from basis_melgan.audio.files import Wave
 from basis_melgan.errors import AudioError
-from basis_melgan.evaluation.baselines import rough_pitch
-from basis_melgan.evaluation.waves import Array, pair
+from basis_melgan.metrics.waves import Array, pair
+from basis_melgan.metrics.world import rough_pitch
 
 BOTTOM = 4_000.0  # Hz; of what is looked at
 WINDOW, STEP = 0.05, 0.005  # seconds, of frames

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, MissingPackageError
-from basis_melgan.evaluation import judges, packages
 from basis_melgan.installation import install_command
+from basis_melgan.metrics import neural, packages
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 RATE = 24_000
@@ -23,7 +23,7 @@ MODULES = {
     "phoneme_error": "hama",
 }
 ALONE, BESIDE = ("distill_mos", "dnsmos"), ("speaker_cosine", "phoneme_error")
-LOADED = (judges._distill_mos, judges._speakers, judges._recogniser)
+LOADED = (neural._distill_mos, neural._speakers, neural._recogniser)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def judge_named(name):
         packages.load(MODULES[name])
     except MissingPackageError as error:
         pytest.skip(str(error))
-    return getattr(judges, name)
+    return getattr(neural, name)
 
 
 @pytest.mark.parametrize("name", ALONE)
@@ -97,7 +97,7 @@ def test_waves_that_cannot_be_judged_raise_one_line(name, speech):
         (speech[None], "expected one wave|shapes: "),
     ):
         with pytest.raises(AudioError, match=message) as caught:
-            getattr(judges, name)(*before, broken, RATE)
+            getattr(neural, name)(*before, broken, RATE)
         assert "\n" not in str(caught.value)
 
 
@@ -108,7 +108,7 @@ def test_a_missing_package_says_what_installs_it(name, module, speech, spoilt, m
     monkeypatch.setitem(sys.modules, module, None)
     unheard = 0.5 * speech  # since what was found in the latest waves is remembered
     with pytest.raises(MissingPackageError) as caught:
-        getattr(judges, name)(*((unheard, spoilt) if name in BESIDE else (unheard,)), RATE)
+        getattr(neural, name)(*((unheard, spoilt) if name in BESIDE else (unheard,)), RATE)
     assert str(caught.value) == (
         f"{module.split('.')[0]} is not installed; run {install_command('metrics')} && "
         "pip install --no-deps torchcrepe==0.0.24 distillmos==0.9.1 xls-r-sqa==0.1.0 resemblyzer==0.1.4 "
@@ -143,7 +143,7 @@ def test_models_load_without_a_word(capfd):
 
 def test_the_edit_distance_of_known_words():
     pairs = {("kitten", "sitting"): 3, ("flaw", "lawn"): 2, ("", "abc"): 3, ("abc", ""): 3, ("same", "same"): 0}
-    assert {pair: judges.edit_distance(*pair) for pair in pairs} == pairs
+    assert {pair: neural.edit_distance(*pair) for pair in pairs} == pairs
 
 
 def by_definition(source: str, target: str) -> int:
@@ -158,4 +158,4 @@ def by_definition(source: str, target: str) -> int:
 
 @given(st.text("abc", max_size=5), st.text("abc", max_size=5))
 def test_the_edit_distance_is_its_definition(source, target):
-    assert judges.edit_distance(source, target) == by_definition(source, target)
+    assert neural.edit_distance(source, target) == by_definition(source, target)

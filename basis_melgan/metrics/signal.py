@@ -15,8 +15,8 @@ from pystoi import stoi as pystoi
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.errors import AudioError
-from basis_melgan.evaluation.waves import Array, pair
 from basis_melgan.frames import Frames
+from basis_melgan.metrics.waves import Array, pair
 
 PESQ_RATE = 16_000  # Hz; wide-band PESQ knows no other
 RESOLUTIONS = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop, window in samples (arXiv 1910.11480)

@@ -5,8 +5,8 @@ import pytest
 
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError
-from basis_melgan.evaluation import artefacts
-from basis_melgan.evaluation.artefacts import whistle_and_buzz
+from basis_melgan.metrics import artifacts
+from basis_melgan.metrics.artifacts import whistle_and_buzz
 
 RATE = 24_000
 TIME = np.arange(48_000) / RATE
@@ -153,6 +153,6 @@ def test_waves_that_cannot_be_judged_raise_one_line():
 
 def test_the_power_of_a_tone_is_the_area_under_its_line():
     wave = tones(0.02, 6_007.0)
-    frames = artefacts._frames(wave, RATE)
+    frames = artifacts._frames(wave, RATE)
     assert frames.shape == (1 + (TIME.size - 1_200) // 120, 601)
     np.testing.assert_allclose(frames.sum(axis=1) * RATE / 1_200, 0.02, rtol=1e-3)

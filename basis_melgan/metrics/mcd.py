@@ -5,8 +5,8 @@ import functools
 import numpy as np
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.evaluation.baselines import envelope, rough_pitch
-from basis_melgan.evaluation.waves import Array, pair
+from basis_melgan.metrics.waves import Array, pair
+from basis_melgan.metrics.world import envelope, rough_pitch
 
 CEPSTRUM_ORDER = 24  # coefficients c1 … c24; c0, the level, is left out
 SPEECH_RANGE = 40.0  # dB; frames further below the loudest are pauses (the range ESTOI uses)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.errors import AudioError
-from basis_melgan.evaluation import packages
-from basis_melgan.evaluation.waves import pair, remembered
+from basis_melgan.metrics import packages
+from basis_melgan.metrics.waves import pair, remembered
 
 RATE = 16_000  # Hz; CREPE knows no other
 HOP = 185  # samples at RATE: CARGAN's 256 at 22 050 Hz, rounded down as it does
