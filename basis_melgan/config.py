@@ -281,8 +281,8 @@ class FineTuningConfig:
     discriminator_learning_rate: float = 1e-4
     warmup: int = 100  # steps
     ema: float = 0.99  # decay per step of the averaged generator that is released
-    validate_every: int = 250  # steps
-    save_every: int = 250  # steps
+    validate_every: int = 250  # steps, after which it is scored on held-out clips, kept if it is the best, and saved
+    save_every: int = 250  # steps, besides
     seed: int = 1
 
     def __post_init__(self) -> None:

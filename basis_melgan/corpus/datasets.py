@@ -173,6 +173,8 @@ def _sound_files(mixture: MixtureConfig) -> list[Path]:
     if mixture.recorded is None:
         return []
     folder = Path(mixture.recorded)
+    if not folder.is_dir():
+        raise CorpusError(f"mixture.recorded: {folder} is no folder; give one of noise recordings")
     found = files.below(folder)
     if not found:
         raise CorpusError(f"mixture.recorded: {folder} holds no sound file; give a folder of noise recordings")

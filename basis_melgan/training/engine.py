@@ -29,6 +29,7 @@ class Task(Protocol):
     batch: int  # items over all processes
     validate_every: int  # steps
     save_every: int  # steps
+    keeps_best: bool  # of all validations, so that each is saved
 
     @property
     def dataset(self) -> Dataset[Any]:
@@ -46,6 +47,12 @@ class Task(Protocol):
 
     def release(self, step: int) -> None:
         """Write the model as it stands to the run folder."""
+
+    def released_step(self, step: int) -> int:
+        """After which step the model was released that stands in the run folder once `step` is done."""
+
+    def begin(self, step: int, board: SummaryWriter | None) -> None:
+        """Prepare for the steps from `step` on; the board is the first process's."""
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed training needs, besides the step."""
@@ -117,7 +124,7 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
         run.prepare(force, task.released)
     engine.barrier()
     start = run.resume(engine, task.state())
-    if start > 0 and engine.is_global_zero and run.is_ahead_of(task.released[0], start):
+    if start > 0 and engine.is_global_zero and run.is_ahead_of(task.released[0], task.released_step(start)):
         task.release(start)  # which an interruption after the checkpoint has left out
     if start >= task.steps:
         engine.print(f"{run.folder}: trained to step {start} already; raise the number of steps to go on")
@@ -129,6 +136,7 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
     board = SummaryWriter(run.folder / "log", purge_step=start + 1) if engine.is_global_zero else None
     began, scores = time.monotonic(), dict[str, float]()
     with Progress("step", task.steps, start, engine.is_global_zero) as progress, board or nullcontext():
+        task.begin(start, board)
         for step, batch in enumerate(loader, start):
             logs = task.step(batch, step)
             done = step + 1
@@ -137,13 +145,14 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
                 logs["time/steps_per_second"] = (done - start) / (time.monotonic() - began)
                 for name, value in logs.items():
                     board.add_scalar(name, value, done)
-            if board is not None and (done % task.validate_every == 0 or done == task.steps):
+            validates = done % task.validate_every == 0 or done == task.steps
+            if board is not None and validates:
                 scores = task.validate(done, board)
                 for name, value in scores.items():
                     board.add_scalar(f"validation/{name}", value, done)
                 board.flush()
                 progress.say(f"step {done}: validation {_listed(scores)}")
-            if done % task.save_every == 0 or done == task.steps:
+            if done % task.save_every == 0 or done == task.steps or (validates and task.keeps_best):
                 run.save(engine, task.state(), done)
                 if engine.is_global_zero:
                     task.release(done)

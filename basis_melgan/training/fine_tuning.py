@@ -14,7 +14,8 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
     The vocoder's file says what it is and by which losses it learned; how long and how fast it learns now, `config`
     does. Its discriminators, where they lie beside it, judge over the last part of the steps; before, and without them,
     the losses are those of regression alone. Weights of the separator are no longer aimed at, and recordings are no
-    longer changed: one voice is to be learned as it is.
+    longer changed: one voice is to be learned as it is. Every validation is scored as `evaluate` does it, before the
+    first step too, and the best is kept: losses fall also where opinions do.
 
     Args:
         corpus: prepared corpus, or a folder of several.
@@ -49,4 +50,4 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
         engine=config.engine,
     )
     sources = vocoder.Sources(start=start, mels=mels)
-    vocoder.train(corpus, out, sources, config, force)
+    vocoder.train(corpus, out, sources, config, force, keep_best=True)

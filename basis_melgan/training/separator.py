@@ -48,6 +48,8 @@ def train(corpus: Path, out: Path, config: Config, force: bool = False) -> None:
 class SeparatorTask:
     """What one step of stage 1 is."""
 
+    keeps_best = False
+
     def __init__(self, corpora: tuple[manifest.Corpus, ...], run: Run, engine: Fabric) -> None:
         training = run.config.separator_training
         self.run, self.engine, self.training = run, engine, training
@@ -62,6 +64,13 @@ class SeparatorTask:
             fuse(self.separator)
         optimiser = torch.optim.RAdam(self.separator.parameters(), lr=0.0)
         self.model, self.optimiser = engine.setup(self.separator, optimiser)
+
+    def released_step(self, step: int) -> int:
+        """After which step the separator was released that stands in the run folder: always the last."""
+        return step
+
+    def begin(self, step: int, board: SummaryWriter | None) -> None:
+        """Nothing is to be done before the first step."""
 
     def state(self) -> dict[str, Any]:
         """Everything that training changes."""

@@ -22,6 +22,7 @@ from basis_melgan.models.tasnet import Separator
 from basis_melgan.training import schedule
 from basis_melgan.training.engine import fabric, fit
 from basis_melgan.training.run import Run
+from basis_melgan.training.validation_scores import ValidationScores
 from basis_melgan.training.vocoder_task import VocoderTask
 
 LEVEL_CROPS = 64  # whose mels say at which level a generator at the frame rate begins
@@ -39,8 +40,19 @@ class Sources:
     mels: Path | None = None  # folder of predicted ones; without it they are computed from the recordings
 
 
-def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool = False) -> None:
+def train(
+    corpus: Path, out: Path, sources: Sources, config: Config, force: bool = False, keep_best: bool = False
+) -> None:
     """Train a vocoder on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
+
+    Args:
+        corpus: prepared corpus, or a folder of several.
+        out: run folder.
+        sources: what it starts from.
+        config: all settings.
+        force: start afresh, replacing what `out` holds.
+        keep_best: score every validation as `evaluate` does, the start's too, and release the best step's vocoder in
+            place of the last's.
 
     Raises:
         ConfigurationError: there is no separator where the generator or a loss needs one, or it has another frame
@@ -80,7 +92,8 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
     }
     learned = int(release.metadata(sources.start)["step"]) if sources.start else 0
     run = Run(out, config, SECTIONS, data_hash, origins, learned)
-    task = VocoderTask(dataset, validation, teacher, generator, run, engine)
+    validation_scores = ValidationScores(out / "validation.jsonl") if keep_best else None
+    task = VocoderTask(dataset, validation, teacher, generator, run, engine, validation_scores)
     if sources.start is not None:
         if sources.start.resolve() == task.path.resolve():
             raise ConfigurationError(
@@ -89,11 +102,14 @@ def train(corpus: Path, out: Path, sources: Sources, config: Config, force: bool
         if discriminators:
             beside = release.discriminators_of(sources.start)
             release.filled(lambda: task.discriminators.module, discriminators, beside)
+            task.discriminators_have_learned = True
         else:
             engine.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
     schedule.announce(engine, config.vocoder_training)
     scores = fit(task, engine, config.engine, run, force)
     engine.print(f"vocoder: {task.path}")
+    if validation_scores is not None and validation_scores.by_step:
+        engine.print(validation_scores.summary())
     if (level := scores.get("level", 0.0)) < QUIET:
         engine.print(
             f"{task.path}: its speech is {-level:.0f} dB below the recordings', so it has not learned to speak yet; "

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
 
+from basis_melgan.audio import files
 from basis_melgan.config import VocoderTrainingConfig
 from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
 from basis_melgan.models import pictures, release
@@ -26,6 +27,7 @@ from basis_melgan.training.engine import fuse, require_finite
 from basis_melgan.training.muon import Muon
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
+from basis_melgan.training.validation_scores import ValidationScores, clip_scores, mean_scores, scored_measures
 
 EPSILON = 1e-10  # energy that every clip has
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -42,13 +44,29 @@ class VocoderTask:
         generator: release.AnyGenerator,
         run: Run,
         engine: Fabric,
+        scores: ValidationScores | None = None,
     ) -> None:
+        """Build the task.
+
+        Args:
+            dataset: crops to learn from.
+            validation: clips to validate on.
+            teacher: the separator whose weights are aimed at, where any are.
+            generator: to be trained.
+            run: its folder and configuration.
+            engine: devices and precision.
+            scores: where validations are scored as `evaluate` does it; the best of them is released then, in place of
+                the last.
+        """
         config, training = run.config, run.config.vocoder_training
         self.run, self.engine, self.training, self.dataset = run, engine, training, dataset
         self.steps, self.batch = training.steps, training.batch
         self.pace = schedule.pace(training.steps, training.warmup, training.cooldown)
         self.validate_every, self.save_every = training.validate_every, training.save_every
         self.validation = excerpts(validation, config.frames.sample_rate)
+        self.scores, self.measures = scores, scored_measures() if scores else ()
+        self.keeps_best = scores is not None
+        self.discriminators_have_learned = False  # before this training
         self.teacher = engine.to_device(teacher) if teacher is not None else None
         generator.basis.requires_grad_(training.basis_learning_rate > 0)
         self.average = AveragedModel(generator, multi_avg_fn=_exponential_average(training.ema))
@@ -69,6 +87,19 @@ class VocoderTask:
     def released(self) -> tuple[Path, ...]:
         """The vocoder, and its discriminators."""
         return self.path, release.discriminators_of(self.path)
+
+    def released_step(self, step: int) -> int:
+        """After which step the vocoder was released that stands in the run folder once `step` is done."""
+        return step if self.scores is None else self.scores.best(step)
+
+    def begin(self, step: int, board: SummaryWriter | None) -> None:
+        """Score what the training begins with, or go on with the scores up to the step that it resumes from."""
+        if self.scores is None or board is None:
+            return
+        self.scores.resume(step if step > 0 else -1)
+        if step == 0:
+            self.validate(step, board)
+            self.release(step)
 
     def state(self) -> dict[str, Any]:
         """Everything that training changes."""
@@ -181,11 +212,11 @@ class VocoderTask:
     def validate(self, step: int, board: SummaryWriter) -> dict[str, float]:
         """Multi-resolution STFT distance and level of the averaged generator on validation clips, one to hear and see.
 
-        The level is that of all clips over their recordings', in dB.
+        The level is that of all clips over their recordings', in dB. Where scores are kept, they are measured too.
         """
         config = self.run.config
         generator = self.average.module.eval()
-        clips, energy, target_energy = [], EPSILON, EPSILON
+        clips, scored, energy, target_energy = [], [], EPSILON, EPSILON
         for index, (path, samples) in enumerate(self.validation):
             recording, mel = self.dataset.mels.excerpt(path, 0, config.frames.mel_frames(samples))
             spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
@@ -195,19 +226,30 @@ class VocoderTask:
             clips.append(losses.stft_losses(spectra, target_spectra, config.discriminators.resolutions))
             energy += float(spoken.wave.square().sum())
             target_energy += float(target.square().sum())
+            if self.measures:
+                estimate = files.rounded(spoken.wave[0].float().numpy(force=True))
+                scored.append(clip_scores(self.measures, recording, estimate, config.frames.sample_rate))
             if index == 0:
                 board.add_audio("audio/spoken", spoken.wave[0].clamp(-1, 1), step, config.frames.sample_rate)
                 board.add_audio("audio/recording", target[0], step, config.frames.sample_rate)
                 waves = {"spoken": spoken.wave[0].numpy(force=True), "recording": recording}
                 board.add_figure("spectrograms", pictures.spectrograms(waves, config.frames), step)
         distances = {name: float(np.mean([float(clip[name]) for clip in clips])) for name in clips[0]}
-        return distances | {"level": 10.0 * math.log10(energy / target_energy)}
+        means = mean_scores(scored)
+        if self.scores is not None:
+            self.scores.add(step, means)
+        return distances | {"level": 10.0 * math.log10(energy / target_energy)} | means
 
     def release(self, step: int) -> None:
-        """Write the averaged generator as the run's vocoder, and beside it the discriminators that have learned."""
+        """Write the averaged generator as the run's vocoder, and beside it the discriminators that have learned.
+
+        Where scores are kept, only if none before was better.
+        """
+        if self.scores is not None and step != self.scores.best(step) and self.path.is_file():
+            return
         origin = self.run.origin(step)
         release.save(self.path, "vocoder", self.average.module.state_dict(), self.run.config, origin)
-        if step > self.training.adversarial_from:
+        if self.discriminators_have_learned or step > self.training.adversarial_from:
             beside = release.discriminators_of(self.path)
             release.save(beside, "discriminators", self.discriminators.module.state_dict(), self.run.config, origin)
 

@@ -1,5 +1,6 @@
 """Fine-tuning: begins with a vocoder and its discriminators, and leaves a vocoder of the same kind."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,10 @@ from basis_melgan.inference.vocoder import RELEASED
 from basis_melgan.models import release
 from basis_melgan.training import vocoder
 from basis_melgan.training.fine_tuning import fine_tune
+from basis_melgan.training.validation_scores import ValidationScores
 from basis_melgan.training.vocoder import Sources
 
-FEW = FineTuningConfig(steps=3, adversarial_share=1.0, batch=2, warmup=0, validate_every=3, save_every=3)
+FEW = FineTuningConfig(steps=3, adversarial_share=1.0, batch=2, warmup=0, validate_every=3)
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +57,65 @@ def test_it_begins_with_the_vocoder_and_the_discriminators_and_moves_both(
     still = replace(tuning, fine_tuning=replace(FEW, learning_rate=0.0, discriminator_learning_rate=0.0))
     for name, config, moves in (("still", still, False), ("tuned", tuning, True)):
         fine_tune(corpus, tmp_path / name, trained, None, config)
-        made = tmp_path / name / "vocoder.safetensors"
-        pairs = [(trained, made, "vocoder")]
-        pairs += [(release.discriminators_of(trained), release.discriminators_of(made), "discriminators")]
-        for before, after, kind in pairs:
-            was, now = weights(before, kind), weights(after, kind)
-            assert was.keys() == now.keys()
-            same = all(torch.allclose(was[key], now[key], atol=1e-7) for key in was)
+        state = torch.load(tmp_path / name / "checkpoint.ckpt", weights_only=True)
+        average = {key.removeprefix("module."): value for key, value in state["average"].items()}
+        for start, kind, now in (
+            (trained, "vocoder", average),
+            (release.discriminators_of(trained), "discriminators", state["discriminators"]),
+        ):
+            before = weights(start, kind)
+            same = all(torch.allclose(value, now[key], atol=1e-7) for key, value in before.items())
             assert same is not moves, (name, kind)
-    assert release.load_vocoder(made)[1].generator == tuning.generator
+        assert weights(tmp_path / name / "vocoder.safetensors", "vocoder").keys() == weights(trained, "vocoder").keys()
+    assert release.load_vocoder(tmp_path / "tuned" / "vocoder.safetensors")[1].generator == tuning.generator
+
+
+def scores(out: Path) -> dict[int, dict[str, float]]:
+    return ValidationScores(out / "validation.jsonl").by_step
+
+
+def test_the_best_of_all_validations_is_kept_the_starts_among_them(
+    tmp_path: Path, tuning: Config, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At a rate that ruins the released vocoder, it is left as it was, and the user is told."""
+    ruinous = replace(FEW, adversarial_share=0.0, learning_rate=10.0, steps=2, validate_every=1, ema=0.0)
+    fine_tune(corpus, tmp_path, bundled(RELEASED, ".safetensors"), None, replace(tuning, fine_tuning=ruinous))
+    assert scores(tmp_path).keys() == {0, 1, 2}
+    assert min(scores(tmp_path)[0][name] - scores(tmp_path)[2][name] for name in ("PESQ-WB", "DistillMOS")) > 0.3
+    assert re.search(r"no step made it better .* \(.*PESQ-WB [\d.]+ to [\d.]+", capsys.readouterr().out)
+    before, after = (
+        weights(path, "vocoder") for path in (bundled(RELEASED, ".safetensors"), tmp_path / "vocoder.safetensors")
+    )
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert release.discriminators_of(tmp_path / "vocoder.safetensors").is_file()
+
+
+def test_scores_know_the_best_step_and_what_it_costs(tmp_path: Path) -> None:
+    kept = ValidationScores(tmp_path / "validation.jsonl")
+    kept.add(0, {"PESQ-WB": 3.0, "DistillMOS": 4.0, "MR-STFT": 0.8})
+    kept.add(250, {"PESQ-WB": 3.4, "DistillMOS": 3.9, "MR-STFT": 0.7})
+    kept.add(500, {"PESQ-WB": 3.5, "DistillMOS": 3.7, "MR-STFT": 0.6})
+    again = ValidationScores(tmp_path / "validation.jsonl")
+    assert again.by_step == kept.by_step
+    assert (again.best(), again.best(0), again.best(499)) == (250, 0, 250)
+    assert again.summary() == (
+        "step 250 is the best on the validation clips, and is kept: DistillMOS 4.000 to 3.900, which is worse, "
+        "MR-STFT 0.800 to 0.700, PESQ-WB 3.000 to 3.400"
+    )
+    again.resume(250)
+    assert ValidationScores(tmp_path / "validation.jsonl").by_step.keys() == {0, 250}
+    again.add(500, {"PESQ-WB": 1.0, "MR-STFT": 2.0})
+    assert again.best() == 250
+
+
+def test_an_interrupted_fine_tuning_goes_on_with_its_best(
+    tmp_path: Path, tuning: Config, corpus: Path, trained: Path
+) -> None:
+    few = replace(FEW, steps=4, validate_every=2)
+    for name, stops in (("straight", (4,)), ("resumed", (2, 4))):
+        for steps in stops:
+            fine_tune(corpus, tmp_path / name, trained, None, replace(tuning, fine_tuning=replace(few, steps=steps)))
+    assert scores(tmp_path / "straight").keys() == scores(tmp_path / "resumed").keys() == {0, 2, 4}
 
 
 @pytest.mark.parametrize(("share", "first"), [(0.0, 3), (0.3, 2), (1.0, 0)])
@@ -73,7 +125,8 @@ def test_the_discriminators_judge_over_the_last_share_of_the_steps(
     fine_tune(corpus, tmp_path, trained, None, replace(tuning, fine_tuning=replace(FEW, adversarial_share=share)))
     made = tmp_path / "vocoder.safetensors"
     assert release.read(made, "vocoder")[1].vocoder_training.adversarial_from == first
-    assert release.discriminators_of(made).exists() is (first < 3)
+    before, after = (weights(release.discriminators_of(path), "discriminators") for path in (trained, made))
+    assert first < 3 or all(torch.equal(before[name], after[name]) for name in before)  # they go along
     with pytest.raises(ConfigurationError, match=r"adversarial_share: 1\.5 is no share"):
         replace(FEW, adversarial_share=1.5)
 
@@ -94,7 +147,7 @@ def test_without_discriminators_it_goes_on_by_regression_and_says_so(
 
 def test_the_released_vocoder_is_tuned_with_its_discriminators(tmp_path: Path, tuning: Config, corpus: Path) -> None:
     """That of the frame rate, whose sizes and losses its own file says."""
-    few = replace(tuning, fine_tuning=replace(FEW, steps=1, validate_every=1, save_every=1))
+    few = replace(tuning, fine_tuning=replace(FEW, steps=1, validate_every=1))
     released, made = bundled(RELEASED, ".safetensors"), tmp_path / "vocoder.safetensors"
     fine_tune(corpus, tmp_path, released, None, few)
     assert release.read(made, "vocoder")[1].generator == release.read(released, "vocoder")[1].generator
