@@ -30,6 +30,8 @@ FOREIGN = frozenset(
         *(".rm", ".shn", ".silk", ".spx", ".tak", ".tta", ".weba", ".webm", ".wma", ".wv"),
     }
 )
+# Suffixes by which libsndfile guesses nothing. By others, such as .au, it takes whatever bytes for sound of 8 kHz.
+UNGUESSED = frozenset({".flac", ".wav"})
 CONVERT = "convert it: ffmpeg -i IN OUT.wav"
 
 
@@ -105,7 +107,8 @@ class Sound:
         kind = soundfile.SoundFile if segment.seekable and not patches else _Forward
         whole = (segment.start, segment.stop) == (0, self.size) and not segment.endless and not patches
         shown = Segment(segment.start, segment.stop, patches, segment.endless)
-        decoder = kind(self.source if whole and isinstance(self.source, Path) else View(self.file, shown))
+        named_file = isinstance(self.source, Path) and self.source.suffix.lower() in UNGUESSED  # quicker than a view
+        decoder = kind(self.source if whole and named_file else View(self.file, shown))
         if self._format is None:
             self._format = Format(decoder.samplerate, decoder.channels, decoder.subtype not in UNLIMITED)
         return decoder

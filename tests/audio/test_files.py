@@ -67,6 +67,17 @@ class TestUnreadable:
         with pytest.raises(AudioError, match=r"note\.wav: cannot be read as sound .* expected WAV, FLAC"):
             read(path)
 
+    @pytest.mark.parametrize("suffix", [".au", ".snd", ".mp3", ".gsm", ".vox", ".ogg", ".raw"])
+    def test_no_name_makes_sound_of_what_is_none(
+        self, read, suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / f"note{suffix}"
+        for content in (b"no sound at all, but text " * 500, np.random.default_rng(0).bytes(10_000)):
+            path.write_bytes(content)
+            with pytest.raises(AudioError, match=rf"note\{suffix}: .*cannot be read as sound"):
+                read(path)
+        assert capfd.readouterr().err == ""  # some decoders print what they look for
+
     def test_samples_without_a_header(self, read, tmp_path: Path) -> None:
         path = tmp_path / "bare.raw"
         path.write_bytes(bytes(1000))
