@@ -18,6 +18,7 @@ Block = npt.NDArray[np.float32]  # (n, channels)
 
 BLOCK = 1 << 17  # samples that are decoded at once: 0.5 MB a channel
 LARGEST_BLOCK = 1 << 22  # where memory need not be bounded, and the file says how many there are
+RATES = (1_000, 1_000_000)  # Hz; below them is no speech, above them no recorder
 TOLERANCE = 0.1  # seconds; what encoders put before and after the sound
 # Subtypes whose samples can go beyond full scale: floating point, and codecs that decode to it.
 UNLIMITED = frozenset({"FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"})
@@ -109,6 +110,12 @@ class Sound:
         shown = Segment(segment.start, segment.stop, patches, segment.endless)
         named_file = isinstance(self.source, Path) and self.source.suffix.lower() in UNGUESSED  # quicker than a view
         decoder = kind(self.source if whole and named_file else View(self.file, shown))
+        if not RATES[0] <= decoder.samplerate <= RATES[1]:
+            decoder.close()
+            raise AudioError(
+                f"{self.name}: has a sample rate of {decoder.samplerate} Hz; expected {RATES[0]} to {RATES[1]} Hz, "
+                "so its header is damaged; copy it again"
+            )
         if self._format is None:
             self._format = Format(decoder.samplerate, decoder.channels, decoder.subtype not in UNLIMITED)
         return decoder

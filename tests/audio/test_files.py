@@ -78,6 +78,15 @@ class TestUnreadable:
                 read(path)
         assert capfd.readouterr().err == ""  # some decoders print what they look for
 
+    @pytest.mark.parametrize("rate", [1, 192, 100_000_000])
+    def test_a_rate_that_no_recorder_has(self, read, rate: int, tmp_path: Path) -> None:
+        path = tmp_path / "tone.wav"
+        soundfile.write(path, np.full(3_000, 0.1), rate)
+        with pytest.raises(
+            AudioError, match=rf"tone\.wav: has a sample rate of {rate} Hz; expected 1000 to 1000000 Hz"
+        ):
+            read(path)
+
     def test_samples_without_a_header(self, read, tmp_path: Path) -> None:
         path = tmp_path / "bare.raw"
         path.write_bytes(bytes(1000))
@@ -234,3 +243,11 @@ def test_a_path_is_free_where_nothing_is_or_where_force_is_given(tmp_path: Path)
 def test_every_format_that_soundfile_knows_counts_as_sound() -> None:
     assert {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"} <= files.SUFFIXES
     assert {".npy", ".txt", ".json", ""} & files.SUFFIXES == set()
+
+
+def test_a_recording_too_short_for_one_sample_is_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "tone.wav", np.full(1, 0.1), 192_000)
+    with pytest.raises(
+        AudioError, match=r"tone\.wav: holds 1 samples of 192000 Hz; expected enough for one of 24000 Hz"
+    ):
+        list(files.stream(tmp_path / "tone.wav", 24_000))
