@@ -3,6 +3,7 @@
 A few hundred cases here; `make fuzz` runs thousands.
 """
 
+import io
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -67,3 +68,15 @@ def test_a_damaged_model_is_refused(suffix: str, tmp_path: Path) -> None:
             assert str(path) in refusal, seed
         else:  # weights have no hash in a .safetensors file, so a changed one is a weight like another
             assert suffix == ".safetensors" or changed == content, seed
+
+
+def test_a_mel_file_with_more_behind_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vocoder, source = Vocoder.load(), tmp_path / "two.npy"
+    WRITERS[".npy"](source)
+    content = 2 * source.read_bytes()
+    source.write_bytes(content)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    for name in (str(source), "-"):
+        refusal = outcome(partial(vocode, name, str(tmp_path / "out.wav"), vocoder)).refusal
+        assert refusal.endswith("holds 4928 bytes behind its first array; expected the mel alone, so save it anew")
+    assert not (tmp_path / "out.wav").exists()
