@@ -135,8 +135,8 @@ def _array(source: Path | io.BytesIO, name: str) -> AnyMel:
     mel: AnyMel
     try:
         if isinstance(source, Path):
-            mapped = np.lib.format.open_memmap(source, mode="r")  # which knows neither pickles nor archives
-            mel, excess = mapped, source.stat().st_size - mapped.offset - mapped.nbytes
+            array = np.lib.format.open_memmap(source, mode="r")  # which knows neither pickles nor archives
+            mel, excess = array, source.stat().st_size - array.offset - array.nbytes
         else:
             mel, excess = np.lib.format.read_array(source, allow_pickle=False), len(source.read())
     except DAMAGES as error:
