@@ -1,23 +1,23 @@
 """Random command lines: whatever words follow a verb, the answer is one line or the work done, never a traceback.
 
-Two hundred cases here; the environment variable FUZZ_CASES asks for more. The files they name lie in a test's folder.
+A hundred cases here; the environment variable FUZZ_CASES asks for more. The files they name lie in a test's folder.
 There is no corpus among them, so nothing is trained or measured.
 """
 
 import inspect
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from fuzzing import case_count, time_limit
 
 from basis_melgan.cli import main
 from basis_melgan.mistakes import placed
 from basis_melgan.settings import keys
 from basis_melgan.verbs import SECTIONS, VERBS
 
-CASES = int(os.environ.get("FUZZ_CASES", "200"))
+CASES = case_count(100)
 # Files and folders: missing, empty, of another kind, right; and what is none.
 PATHS = (
     *("", "-", "--", ".", "..", "missing", "missing.npy", "missing.wav", "missing.safetensors", "missing.onnx", "a\nb"),
@@ -62,9 +62,10 @@ def command(rng: np.random.Generator) -> list[str]:
 def test_whatever_the_words_nothing_breaks(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for seed in range(CASES):
         words = command(np.random.default_rng(seed))
-        try:
-            status = main(words)
-        except SystemExit as exit_:  # of --help
-            status = exit_.code
+        with time_limit():
+            try:
+                status = main(words)
+            except SystemExit as exit_:  # of --help
+                status = exit_.code
         told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("basis-melgan: ")]
         assert (status, len(told)) in ((0, 0), (2, 1)), (seed, words)

@@ -18,6 +18,7 @@ Block = npt.NDArray[np.float32]  # (n, channels)
 
 BLOCK = 1 << 17  # samples that are decoded at once: 0.5 MB a channel
 LARGEST_BLOCK = 1 << 22  # where memory need not be bounded, and the file says how many there are
+RATES = (1_000, 1_000_000)  # Hz; below them is no speech, above them no recorder
 TOLERANCE = 0.1  # seconds; what encoders put before and after the sound
 # Subtypes whose samples can go beyond full scale: floating point, and codecs that decode to it.
 UNLIMITED = frozenset({"FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"})
@@ -30,6 +31,8 @@ FOREIGN = frozenset(
         *(".rm", ".shn", ".silk", ".spx", ".tak", ".tta", ".weba", ".webm", ".wma", ".wv"),
     }
 )
+# Suffixes by which libsndfile guesses nothing. By others, such as .au, it takes whatever bytes for sound of 8 kHz.
+UNGUESSED = frozenset({".flac", ".wav"})
 CONVERT = "convert it: ffmpeg -i IN OUT.wav"
 
 
@@ -105,7 +108,14 @@ class Sound:
         kind = soundfile.SoundFile if segment.seekable and not patches else _Forward
         whole = (segment.start, segment.stop) == (0, self.size) and not segment.endless and not patches
         shown = Segment(segment.start, segment.stop, patches, segment.endless)
-        decoder = kind(self.source if whole and isinstance(self.source, Path) else View(self.file, shown))
+        named_file = isinstance(self.source, Path) and self.source.suffix.lower() in UNGUESSED  # quicker than a view
+        decoder = kind(self.source if whole and named_file else View(self.file, shown))
+        if not RATES[0] <= decoder.samplerate <= RATES[1]:
+            decoder.close()
+            raise AudioError(
+                f"{self.name}: has a sample rate of {decoder.samplerate} Hz; expected {RATES[0]} to {RATES[1]} Hz, "
+                "so its header is damaged; copy it again"
+            )
         if self._format is None:
             self._format = Format(decoder.samplerate, decoder.channels, decoder.subtype not in UNLIMITED)
         return decoder

@@ -139,7 +139,7 @@ def stream(path: Path | BinaryIO, to: int) -> Iterator[Wave]:
         AudioError: as `load`, or the file holds no sample, or NaN or infinite ones.
     """
     with decoding.opened(path) as sound:
-        rate, count = sound.format.rate, 0
+        rate, count, output_count = sound.format.rate, 0, 0
         plain = sound.format.channels == 1 and sound.format.limited
         mixed = levels.PLAIN if plain else levels.downmix(sound.name, sound.blocks())
         _warn(sound.name, mixed.mends)
@@ -147,13 +147,19 @@ def stream(path: Path | BinaryIO, to: int) -> Iterator[Wave]:
         for block in sound.blocks():
             _require_finite(block, count, rate, sound.name)
             count += len(block)
-            wave = mixed(block)
-            yield wave if rate == to else resampler.resample_chunk(wave)
+            piece = mixed(block) if rate == to else resampler.resample_chunk(mixed(block))
+            output_count += len(piece)
+            yield piece
         if count == 0:
             raise AudioError(f"{sound.name}: holds no samples; expected at least one")
         _warn(sound.name, _incomplete(sound))
         if rate != to:
-            yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+            piece = resampler.resample_chunk(np.empty(0, np.float32), last=True)
+            if output_count + len(piece) == 0:
+                raise AudioError(
+                    f"{sound.name}: holds {count} samples of {rate} Hz; expected enough for one of {to} Hz"
+                )
+            yield piece
 
 
 def length(path: Path | BinaryIO) -> tuple[int, int]:

@@ -132,12 +132,18 @@ def _whole(mel: AnyMel, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
 
 
 def _array(source: Path | io.BytesIO, name: str) -> AnyMel:
+    mel: AnyMel
     try:
         if isinstance(source, Path):
-            return np.lib.format.open_memmap(source, mode="r")  # which knows neither pickles nor archives
-        return np.lib.format.read_array(source, allow_pickle=False)
+            array = np.lib.format.open_memmap(source, mode="r")  # which knows neither pickles nor archives
+            mel, excess = array, source.stat().st_size - array.offset - array.nbytes
+        else:
+            mel, excess = np.lib.format.read_array(source, allow_pickle=False), len(source.read())
     except DAMAGES as error:
         raise MelError(f"{name}: damaged or no array of numbers ({error}); save the mel with numpy.save") from error
+    if excess:
+        raise MelError(f"{name}: holds {excess} bytes behind its first array; expected the mel alone, so save it anew")
+    return mel
 
 
 def _packed(source: io.BytesIO, name: str) -> AnyMel:

@@ -67,6 +67,26 @@ class TestUnreadable:
         with pytest.raises(AudioError, match=r"note\.wav: cannot be read as sound .* expected WAV, FLAC"):
             read(path)
 
+    @pytest.mark.parametrize("suffix", [".au", ".snd", ".mp3", ".gsm", ".vox", ".ogg", ".raw"])
+    def test_no_name_makes_sound_of_what_is_none(
+        self, read, suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / f"note{suffix}"
+        for content in (b"no sound at all, but text " * 500, np.random.default_rng(0).bytes(10_000)):
+            path.write_bytes(content)
+            with pytest.raises(AudioError, match=rf"note\{suffix}: .*cannot be read as sound"):
+                read(path)
+        assert capfd.readouterr().err == ""  # some decoders print what they look for
+
+    @pytest.mark.parametrize("rate", [1, 192, 100_000_000])
+    def test_a_rate_that_no_recorder_has(self, read, rate: int, tmp_path: Path) -> None:
+        path = tmp_path / "tone.wav"
+        soundfile.write(path, np.full(3_000, 0.1), rate)
+        with pytest.raises(
+            AudioError, match=rf"tone\.wav: has a sample rate of {rate} Hz; expected 1000 to 1000000 Hz"
+        ):
+            read(path)
+
     def test_samples_without_a_header(self, read, tmp_path: Path) -> None:
         path = tmp_path / "bare.raw"
         path.write_bytes(bytes(1000))
@@ -223,3 +243,11 @@ def test_a_path_is_free_where_nothing_is_or_where_force_is_given(tmp_path: Path)
 def test_every_format_that_soundfile_knows_counts_as_sound() -> None:
     assert {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"} <= files.SUFFIXES
     assert {".npy", ".txt", ".json", ""} & files.SUFFIXES == set()
+
+
+def test_a_recording_too_short_for_one_sample_is_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "tone.wav", np.full(1, 0.1), 192_000)
+    with pytest.raises(
+        AudioError, match=r"tone\.wav: holds 1 samples of 192000 Hz; expected enough for one of 24000 Hz"
+    ):
+        list(files.stream(tmp_path / "tone.wav", 24_000))

@@ -1,0 +1,152 @@
+"""Mels of speech in any scale, at any level, noisy, smoothed or short: true ones are taken, others seldom in silence.
+
+They are of the bundled clips, and of those of the prepared corpus, or the folder of several, that FUZZ_CORPUS names.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fuzzing import Outcome, case_count, outcome
+
+from basis_melgan.audio import files
+from basis_melgan.audio.mel import mel_spectrogram, mel_to_magnitude
+from basis_melgan.config import Convention
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.augmentation import Change
+from basis_melgan.frames import Frames
+from basis_melgan.inference.mels import AnyMel
+from basis_melgan.inference.scales import MelScale
+from basis_melgan.inference.vocoder import Vocoder
+
+CASES = case_count(10)  # of each scale
+CONVENTIONS: list[Convention] = ["vocos", "hifigan", "bigvgan", "paper"]
+FRAMES = Frames(hop=256, stride=256, basis_length=1024)
+SHORTEST, LONGEST = 60 * FRAMES.hop, 12 * FRAMES.sample_rate  # samples of an excerpt, of which statistics say enough
+SILENT_FRACTION = 0.05  # of whole clean mels of a scale in `TOLD` that may be taken in silence
+
+
+def normalized(mel: AnyMel, axis: int | None) -> AnyMel:
+    return (mel - mel.mean(axis, keepdims=True)) / np.maximum(mel.std(axis, keepdims=True), 1e-3)
+
+
+def level(mel: AnyMel) -> AnyMel:
+    return (mel - mel.min()) / np.maximum(np.ptp(mel), 1e-3)
+
+
+SCALES: dict[str, Callable[[AnyMel], AnyMel]] = {  # of natural logarithms of magnitudes
+    "log10": lambda mel: mel / np.log(10.0),
+    "log2": lambda mel: mel / np.log(2.0),
+    "decibels": lambda mel: mel * 20 / np.log(10.0),
+    "ln of powers": lambda mel: 2 * mel,
+    "log10 of powers": lambda mel: 2 * mel / np.log(10.0),
+    "mean and deviation": partial(normalized, axis=None),
+    "band by band": partial(normalized, axis=1),
+    "a tenth": lambda mel: mel / 10,
+    "16-bit integers": lambda mel: mel + np.log(32_768),
+    "0 to 1": level,
+    "-1 to 1": lambda mel: 2 * level(mel) - 1,
+    "-4 to 4": lambda mel: 8 * level(mel) - 4,
+    "magnitudes": np.exp,
+    "ln(1 + magnitude)": lambda mel: np.log1p(np.exp(mel)),
+}
+TOLD = {"log10", "decibels", "ln of powers", "mean and deviation", "band by band", "16-bit integers"}
+
+
+@lru_cache(maxsize=1)
+def clips() -> list[Path]:
+    """Every clip that is long enough, the bundled ones first."""
+    paths = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
+    if "FUZZ_CORPUS" in os.environ:
+        corpora = manifest.load(Path(os.environ["FUZZ_CORPUS"]))
+        paths += [corpus.path(clip) for corpus in corpora for clip in corpus.clips if clip.samples >= SHORTEST]
+    return paths
+
+
+@lru_cache(maxsize=64)
+def wave(clip: Path) -> files.Wave:
+    return files.read(clip, 0, LONGEST)[0]
+
+
+def clean_mel(convention: Convention, rng: np.random.Generator) -> AnyMel:
+    """The mel of a whole clip."""
+    return mel_spectrogram(wave(clips()[int(rng.integers(len(clips())))]), convention, FRAMES)
+
+
+def altered_mel(convention: Convention, rng: np.random.Generator) -> AnyMel:
+    """The mel of part of a clip with another level, noise at 0 to 30 dB or none, and smoothed or not."""
+    whole = wave(clips()[int(rng.integers(len(clips())))])
+    size = int(rng.integers(SHORTEST, whole.size + 1))
+    start = int(rng.integers(0, whole.size - size + 1))
+    excerpt = whole[start : start + size].astype(np.float64)
+    if rng.random() < 0.5:
+        ratio = rng.uniform(0, 30)  # dB
+        excerpt += rng.standard_normal(size) * whole.std() * 10 ** (-ratio / 20)
+    excerpt *= 10 ** (rng.uniform(-45, 0) / 20) / max(float(np.abs(excerpt).max()), 1e-9)
+    mel = mel_spectrogram(excerpt.astype(np.float32), convention, FRAMES)
+    return Change(blur=float(rng.uniform(0.3, 1.0))).smoothed(mel) if rng.random() < 0.5 else mel
+
+
+def stored(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
+    """A mel in single or half precision."""
+    with np.errstate(over="ignore"):
+        return mel.astype(np.float16 if rng.random() < 0.25 else np.float32)
+
+
+def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> Outcome:
+    """What becomes of a mel that comes in chunks, once it is all synthesized or refused."""
+    stream, waves = vocoder.stream(), []
+
+    def work() -> None:
+        position = 0
+        while position < mel.shape[1]:
+            end = position + int(rng.integers(1, 400))
+            waves.append(stream.push(mel[:, position:end]))
+            position = end
+        waves.append(stream.flush())
+
+    result = outcome(work)
+    if not result.refusal:
+        output = np.concatenate(waves)
+        assert output.shape == (FRAMES.hop * mel.shape[1],)
+        assert np.isfinite(output).all()
+    return result
+
+
+def outcomes(mel: AnyMel, convention: Convention, vocoder: Vocoder, rng: np.random.Generator) -> list[Outcome]:
+    """What becomes of a whole mel, and of the same as a stream where the vocoder takes the convention."""
+    whole = outcome(partial(MelScale(convention, None).require_whole, mel))
+    return [whole, pushed(vocoder, mel, rng)] if convention == vocoder.info.mel else [whole]
+
+
+@pytest.fixture(scope="module")
+def vocoder() -> Vocoder:
+    return Vocoder.load("speech-24k-live")
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_no_true_mel_is_refused(convention: Convention, vocoder: Vocoder) -> None:
+    for seed in range(CASES):
+        rng = np.random.default_rng(seed)
+        mel = stored(clean_mel(convention, rng) if seed % 4 == 0 else altered_mel(convention, rng), rng)
+        for result in outcomes(mel, convention, vocoder, rng):
+            assert not result.refusal, (seed, result)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_mel_of_another_scale_is_synthesized_or_refused(scale: str, vocoder: Vocoder) -> None:
+    clean: Counter[bool] = Counter()  # by whether something was told
+    for seed in range(CASES):
+        rng = np.random.default_rng(seed)
+        convention = CONVENTIONS[int(rng.integers(len(CONVENTIONS)))]
+        mel = clean_mel(convention, rng) if seed % 2 == 0 else altered_mel(convention, rng)
+        logarithm = np.log(mel_to_magnitude(mel, convention).astype(np.float64))
+        results = outcomes(stored(SCALES[scale](logarithm), rng), convention, vocoder, rng)
+        if seed % 2 == 0:
+            clean.update(bool(result.refusal or result.warnings) for result in results)
+    if scale in TOLD:
+        assert clean[False] <= SILENT_FRACTION * clean.total(), clean
