@@ -6,8 +6,10 @@ Where a test is skipped, the summary says why; with `--skips fail` the run has t
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from basis_melgan.audio import files
 from basis_melgan.config import Config
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.settings import from_dict
@@ -83,3 +85,15 @@ def separator(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: 
     folder = tmp_path_factory.mktemp("separator")
     train(corpus, folder, replace(config, separator_training=training))
     return folder / "separator.safetensors"
+
+
+@pytest.fixture(scope="session")
+def speech() -> files.Wave:
+    """Two seconds of real speech at 24 kHz."""
+    return files.read(sorted(CLIPS.glob("*.flac"))[0], 12_000, 48_000)[0]
+
+
+@pytest.fixture(scope="session")
+def noise() -> files.Wave:
+    """White noise of that length."""
+    return np.random.default_rng(0).normal(scale=0.05, size=48_000).astype(np.float32)
