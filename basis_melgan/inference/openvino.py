@@ -14,7 +14,11 @@ FAR, FARTHEST = 1 << 20, 1 << 26  # mel frames
 
 # Where a processor computes in bfloat16, OpenVINO would: phases and a prior over 60 dB need float32.
 # Where weights are stored in 8 bits, it would round what they multiply to 8 bits too, in steps that can be heard.
-SETTINGS = {"NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+SETTINGS: dict[str, str | int] = {
+    "NUM_STREAMS": 1,
+    "INFERENCE_PRECISION_HINT": "f32",
+    "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+}
 
 
 class OpenVinoEngine:
