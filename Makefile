@@ -49,7 +49,7 @@ lint: $(READY) ## check style and types
 test: lint ## check style and types, then run all tests; SKIPS=fail: with none left out
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 $(if $(SKIPS),--skips $(SKIPS))
 
-test-isa: $(READY) ## run the numerical tests under every instruction set, on one thread and on two; half an hour
+test-isa: $(READY) ## run the numerical tests under every instruction set, on one thread and on two; an hour
 	$(BIN)/python tests/instruction_sets.py
 
 test-extras: ## install each extra into an environment of its own, and run its commands there

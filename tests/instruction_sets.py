@@ -1,8 +1,9 @@
 """Run the numerical tests under every instruction set that this processor has, on one thread and on two.
 
 PyTorch's own kernels take theirs from ATEN_CPU_CAPABILITY, oneDNN's, which multiply matrices, from ONEDNN_MAX_CPU_ISA:
-what passes under all of them depends on no rounding. OpenVINO, which reads the second too, computes nothing where it is
-held below what it has found in the processor, and is left out there. Prints a table; ends with 1 where a test failed.
+what passes under all of them depends on no rounding. OpenVINO reads the second too, and held to SSE41 gives no samples
+on a processor that has more; it is left out wherever the second holds it. Prints a table; ends with 1 where a test
+failed.
 
     make test-isa
 """

@@ -35,9 +35,12 @@ class ValidationScores:
         self._keep(self.by_step | {step: dict(scores)})
 
     def best(self, last: int | None = None) -> int:
-        """The step with the highest mean opinion, of equal ones the first; up to a last step where one is given."""
+        """The step with the highest mean opinion, of equal ones the first; up to a last step where one is given.
+
+        That last step where none was scored, as in a training that was begun by a version that did not score.
+        """
         steps = [step for step in self.by_step if last is None or step <= last]
-        return max(steps, key=lambda step: (quality(self.by_step[step]), -step))
+        return max(steps, key=lambda step: (quality(self.by_step[step]), -step), default=last or 0)
 
     def summary(self) -> str:
         """What the best step gained over the first, and in which measures it is worse."""

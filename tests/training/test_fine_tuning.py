@@ -116,6 +116,9 @@ def test_an_interrupted_fine_tuning_goes_on_with_its_best(
         for steps in stops:
             fine_tune(corpus, tmp_path / name, trained, None, replace(tuning, fine_tuning=replace(few, steps=steps)))
     assert scores(tmp_path / "straight").keys() == scores(tmp_path / "resumed").keys() == {0, 2, 4}
+    (tmp_path / "resumed" / "validation.jsonl").unlink()  # as where an earlier version began it
+    fine_tune(corpus, tmp_path / "resumed", trained, None, replace(tuning, fine_tuning=replace(few, steps=6)))
+    assert scores(tmp_path / "resumed").keys() == {6}
 
 
 @pytest.mark.parametrize(("share", "first"), [(0.0, 3), (0.3, 2), (1.0, 0)])
