@@ -17,8 +17,8 @@ from pathlib import Path
 
 from trainings import VERBS, minutes, run, train, two_at_a_time
 
-from basis_melgan.evaluation import markdown
 from basis_melgan.evaluation.results import RESULTS
+from basis_melgan.storage import markdown
 
 SEPARATOR = "--config fast --frames.basis_length 512 --separator.basis_signals 256 --separator_training.steps 1500"
 VOCODER = (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from trainings import VERBS, minutes, run, train, two_at_a_time
 
-from basis_melgan.evaluation import markdown
+from basis_melgan.storage import markdown
 
 PEER = str(Path(__file__).with_name("train_peer.py"))
 SMALL = "--generator.channels 160 --generator.blocks 6 --generator.hidden 304"

@@ -18,10 +18,10 @@ from peers import BANDS, FRAMES, PEERS, MultiBandMelGAN, RealHead, Vocos
 from torch import nn
 from torch.nn.utils import parametrize
 
-from basis_melgan.config import Config
-from basis_melgan.export.onnx import OPSET, describe, swelling_mel, tidy
-from basis_melgan.export.quantise import chosen, quantise
-from basis_melgan.inference.engine import Info
+from basis_melgan.config.schema import Config
+from basis_melgan.export.onnx import OPSET, describe, reference_mel, tidy
+from basis_melgan.export.quantize import chosen, quantise
+from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import sealed
 from basis_melgan.models.cost import macs_per_frame, parameters
 
@@ -52,7 +52,7 @@ def main(out: Path, names: list[str]) -> None:
         )
         whole = graph(model, info)
         save(out / f"{name}.onnx", whole, info)
-        mel = swelling_mel(info, CALIBRATION)
+        mel = reference_mel(info, CALIBRATION)
         layers = chosen(whole, ())
         left = [layer for layer in ("head.signals", "head.energy") if layer in layers]
         save(out / f"{name}-int8.onnx", quantise(whole, [{"mel": mel[None]}], left), info, "int8")
@@ -66,7 +66,7 @@ def cost(model: nn.Module) -> float:
 
 def graph(model: nn.Module, info: Info) -> onnx.ModelProto:
     """The graph of a peer, mel → wave, which says what PyTorch says."""
-    mel = torch.from_numpy(swelling_mel(info, 50))[None]
+    mel = torch.from_numpy(reference_mel(info, 50))[None]
     with torch.inference_mode():
         expected = model(mel).numpy()
     if isinstance(model, Vocos):

@@ -15,9 +15,9 @@ import numpy as np
 
 from basis_melgan.audio import files
 from basis_melgan.corpus import manifest
-from basis_melgan.evaluation.robustness import JITTER, chunk_response, jitter_response
-from basis_melgan.export.onnx import swelling_mel
-from basis_melgan.inference.engine import Array
+from basis_melgan.export.onnx import reference_mel
+from basis_melgan.export.robustness import JITTER, chunk_response, jitter_response
+from basis_melgan.inference.backend import Array
 from basis_melgan.inference.vocoder import Vocoder
 
 CLIPS, SEEDS, ROUNDS = 5, 10, 25
@@ -62,7 +62,7 @@ def main(corpus: Path, paths: list[Path], seed: int) -> None:
         cells = [f"{response.change:.1e}, {response.snr:.0f}" for response in responses]
         print(f"| {path} | {' | '.join(cells)} | {path.stat().st_size / 1e6:.2f} |", flush=True)
     info = vocoders[0].info
-    seconds = seconds_in_turn(vocoders, swelling_mel(info, SECONDS * info.rate // info.hop))
+    seconds = seconds_in_turn(vocoders, reference_mel(info, SECONDS * info.rate // info.hop))
     print(f"\n| {SECONDS} s of mel, {ROUNDS} rounds | ms | times as long as {paths[0]} |\n|---|---:|---:|")
     for path, times in zip(paths, seconds.T, strict=True):
         print(f"| {path} | {1e3 * np.median(times):.1f} | {np.median(times / seconds[:, 0]):.2f} |")

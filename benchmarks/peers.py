@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from basis_melgan.audio.mel import convention
-from basis_melgan.frames import Frames
-from basis_melgan.models.basis import overlap_add
+from basis_melgan.config.frames import Frames
+from basis_melgan.models.bases.basis import overlap_add
 
 BANDS = convention("vocos").bands
 HOP = 256  # samples; Vocos's, and HiFi-GAN's four upsamplings together

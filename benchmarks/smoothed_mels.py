@@ -17,7 +17,7 @@ from trainings import VERBS, run
 from basis_melgan.audio import files
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.augmentation import Change
-from basis_melgan.models.opening import open_vocoder
+from basis_melgan.inference.loading import open_vocoder
 
 SMOOTHED = Change(blur=1.0)
 

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import Config
+from basis_melgan.cli.parser import arguments
+from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import BasisMelGANError, ConfigurationError
-from basis_melgan.models.basis import Spoken
-from basis_melgan.parsing import arguments
-from basis_melgan.training.engine import fabric, fit
+from basis_melgan.models.bases.basis import Spoken
 from basis_melgan.training.run import Run
+from basis_melgan.training.trainer import fabric, fit
 from basis_melgan.training.vocoder_task import VocoderTask
 
 SECTIONS = ("discriminators", "augmentation", "vocoder_training", "engine")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config
+from basis_melgan.config.loading import from_dict
+from basis_melgan.config.schema import Config
 from basis_melgan.corpus.prepare import prepare
-from basis_melgan.settings import from_dict
 
 CLIPS = Path(__file__).parents[1] / "examples" / "clips"
 

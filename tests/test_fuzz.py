@@ -14,10 +14,10 @@ import soundfile
 import torch
 from fuzzing import case_count, damaged, outcome
 
-from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.synthesize import vocode
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models import release
-from basis_melgan.models.vocode import vocode
+from basis_melgan.models import model_file
 
 CASES = case_count(25)  # of each kind of file
 
@@ -59,7 +59,7 @@ def test_a_damaged_source_is_spoken_or_refused(suffix: str, tmp_path: Path) -> N
 def test_a_damaged_model_is_refused(suffix: str, tmp_path: Path) -> None:
     whole = bundled("speech-24k", suffix)
     content, path = whole.read_bytes(), tmp_path / f"model{suffix}"
-    load = Vocoder.load if suffix == ".onnx" else release.load_vocoder
+    load = Vocoder.load if suffix == ".onnx" else model_file.load_vocoder
     for seed in range(CASES):
         changed = damaged(content, np.random.default_rng(seed))
         path.write_bytes(changed)

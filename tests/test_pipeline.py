@@ -11,8 +11,8 @@ import pytest
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.cli import main
-from basis_melgan.config import Config
+from basis_melgan.cli.main import main
+from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.metrics.signal import stoi
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from basis_melgan.parsing import arguments
-from basis_melgan.verbs import SECTIONS, VERBS
+from basis_melgan.cli.commands import SECTIONS, VERBS
+from basis_melgan.cli.parser import arguments
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [

@@ -1,1 +1,1 @@
-"""Sound files, resampling and mel spectrograms. Never imports PyTorch."""
+"""Sound files, resampling and mel spectrograms, in NumPy alone."""

@@ -22,7 +22,7 @@ from basis_melgan.audio.waves import resample as resample
 from basis_melgan.audio.waves import rounded as rounded
 from basis_melgan.errors import AudioError, InputWarning, OutputError
 from basis_melgan.installation import install_command
-from basis_melgan.writing import aside, storing
+from basis_melgan.storage.atomic import aside, storing
 
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
     *(".aif", ".aifc", ".bwf", ".mp2", ".mpga", ".oga", ".opus", ".snd", ".sph", ".wave"),

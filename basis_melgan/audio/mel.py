@@ -19,8 +19,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from basis_melgan.config.frames import Frames
 from basis_melgan.errors import MelError
-from basis_melgan.frames import Frames
 
 Array = npt.NDArray[np.float32]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from basis_melgan.audio.mel import Array, convention, mel_spectrogram
-from basis_melgan.frames import Frames
+from basis_melgan.config.frames import Frames
 
 CHUNK = 1_000  # mel frames, about ten seconds
 

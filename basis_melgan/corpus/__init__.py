@@ -1,1 +1,1 @@
-"""From sound files to training batches."""
+"""From a folder of recordings to training batches."""

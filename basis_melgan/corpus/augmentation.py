@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import Array
-from basis_melgan.config import AugmentationConfig
+from basis_melgan.config.schema import AugmentationConfig
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from basis_melgan.audio import files, levels
-from basis_melgan.config import CorpusConfig
+from basis_melgan.config.schema import CorpusConfig
 from basis_melgan.errors import AudioError
 
 FULL_SCALE = 0.99  # the positive end of 8-bit sound is 127/128

@@ -11,10 +11,10 @@ from torch.utils.data import Dataset, Sampler
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.config import Config, MixtureConfig
+from basis_melgan.config.schema import Config, MixtureConfig
 from basis_melgan.corpus import augmentation, noise
 from basis_melgan.corpus.augmentation import Change
-from basis_melgan.corpus.decompose import Decomposition
+from basis_melgan.corpus.decomposition import Decomposition
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import CorpusError

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from basis_melgan import digests
-from basis_melgan.config import Split
+from basis_melgan.config.schema import Split
 from basis_melgan.errors import CorpusError
-from basis_melgan.writing import write_text
+from basis_melgan.storage import hashing
+from basis_melgan.storage.atomic import write_text
 
 VERSION = 1
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -56,7 +56,7 @@ class Corpus:
     @property
     def data_hash(self) -> str:
         """SHA-256 over every clip's id and content, whatever the order."""
-        return digests.of_parts(f"{clip.id} {clip.sha256}" for clip in self.clips)
+        return hashing.of_parts(f"{clip.id} {clip.sha256}" for clip in self.clips)
 
 
 def load(path: Path) -> tuple[Corpus, ...]:
@@ -111,12 +111,12 @@ def load_clips(corpora: Iterable[Corpus], split: Split) -> list[tuple[Path, Clip
 
 def data_hash(corpora: Iterable[Corpus]) -> str:
     """One SHA-256 over all corpora, whatever their names and order."""
-    return digests.of_parts(corpus.data_hash for corpus in corpora)
+    return hashing.of_parts(corpus.data_hash for corpus in corpora)
 
 
 def split_hash(corpora: Iterable[Corpus]) -> str:
     """One SHA-256 over which clips of all corpora are of which split."""
-    return digests.of_parts(digests.of_parts(f"{clip.id} {clip.split}" for clip in corpus.clips) for corpus in corpora)
+    return hashing.of_parts(hashing.of_parts(f"{clip.id} {clip.split}" for clip in corpus.clips) for corpus in corpora)
 
 
 def save(corpus: Corpus) -> None:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from basis_melgan import digests
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import Array, convention, mel_spectrogram
-from basis_melgan.config import Convention
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Convention
 from basis_melgan.corpus.augmentation import UNCHANGED, Change
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import CorpusError, MelError
-from basis_melgan.frames import Frames
-from basis_melgan.inference.scales import MelScale
+from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.storage import hashing
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Mels:
         """SHA-256 over the predicted mels of clips; empty where mels are computed."""
         if self.predicted is None:
             return ""
-        return digests.of_parts(f"{clip.id} {digests.of_file(self._file(path))}" for path, clip in clips)
+        return hashing.of_parts(f"{clip.id} {hashing.of_file(self._file(path))}" for path, clip in clips)
 
     def _file(self, path: Path) -> Path:
         return (self.predicted or path.parent) / f"{path.stem}.npy"

@@ -20,14 +20,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config, CorpusConfig, Split
+from basis_melgan.config.schema import Config, CorpusConfig, Split
 from basis_melgan.corpus import recipes
 from basis_melgan.corpus.convert import Job, Outcome, convert, stamp
 from basis_melgan.corpus.listing import Item
 from basis_melgan.corpus.manifest import SPLITS, Clip, Corpus, save
-from basis_melgan.corpus.workers import outcomes, processes
 from basis_melgan.errors import CorpusError
-from basis_melgan.writing import write_text
+from basis_melgan.storage.atomic import write_text
+from basis_melgan.storage.parallel import outcomes, processes
 
 LONGEST_NAME = 150  # bytes of an id; file systems hold 255
 

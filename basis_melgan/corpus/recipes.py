@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from basis_melgan.audio import files
+from basis_melgan.config.loading import nearest
 from basis_melgan.corpus import tables
 from basis_melgan.corpus.debian import ASTERISK, asterisk, festvox_ru
 from basis_melgan.corpus.listing import Item, given
 from basis_melgan.errors import CorpusError
-from basis_melgan.settings import nearest
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What the models are worth: metrics, baselines, pictures, complexity."""
+"""Systems, their scores on a corpus, and comparisons."""

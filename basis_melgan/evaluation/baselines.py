@@ -5,15 +5,9 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import (
-    MelConvention,
-    convention,
-    hann_window,
-    mel_filterbank,
-    mel_to_magnitude,
-)
+from basis_melgan.audio.mel import MelConvention, convention, hann_window, mel_filterbank, mel_to_magnitude
+from basis_melgan.config.frames import Frames
 from basis_melgan.errors import AudioError, MelError
-from basis_melgan.frames import Frames
 from basis_melgan.metrics.world import envelope, pitch, pyworld
 
 Array = npt.NDArray[np.float32]

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from basis_melgan import __version__, digests
-from basis_melgan.config import Split
+from basis_melgan import __version__
+from basis_melgan.config.schema import Split
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.workers import processes
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
-from basis_melgan.evaluation.journal import Journal
 from basis_melgan.evaluation.results import RESULTS, Described, Results
 from basis_melgan.evaluation.scoring import Job, score
 from basis_melgan.evaluation.systems import RECORDING, SUFFIXES, Candidate, System, Vocoder, candidates, system_named
 from basis_melgan.metrics.table import chosen
-from basis_melgan.places import require_file, require_folder
-from basis_melgan.writing import write_text
+from basis_melgan.storage import hashing
+from basis_melgan.storage.atomic import write_text
+from basis_melgan.storage.journal import Journal
+from basis_melgan.storage.parallel import processes
+from basis_melgan.storage.paths import require_file, require_folder
 
 SCORES = "scores.jsonl"  # the file in the folder of a comparison that says what is done already
 MARK = ".basis-melgan"  # the file in a folder of waves that says whose they are
@@ -172,9 +173,9 @@ def _digest(source: Path | None) -> str:
     if source is None:
         return ""
     if source.is_file():
-        return digests.of_file(source)
+        return hashing.of_file(source)
     sound = (path for path in source.rglob("*") if path.suffix in SUFFIXES)
-    return digests.of_parts(f"{path.relative_to(source)} {digests.of_file(path)}" for path in sound)
+    return hashing.of_parts(f"{path.relative_to(source)} {hashing.of_file(path)}" for path in sound)
 
 
 def _keep(results: Results, out_json: Path | None, out_csv: Path | None) -> None:

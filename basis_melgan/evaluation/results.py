@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from basis_melgan import __version__
-from basis_melgan.evaluation import markdown
 from basis_melgan.evaluation.intervals import Estimate, estimated
 from basis_melgan.evaluation.scoring import Measured
 from basis_melgan.metrics.table import Column
+from basis_melgan.storage import markdown
 
 RESULTS = "results.json"  # the file in the folder of a comparison
 EVERYTHING = "all"  # the row over all corpora

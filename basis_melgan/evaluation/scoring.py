@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from basis_melgan.audio import files
-from basis_melgan.corpus.workers import outcomes
 from basis_melgan.errors import BasisMelGANError
-from basis_melgan.evaluation.journal import Journal
 from basis_melgan.evaluation.systems import Recorded, System, system_named
 from basis_melgan.metrics.signal import common
 from basis_melgan.metrics.table import MEASURES
+from basis_melgan.storage.journal import Journal
+from basis_melgan.storage.parallel import outcomes
 
 DECIMALS = 6  # of a score; the last bits depend on where arrays happen to lie in memory
 

@@ -10,13 +10,13 @@ import numpy as np
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import Convention
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Convention
 from basis_melgan.errors import AudioError, ConfigurationError
 from basis_melgan.evaluation.baselines import ITERATIONS, griffin_lim, world
 from basis_melgan.evaluation.labels import VOCODERS, labels
-from basis_melgan.frames import Frames
-from basis_melgan.inference.bundled import bundled, released
-from basis_melgan.models.opening import open_vocoder
+from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.pretrained import bundled, released
 
 RECORDING = "recording"
 HOP = 256  # samples per mel frame of all conventions but the paper's, as their vocoders have it

@@ -1,1 +1,1 @@
-"""From a trained vocoder to one file that speaks without PyTorch."""
+"""A trained vocoder as one ONNX file, in floating point or in 8 bits."""

@@ -17,15 +17,15 @@ from onnxscript.optimizer import fold_constants
 from rich.console import Console
 
 import basis_melgan
-from basis_melgan import digests
 from basis_melgan.audio import files
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
-from basis_melgan.inference.engine import Info
+from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import FORMAT, OnnxEngine, sealed
-from basis_melgan.inference.swelling import swelling_mel
+from basis_melgan.inference.reference_mel import reference_mel
+from basis_melgan.inference.torch import TorchEngine
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models.engine import TorchEngine
 from basis_melgan.models.streaming import Streamed
+from basis_melgan.storage import hashing
 
 OPSET = 20  # the first with Gelu
 LARGEST = 1 << 24  # values of a constant
@@ -58,7 +58,7 @@ def export(source: Path, out: Path, data: str = "", licence: str = "", force: bo
     console = Console(stderr=True)
     with console.status("exporting"):
         model = graph(engine.model)
-    describe(model, engine.info, digests.of_file(source))
+    describe(model, engine.info, hashing.of_file(source))
     aside = out.with_name(f".{out.stem}.part.onnx")
     try:
         aside.write_bytes(sealed(model.SerializeToString()))
@@ -170,7 +170,7 @@ def parity(reference: Vocoder, exported: Vocoder) -> float:
     """
     worst = 0.0
     for frames in LENGTHS:
-        mel = swelling_mel(reference.info, frames)
+        mel = reference_mel(reference.info, frames)
         expected = reference(mel)
         off = float(np.abs(expected - exported(mel)).max())
         if not np.abs(expected).max() > QUIET:

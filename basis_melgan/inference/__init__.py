@@ -1,1 +1,1 @@
-"""From a mel to speech without PyTorch: engines that run a vocoder, the vocoder itself, and its stream."""
+"""From a mel to a wave: backends that run a network, the vocoder, its stream, and what may be synthesized."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from basis_melgan.audio.mel import convention
+from basis_melgan.inference.mel_checks import AnyMel, Range, value_range
 from basis_melgan.inference.mel_statistics import Spread, loudest, unit_and_floor
 from basis_melgan.inference.mel_units import read_scale
-from basis_melgan.inference.mels import AnyMel, Range, value_range
 
 QUIETEST = 12.0  # ln that the loudest value of a mel lies at most below the loudest of full scale
 LEAST_EXCESS, GREATEST_EXCESS = -0.65, 0.40  # of a mel in its own scale

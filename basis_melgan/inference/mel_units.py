@@ -4,8 +4,8 @@ import dataclasses
 import math
 
 from basis_melgan.audio.mel import MelConvention, convention
+from basis_melgan.config.loading import nearest
 from basis_melgan.errors import MelError
-from basis_melgan.settings import nearest
 
 # Natural logarithms of magnitudes that one of a unit is worth.
 UNITS = {"ln": 1.0, "log10": math.log(10.0), "db": math.log(10.0) / 20.0}

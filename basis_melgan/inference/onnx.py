@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from basis_melgan.bounds import require_threads
+from basis_melgan.config.loading import from_dict
+from basis_melgan.config.validation import require_threads
 from basis_melgan.errors import BasisMelGANError, ModelFileError
-from basis_melgan.inference.engine import Array, Info
-from basis_melgan.settings import from_dict
+from basis_melgan.inference.backend import Array, Info
 
 FORMAT = 1
 # The end of a file: a protobuf fragment that adds one entry to the model's metadata, the hash of all before it. Readers

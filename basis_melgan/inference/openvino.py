@@ -6,7 +6,7 @@ from threading import Lock
 import numpy as np
 
 from basis_melgan.errors import ModelFileError
-from basis_melgan.inference.engine import Array
+from basis_melgan.inference.backend import Array
 from basis_melgan.inference.onnx import described, open_session, unsealed
 
 # OpenVINO counts in 32 bits. So far from either end of a mel, how far is all the same.

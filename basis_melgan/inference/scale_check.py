@@ -7,8 +7,8 @@ import numpy as np
 
 from basis_melgan.audio.mel import convention
 from basis_melgan.inference.mel_causes import peak_value
+from basis_melgan.inference.mel_checks import AnyMel, finite_range
 from basis_melgan.inference.mel_statistics import ENOUGH, Spread, spread, unit_and_floor
-from basis_melgan.inference.mels import AnyMel, finite_range
 
 FEW = 10  # frames, of which no mean or deviation is that of a normalization by chance
 EXACT = 1e-3  # how near a statistic comes to what a normalization made it

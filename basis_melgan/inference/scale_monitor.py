@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 
 from basis_melgan.errors import MelWarning
+from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.mel_checks import AnyMel
 from basis_melgan.inference.mel_statistics import ENOUGH, MANY
-from basis_melgan.inference.mels import AnyMel
-from basis_melgan.inference.scales import MelScale
 
 
 class ScaleMonitor:

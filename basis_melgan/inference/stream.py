@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from basis_melgan.errors import MelError
-from basis_melgan.inference.engine import UNENDING, Array, Engine
-from basis_melgan.inference.mels import AnyMel
+from basis_melgan.inference.backend import UNENDING, Array, Engine
+from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.mel_checks import AnyMel
 from basis_melgan.inference.scale_monitor import ScaleMonitor
-from basis_melgan.inference.scales import MelScale
 
 WINDOW = 500  # mel frames that are given to the engine at once: fewer are slow to begin, more outgrow the caches
 

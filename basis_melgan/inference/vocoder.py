@@ -11,12 +11,12 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.audio.mel_chunks import covering, mel_chunks
 from basis_melgan.errors import MelError
-from basis_melgan.inference.bundled import located
-from basis_melgan.inference.engine import Array, Engine, Info
-from basis_melgan.inference.mels import AnyMel, require_shape
+from basis_melgan.inference.backend import Array, Engine, Info
+from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.mel_checks import AnyMel, require_shape
 from basis_melgan.inference.onnx import OnnxEngine
+from basis_melgan.inference.pretrained import located
 from basis_melgan.inference.scale_monitor import ScaleMonitor
-from basis_melgan.inference.scales import MelScale
 from basis_melgan.inference.stream import WINDOW, Stream
 
 RELEASED = "speech-24k"

@@ -14,8 +14,8 @@ from pystoi import stoi as pystoi
 
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.config.frames import Frames
 from basis_melgan.errors import AudioError
-from basis_melgan.frames import Frames
 from basis_melgan.metrics.waves import Array, pair
 
 PESQ_RATE = 16_000  # Hz; wide-band PESQ knows no other

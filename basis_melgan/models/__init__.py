@@ -1,1 +1,1 @@
-"""The basis, the networks, and the files that carry them."""
+"""The networks, their bases, and the files that hold them. Nothing here reads a command line or plays a sound."""

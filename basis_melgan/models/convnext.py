@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from basis_melgan.audio.mel import convention, spectrum_from_mel
-from basis_melgan.config import Config, GeneratorConfig
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Config, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
-from basis_melgan.frames import Frames
-from basis_melgan.models.basis import Basis, Spoken, full_precision
-from basis_melgan.models.modulated import ModulatedBasis, modulated, modulated_pairs
-from basis_melgan.models.pairs import Pairs, quadrature_pairs
+from basis_melgan.models.bases.basis import Basis, Spoken, full_precision
+from basis_melgan.models.bases.modulated import ModulatedBasis, modulated, modulated_pairs
+from basis_melgan.models.bases.pairs import Pairs, quadrature_pairs
 
 LOUDEST = 7.0  # of log gains; e^7 is 60 dB over full scale, beyond which a slip of the network would overflow
 

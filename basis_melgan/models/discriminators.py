@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-from basis_melgan.config import DiscriminatorConfig
+from basis_melgan.config.schema import DiscriminatorConfig
 
 SLOPE = 0.2  # of LeakyReLU, as in MelGAN
 STRIDED_LAYERS = 4  # of MelGAN's wave discriminator, each with stride 4

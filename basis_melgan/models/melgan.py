@@ -8,10 +8,10 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from basis_melgan.config import GeneratorConfig
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
-from basis_melgan.frames import Frames
-from basis_melgan.models.basis import Basis, Spoken, full_precision
+from basis_melgan.models.bases.basis import Basis, Spoken, full_precision
 
 FIRST_KERNEL = 7
 DILATION = 3  # from one residual stack to the next

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from basis_melgan.models.basis import Basis, Mirrored, mirrored, overlap_add
+from basis_melgan.models.bases.basis import Basis, Mirrored, mirrored, overlap_add
+from basis_melgan.models.bases.modulated import Modulated, ModulatedBasis
 from basis_melgan.models.convnext import Block, Convolution, FrameRateGenerator
 from basis_melgan.models.melgan import Generator, ResidualStack
-from basis_melgan.models.modulated import Modulated, ModulatedBasis
 
 
 class Cache:

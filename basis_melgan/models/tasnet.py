@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from basis_melgan.config import SeparatorConfig
-from basis_melgan.frames import Frames
-from basis_melgan.models.basis import Basis
-from basis_melgan.models.learned_pairs import LearnedPairs, magnitudes
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import SeparatorConfig
+from basis_melgan.models.bases.basis import Basis
+from basis_melgan.models.bases.learned_pairs import LearnedPairs, magnitudes
 from basis_melgan.models.norms import normalisation
 
 SPEECH, NOISE = 0, 1

@@ -1,1 +1,1 @@
-"""Losses, steps, and the engine that runs them."""
+"""Losses, optimizers, both stages, and the loop that trains them."""

@@ -3,8 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-from basis_melgan.config import AugmentationConfig, Config
-from basis_melgan.models import release
+from basis_melgan.config.schema import AugmentationConfig, Config
+from basis_melgan.models import model_file
 from basis_melgan.training import vocoder
 
 
@@ -28,11 +28,11 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
     Raises:
         What `basis_melgan.training.vocoder.train` raises.
     """
-    _, theirs = release.read(start, "vocoder")
+    _, theirs = model_file.read(start, "vocoder")
     chosen = config.fine_tuning
     settings = dataclasses.asdict(chosen)
     share = settings.pop("adversarial_share")
-    if not release.discriminators_of(start).is_file():
+    if not model_file.discriminators_of(start).is_file():
         share = 0.0
     training = dataclasses.replace(
         theirs.vocoder_training,

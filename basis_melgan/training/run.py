@@ -11,10 +11,10 @@ import torch
 from lightning_fabric import Fabric
 
 import basis_melgan
-from basis_melgan.config import Config
+from basis_melgan.config.loading import from_dict
+from basis_melgan.config.schema import Config
 from basis_melgan.errors import OutputError, TrainingError
-from basis_melgan.models.release import Origin, metadata
-from basis_melgan.settings import from_dict
+from basis_melgan.models.model_file import Origin, metadata
 
 # Settings that may differ between a checkpoint and the training that resumes it.
 FREE = frozenset({"steps", "cooldown", "adversarial_from", "validate_every", "save_every"})

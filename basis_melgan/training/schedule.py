@@ -9,7 +9,7 @@ import math
 from lightning_fabric import Fabric
 from torch.optim import Optimizer
 
-from basis_melgan.config import SeparatorTrainingConfig, VocoderTrainingConfig
+from basis_melgan.config.schema import SeparatorTrainingConfig, VocoderTrainingConfig
 
 
 def pace(steps: int, warmup: int, cooldown: int) -> float:

@@ -12,16 +12,17 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from basis_melgan import plotting
 from basis_melgan.audio import files
-from basis_melgan.config import Config
+from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import MixtureCrops, excerpts
 from basis_melgan.corpus.noise import white_over
-from basis_melgan.models import pictures, release
+from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.training import losses, schedule
-from basis_melgan.training.engine import fabric, fit, fuse, require_finite
 from basis_melgan.training.run import Run
+from basis_melgan.training.trainer import fabric, fit, fuse, require_finite
 
 SECTIONS = ("frames", "mixture", "separator", "separator_training")
 VALIDATION_SNR = -4.0  # dB, where the paper's fixed noise puts BiaoBei
@@ -116,7 +117,7 @@ class SeparatorTask:
                 board.add_audio("audio/speech_from_mixture", (gains[0] * estimates[0]).clamp(-1, 1), step, rate)
                 board.add_audio("audio/speech_from_clean", (gains[1] * estimates[1]).clamp(-1, 1), step, rate)
         board.add_figure(
-            "basis", pictures.basis(self.separator.basis.signals.numpy(force=True), self.run.config.frames), step
+            "basis", plotting.basis(self.separator.basis.signals.numpy(force=True), self.run.config.frames), step
         )
         names = ("si_snr_noisy", "si_snr_improvement", "si_snr_clean")
         return dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))
@@ -144,7 +145,7 @@ class SeparatorTask:
         state = self.separator.state_dict() | {f"basis.{name}": value for name, value in basis.state_dict().items()}
         for name in (name for name in state if name.startswith("masker.masks.")):
             state[name] = state[name].unflatten(0, (len(order), -1))[order].flatten(0, 1)
-        release.save(self.path, "separator", state, self.run.config, self.run.origin(step))
+        model_file.save(self.path, "separator", state, self.run.config, self.run.origin(step))
 
     @torch.no_grad()
     def _order(self) -> list[int]:

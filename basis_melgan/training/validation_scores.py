@@ -9,7 +9,7 @@ import numpy as np
 from basis_melgan.audio.files import Wave
 from basis_melgan.errors import BasisMelGANError
 from basis_melgan.metrics.table import MEASURES, Column, Measure, chosen
-from basis_melgan.writing import write_text
+from basis_melgan.storage.atomic import write_text
 
 SCORED = ("PESQ-WB", "MR-STFT", "mel L1", "DistillMOS")  # columns; what takes longer is left to `evaluate`
 OPINIONS = ("PESQ-WB", "DistillMOS")  # of them, on a listener's scale from 1 to 5

@@ -7,21 +7,21 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from basis_melgan import digests
-from basis_melgan.config import Config
-from basis_melgan.corpus import decompose, manifest
+from basis_melgan.config.schema import Config
+from basis_melgan.corpus import decomposition, manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import ConfigurationError
-from basis_melgan.models import release
-from basis_melgan.models.adapt import adaptable, adapted
-from basis_melgan.models.basis import SIGNALS
+from basis_melgan.models import model_file
+from basis_melgan.models.bases.basis import SIGNALS
+from basis_melgan.models.bases.modulated import modulated
 from basis_melgan.models.convnext import FrameRateGenerator
-from basis_melgan.models.modulated import modulated
 from basis_melgan.models.tasnet import Separator
+from basis_melgan.models.transfer import adaptable, adapted
+from basis_melgan.storage import hashing
 from basis_melgan.training import schedule
-from basis_melgan.training.engine import fabric, fit
 from basis_melgan.training.run import Run
+from basis_melgan.training.trainer import fabric, fit
 from basis_melgan.training.validation_scores import ValidationScores
 from basis_melgan.training.vocoder_task import VocoderTask
 
@@ -66,7 +66,7 @@ def train(
     _require_changes(sources, config)
     teacher = None
     if sources.separator is not None:
-        teacher, taught = release.load_separator(sources.separator)
+        teacher, taught = model_file.load_separator(sources.separator)
         config = _of_separator(config, taught)
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
@@ -74,7 +74,7 @@ def train(
     data_hash = manifest.data_hash(corpora)
     stored = None
     if sources.decomposition is not None and sources.separator is not None:
-        stored = decompose.load(sources.decomposition, sources.separator, data_hash)
+        stored = decomposition.load(sources.decomposition, sources.separator, data_hash)
     mels = Mels(config.mel, config.frames, sources.mels)
     clips, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
     mels.require([*clips, *validation])
@@ -86,11 +86,11 @@ def train(
     discriminators = _discriminators(sources.start, config)
     origins = {
         "split": manifest.split_hash(corpora),
-        "separator": digests.of_file(sources.separator) if sources.separator else "",
-        "start": digests.of_file(sources.start) if sources.start else "",
+        "separator": hashing.of_file(sources.separator) if sources.separator else "",
+        "start": hashing.of_file(sources.start) if sources.start else "",
         "mels": mels.digest([*clips, *validation]),
     }
-    learned = int(release.metadata(sources.start)["step"]) if sources.start else 0
+    learned = int(model_file.metadata(sources.start)["step"]) if sources.start else 0
     run = Run(out, config, SECTIONS, data_hash, origins, learned)
     validation_scores = ValidationScores(out / "validation.jsonl") if keep_best else None
     task = VocoderTask(dataset, validation, teacher, generator, run, engine, validation_scores)
@@ -100,8 +100,8 @@ def train(
                 f"{out}: holds the vocoder to start from, which would be replaced; use another folder"
             )
         if discriminators:
-            beside = release.discriminators_of(sources.start)
-            release.filled(lambda: task.discriminators.module, discriminators, beside)
+            beside = model_file.discriminators_of(sources.start)
+            model_file.filled(lambda: task.discriminators.module, discriminators, beside)
             task.discriminators_have_learned = True
         else:
             engine.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
@@ -117,19 +117,19 @@ def train(
         )
 
 
-def _begun(path: Path, config: Config, teacher: Separator | None, engine: Fabric) -> release.AnyGenerator:
+def _begun(path: Path, config: Config, teacher: Separator | None, engine: Fabric) -> model_file.AnyGenerator:
     """A generator that goes on from a vocoder's parameters."""
     state = _start(path, config, engine)
-    generator = release.new_generator(config, teacher, taps=SIGNALS in state)
+    generator = model_file.new_generator(config, teacher, taps=SIGNALS in state)
     if isinstance(generator, FrameRateGenerator) and modulated(config.generator, config.frames):
         # Where the basis is to be fine-tuned it has taps, which the vocoder may do without.
         state = generator.basis.state_dict(prefix="basis.") | state
-    return release.filled(lambda: generator, state, path)
+    return model_file.filled(lambda: generator, state, path)
 
 
-def _untrained(config: Config, teacher: Separator | None, dataset: SpeechCrops) -> release.AnyGenerator:
+def _untrained(config: Config, teacher: Separator | None, dataset: SpeechCrops) -> model_file.AnyGenerator:
     """An untrained generator; one at the frame rate begins at the level a deviation below the mean of crops' mels."""
-    generator = release.new_generator(config, teacher)
+    generator = model_file.new_generator(config, teacher)
     if isinstance(generator, FrameRateGenerator):
         mels = torch.stack([dataset[index]["mel"] for index in range(LEVEL_CROPS)])
         generator.begin_at(float(mels.mean() - mels.std()))
@@ -190,7 +190,7 @@ def _of_separator(config: Config, taught: Config) -> Config:
 
 def _start(path: Path, config: Config, engine: Fabric) -> dict[str, Tensor]:
     """Parameters of a vocoder whose generator is that of `config`, or can be adapted to it, which is said."""
-    state, theirs = release.read(path, "vocoder")
+    state, theirs = model_file.read(path, "vocoder")
     if adaptable(theirs, config):
         for name, was in dataclasses.asdict(theirs.generator).items():
             if was != (now := getattr(config.generator, name)):
@@ -210,10 +210,10 @@ def _discriminators(start: Path | None, config: Config) -> dict[str, Tensor]:
 
     They may be of use also to a training that has no adversarial phase, for it may be gone on with.
     """
-    path = release.discriminators_of(start) if start is not None else None
+    path = model_file.discriminators_of(start) if start is not None else None
     if path is None or not path.is_file():
         return {}
-    state, theirs = release.read(path, "discriminators")
+    state, theirs = model_file.read(path, "discriminators")
     if theirs.discriminators == config.discriminators:
         return state
     if config.vocoder_training.adversarial:

@@ -14,19 +14,20 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
 
+from basis_melgan import plotting
 from basis_melgan.audio import files
-from basis_melgan.config import VocoderTrainingConfig
+from basis_melgan.config.schema import VocoderTrainingConfig
 from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
-from basis_melgan.models import pictures, release
-from basis_melgan.models.basis import Spoken
+from basis_melgan.models import model_file
+from basis_melgan.models.bases.basis import Spoken
 from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.discriminators import Discriminators
 from basis_melgan.models.tasnet import SPEECH, Separated, Separator
 from basis_melgan.training import losses, schedule
-from basis_melgan.training.engine import fuse, require_finite
 from basis_melgan.training.muon import Muon
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
+from basis_melgan.training.trainer import fuse, require_finite
 from basis_melgan.training.validation_scores import ValidationScores, clip_scores, mean_scores, scored_measures
 
 EPSILON = 1e-10  # energy that every clip has
@@ -41,7 +42,7 @@ class VocoderTask:
         dataset: SpeechCrops,
         validation: Clips,
         teacher: Separator | None,
-        generator: release.AnyGenerator,
+        generator: model_file.AnyGenerator,
         run: Run,
         engine: Fabric,
         scores: ValidationScores | None = None,
@@ -86,7 +87,7 @@ class VocoderTask:
     @property
     def released(self) -> tuple[Path, ...]:
         """The vocoder, and its discriminators."""
-        return self.path, release.discriminators_of(self.path)
+        return self.path, model_file.discriminators_of(self.path)
 
     def released_step(self, step: int) -> int:
         """After which step the vocoder was released that stands in the run folder once `step` is done."""
@@ -233,7 +234,7 @@ class VocoderTask:
                 board.add_audio("audio/spoken", spoken.wave[0].clamp(-1, 1), step, config.frames.sample_rate)
                 board.add_audio("audio/recording", target[0], step, config.frames.sample_rate)
                 waves = {"spoken": spoken.wave[0].numpy(force=True), "recording": recording}
-                board.add_figure("spectrograms", pictures.spectrograms(waves, config.frames), step)
+                board.add_figure("spectrograms", plotting.spectrograms(waves, config.frames), step)
         distances = {name: float(np.mean([float(clip[name]) for clip in clips])) for name in clips[0]}
         means = mean_scores(scored)
         if self.scores is not None:
@@ -248,13 +249,13 @@ class VocoderTask:
         if self.scores is not None and step != self.scores.best(step) and self.path.is_file():
             return
         origin = self.run.origin(step)
-        release.save(self.path, "vocoder", self.average.module.state_dict(), self.run.config, origin)
+        model_file.save(self.path, "vocoder", self.average.module.state_dict(), self.run.config, origin)
         if self.discriminators_have_learned or step > self.training.adversarial_from:
-            beside = release.discriminators_of(self.path)
-            release.save(beside, "discriminators", self.discriminators.module.state_dict(), self.run.config, origin)
+            beside = model_file.discriminators_of(self.path)
+            model_file.save(beside, "discriminators", self.discriminators.module.state_dict(), self.run.config, origin)
 
 
-def _optimisers(generator: release.AnyGenerator, training: VocoderTrainingConfig) -> list[Optimizer]:
+def _optimisers(generator: model_file.AnyGenerator, training: VocoderTrainingConfig) -> list[Optimizer]:
     """Adam, and Muon for the generator's hidden matrices where it has any.
 
     The basis, where it is fine-tuned, learns at its own share of the learning rate.

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basis_melgan.audio import mel as mels
+from basis_melgan.config.frames import Frames
 from basis_melgan.errors import MelError
-from basis_melgan.frames import Frames
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))[:3]
 FRAMES = Frames()

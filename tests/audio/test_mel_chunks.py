@@ -7,7 +7,7 @@ import pytest
 
 from basis_melgan.audio import files, mel_chunks
 from basis_melgan.audio.mel import CONVENTIONS, mel_spectrogram
-from basis_melgan.frames import Frames
+from basis_melgan.config.frames import Frames
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 

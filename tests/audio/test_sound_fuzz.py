@@ -13,8 +13,8 @@ from fuzzing import DAMAGES, Outcome, case_count, outcome, truncated
 from sound_formats import CONTAINERS, counted, encoded, id3v2, untagged
 
 from basis_melgan.audio import decoding, files
+from basis_melgan.inference.synthesize import vocode
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models.vocode import vocode
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 RATE = 24_000

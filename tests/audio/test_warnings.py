@@ -10,7 +10,7 @@ import soundfile
 from sound_formats import encoded
 
 from basis_melgan.audio import files
-from basis_melgan.cli import main
+from basis_melgan.cli.main import main
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 RATE = 24_000
@@ -37,7 +37,7 @@ def test_a_warning_is_one_line_and_comes_once(loud: bytes, tmp_path: Path, capsy
 
 
 def test_standard_input_is_told_of_by_its_name(loud: bytes, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "basis_melgan.cli", "vocode", "-", str(tmp_path / "out.wav"), "--force"]
+    command = [sys.executable, "-m", "basis_melgan", "vocode", "-", str(tmp_path / "out.wav"), "--force"]
     process = subprocess.run(command, input=loud, capture_output=True)
     assert process.returncode == 0
     lines = process.stderr.decode().splitlines()

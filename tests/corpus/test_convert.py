@@ -8,7 +8,7 @@ import soundfile
 import soxr
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config, CorpusConfig
+from basis_melgan.config.schema import Config, CorpusConfig
 from basis_melgan.corpus.convert import judge
 from basis_melgan.corpus.prepare import prepare
 

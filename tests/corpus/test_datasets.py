@@ -11,11 +11,11 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import Config, MixtureConfig
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Config, MixtureConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import Clips, MixtureCrops, SpeechCrops, StepSampler
 from basis_melgan.errors import CorpusError
-from basis_melgan.frames import Frames
 
 WHITE = MixtureConfig()
 ANY_LEVEL = MixtureConfig(("white", "pink", "brown", "babble"), sigma=None, snr=(-6.0, 15.0), level=(-36.0, -16.0))

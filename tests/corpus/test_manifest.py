@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config
+from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import CorpusError

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config, CorpusConfig
+from basis_melgan.config.schema import Config, CorpusConfig
 from basis_melgan.corpus import noise
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import CorpusError, InputWarning

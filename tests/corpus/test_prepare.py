@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config, CorpusConfig
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Config, CorpusConfig
 from basis_melgan.corpus import convert as convert_module
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.convert import Job
 from basis_melgan.corpus.prepare import _outcomes, assign, identified, prepare
 from basis_melgan.corpus.recipes import Item
 from basis_melgan.errors import CorpusError
-from basis_melgan.frames import Frames
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 FORGIVING = Config(corpus=CorpusConfig(maximum_bad=0.9))

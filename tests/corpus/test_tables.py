@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from laid_out import lay, speak
 
-from basis_melgan.config import Config, CorpusConfig
+from basis_melgan.config.schema import Config, CorpusConfig
 from basis_melgan.corpus import recipes
 from basis_melgan.corpus.listing import Item
 from basis_melgan.corpus.prepare import prepare

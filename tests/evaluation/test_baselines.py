@@ -6,9 +6,9 @@ import pytest
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import CONVENTIONS, convention, mel_filterbank, mel_spectrogram, mel_to_magnitude
+from basis_melgan.config.frames import Frames
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.evaluation import baselines
-from basis_melgan.frames import Frames
 from basis_melgan.metrics import signal
 
 RATE = 24_000

@@ -11,7 +11,8 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import Config, CorpusConfig, GeneratorConfig, SeparatorConfig
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Config, CorpusConfig, GeneratorConfig, SeparatorConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
@@ -19,13 +20,12 @@ from basis_melgan.evaluation import baselines, scoring
 from basis_melgan.evaluation.evaluate import MARK, Scope, compare, evaluate
 from basis_melgan.evaluation.scoring import Job, measure
 from basis_melgan.evaluation.systems import Recorded, Recording
-from basis_melgan.frames import Frames
-from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.pretrained import bundled
 from basis_melgan.metrics import signal, waves
 from basis_melgan.metrics.table import MEASURES
-from basis_melgan.models import release
-from basis_melgan.models.opening import open_vocoder
-from basis_melgan.places import require_folder
+from basis_melgan.models import model_file
+from basis_melgan.storage.paths import require_folder
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 QUICK = [column.name for each in MEASURES if not each.slow for column in each.columns]
@@ -56,10 +56,10 @@ def vocoder(tmp_path_factory) -> Path:
     torch.manual_seed(1)
     config = Config(generator=GeneratorConfig(channels=8), separator=SeparatorConfig(basis_signals=8))
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
-    generator = release.new_generator(config)
+    generator = model_file.new_generator(config)
     for parameter in generator.parameters():
         torch.nn.init.normal_(parameter)
-    release.save(path, "vocoder", generator.state_dict(), config, release.Origin(3, "abc"))
+    model_file.save(path, "vocoder", generator.state_dict(), config, model_file.Origin(3, "abc"))
     return path
 
 
@@ -144,7 +144,7 @@ def test_a_vocoder_is_measured_from_its_file_alone(corpora, vocoder, tmp_path):
     results = evaluate(str(vocoder), Scope(corpora / "a", quick=True, jobs=1), waves=tmp_path)
     assert {*results.clips[0].scores, *results.clips[0].failures} == {column.name for column in results.columns}
     assert results.clips[0].compute > 0
-    generator, config = release.load_vocoder(vocoder)
+    generator, config = model_file.load_vocoder(vocoder)
     mel = mel_spectrogram(files.read(corpora / "a" / "flac" / "clip7.flac")[0], config.mel, config.frames)
     spoken = files.read(tmp_path / "a" / "clip7.wav")[0]
     assert np.abs(spoken).max() > 0.01
@@ -160,7 +160,7 @@ def test_a_vocoder_refuses_a_corpus_of_another_rate(corpora, tmp_path):
         separator=SeparatorConfig(basis_signals=8),
     )
     path = tmp_path / "slow.safetensors"
-    release.save(path, "vocoder", release.new_generator(config).state_dict(), config, release.Origin(1, ""))
+    model_file.save(path, "vocoder", model_file.new_generator(config).state_dict(), config, model_file.Origin(1, ""))
     with pytest.raises(CorpusError, match=r"prepared at 24000 Hz, but frames\.sample_rate is 16000"):
         evaluate(str(path), Scope(corpora))
 
@@ -170,7 +170,7 @@ def test_systems_are_compared_clip_by_clip(corpora, vocoder, tmp_path, capsys):
     compare(["griffin-lim:4", str(vocoder), "recording"], Scope(corpora, quick=True, jobs=1), out)
     found = json.loads((out / "results.json").read_text("utf-8"))
     assert [system["name"] for system in found["systems"]] == ["griffin-lim:4", "tiny", "recording"]
-    folded = release.load_vocoder(vocoder)[0]
+    folded = model_file.load_vocoder(vocoder)[0]
     assert found["systems"][1]["parameters"] == sum(parameter.numel() for parameter in folded.parameters())
     assert found["baseline"] == "griffin-lim:4"
     assert sorted(found["timing"]) == ["griffin-lim:4", "tiny"]

@@ -9,7 +9,7 @@ import soundfile
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, ConfigurationError, ModelFileError
 from basis_melgan.evaluation.systems import Folder, GriffinLim, Recorded, Recording, World, candidates, system_named
-from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.pretrained import bundled
 from basis_melgan.metrics import signal
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))

@@ -12,19 +12,19 @@ import onnx
 import pytest
 import torch
 
-from basis_melgan import digests
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import convention
-from basis_melgan.config import Config, GeneratorConfig, SeparatorConfig
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export import onnx as module
-from basis_melgan.export.onnx import export, swelling_mel
-from basis_melgan.frames import Frames
-from basis_melgan.inference.bundled import bundled
+from basis_melgan.export.onnx import export, reference_mel
+from basis_melgan.inference.loading import open_vocoder
 from basis_melgan.inference.onnx import SEAL, sealed
+from basis_melgan.inference.pretrained import bundled
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models import release
-from basis_melgan.models.opening import open_vocoder
+from basis_melgan.models import model_file
+from basis_melgan.storage import hashing
 
 ROOT = Path(__file__).parents[2]
 FRAME_RATE = Config(
@@ -38,13 +38,13 @@ PAPER = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig
 
 def released(path: Path, config: Config) -> Path:
     torch.manual_seed(0)
-    generator = release.new_generator(config)
+    generator = model_file.new_generator(config)
     if config is PAPER:  # loud enough to be compared
         generator.basis.signals.data *= 5.0
         for name, parameter in generator.network.named_parameters():
             if name.endswith(("bias", "original0")):
                 parameter.data.uniform_(0.4, 0.9)
-    release.save(path, "vocoder", generator.state_dict(), config, release.Origin(7, "none"))
+    model_file.save(path, "vocoder", generator.state_dict(), config, model_file.Origin(7, "none"))
     return path
 
 
@@ -61,18 +61,18 @@ def test_it_says_what_pytorch_says(pair: tuple[Vocoder, Path]) -> None:
     reference, path = pair
     exported = Vocoder.load(path)
     for frames in (1, 2, 7, 60):
-        mel = swelling_mel(reference.info, frames)
+        mel = reference_mel(reference.info, frames)
         expected = reference(mel)
         assert np.abs(expected).max() > 0.01
         np.testing.assert_allclose(exported(mel), expected, atol=1e-4)
         assert exported(mel).shape == (frames * reference.info.hop,)
-    mels = np.stack([swelling_mel(reference.info, 30), swelling_mel(reference.info, 31)[:, 1:]])
+    mels = np.stack([reference_mel(reference.info, 30), reference_mel(reference.info, 31)[:, 1:]])
     np.testing.assert_allclose(exported(mels), reference(mels), atol=1e-4)
 
 
 def test_a_stream_says_what_the_whole_says(pair: tuple[Vocoder, Path]) -> None:
     vocoder = Vocoder.load(pair[1])
-    mel = swelling_mel(vocoder.info, 50)
+    mel = reference_mel(vocoder.info, 50)
     stream, rng, start, waves = vocoder.stream(), np.random.default_rng(0), 0, []
     while start < 50:
         count = int(rng.integers(1, 9))
@@ -83,7 +83,7 @@ def test_a_stream_says_what_the_whole_says(pair: tuple[Vocoder, Path]) -> None:
 
 
 def test_openvino_says_the_same_whole_and_in_chunks(pair: tuple[Vocoder, Path]) -> None:
-    vocoder, mel = open_vocoder(pair[1], engine="openvino"), swelling_mel(pair[0].info, 60)
+    vocoder, mel = open_vocoder(pair[1], engine="openvino"), reference_mel(pair[0].info, 60)
     expected = pair[0](mel)
     np.testing.assert_allclose(vocoder(mel), expected, atol=1e-4)
     stream = vocoder.stream()
@@ -93,7 +93,7 @@ def test_openvino_says_the_same_whole_and_in_chunks(pair: tuple[Vocoder, Path]) 
 
 def test_openvino_speaks_several_at_once(pair: tuple[Vocoder, Path]) -> None:
     vocoder = open_vocoder(pair[1], engine="openvino")
-    mels = [swelling_mel(pair[0].info, frames) for frames in (300, 310, 320, 330)]
+    mels = [reference_mel(pair[0].info, frames) for frames in (300, 310, 320, 330)]
     expected = [vocoder(mel) for mel in mels]
     with ThreadPoolExecutor(4) as pool:
         for spoken, wave in zip(pool.map(vocoder, mels), expected, strict=True):
@@ -111,7 +111,7 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
     assert [opset.version for opset in model.opset_import if opset.domain == ""] == [module.OPSET]
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(metadata["config"]) == json.loads(json.dumps(reference.info.config.to_dict()))
-    assert metadata["source"] == digests.of_file(path.with_name("vocoder.safetensors"))
+    assert metadata["source"] == hashing.of_file(path.with_name("vocoder.safetensors"))
     assert len(metadata["sha256"]) == 64
     assert str(ROOT).encode() not in path.read_bytes()
 
@@ -119,7 +119,7 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
 @pytest.mark.parametrize(("name", "size"), [("speech-24k", 5e6), ("speech-24k-small", 1.5e6), ("speech-24k-live", 5e6)])
 def test_a_released_file_is_of_the_released_vocoder_and_small(name: str, size: float) -> None:
     model, source = onnx.load(bundled(name, ".onnx")), bundled(name, ".safetensors")
-    assert {entry.key: entry.value for entry in model.metadata_props}["source"] == digests.of_file(source)
+    assert {entry.key: entry.value for entry in model.metadata_props}["source"] == hashing.of_file(source)
     info = Vocoder.load(name).info
     assert (info.licence, info.precision) == ("MIT", "int8")
     assert bundled(name, ".onnx").stat().st_size <= size
@@ -133,8 +133,8 @@ def test_the_live_vocoder_speaks_within_40_ms_of_a_sound() -> None:
 
 def test_a_silent_vocoder_passes_no_gate(tmp_path: Path) -> None:
     source = tmp_path / "silent.safetensors"
-    silent = release.new_generator(PAPER)  # as it is drawn, it says next to nothing
-    release.save(source, "vocoder", silent.state_dict(), PAPER, release.Origin(0, "none"))
+    silent = model_file.new_generator(PAPER)  # as it is drawn, it says next to nothing
+    model_file.save(source, "vocoder", silent.state_dict(), PAPER, model_file.Origin(0, "none"))
     with pytest.raises(ModelFileError, match="silent where there is sound"):
         export(source, tmp_path / "out.onnx")
 
@@ -209,7 +209,7 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
 
 def test_it_speaks_in_onnx_runtime_alone(tmp_path: Path) -> None:
     vocoder = Vocoder.load()
-    mel = swelling_mel(vocoder.info, 60)
+    mel = reference_mel(vocoder.info, 60)
     np.save(tmp_path / "mel.npy", mel)
     script = ROOT / "examples" / "onnxruntime_alone.py"
     assert "basis_melgan" not in script.read_text(encoding="utf-8")

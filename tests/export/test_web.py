@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from basis_melgan.audio import files
-from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.pretrained import bundled
 from basis_melgan.inference.vocoder import Vocoder
 
 ROOT = Path(__file__).parents[2]

@@ -8,10 +8,10 @@ import pytest
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import convention, mel_spectrogram, mel_to_magnitude
-from basis_melgan.config import Convention
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Convention
 from basis_melgan.errors import MelError
-from basis_melgan.frames import Frames
-from basis_melgan.inference.scales import MelScale
+from basis_melgan.inference.mel_adapter import MelScale
 from basis_melgan.inference.vocoder import Vocoder
 
 CLIP = Path(__file__).parents[2] / "examples" / "clips" / "ru_0683.flac"

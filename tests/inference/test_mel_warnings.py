@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from basis_melgan.audio import files
-from basis_melgan.cli import main
+from basis_melgan.cli.main import main
 from basis_melgan.inference.vocoder import Vocoder
 
 CLIP = Path(__file__).parents[2] / "examples" / "clips" / "ru_0683.flac"
@@ -33,7 +33,7 @@ def test_a_doubtful_mel_is_warned_of_in_one_line_and_synthesized(
 
 
 def test_a_stream_of_another_scale_ends_with_one_line_and_no_file(recording: np.ndarray, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "basis_melgan.cli", "vocode", "-", str(tmp_path / "out.wav"), "--stream"]
+    command = [sys.executable, "-m", "basis_melgan", "vocode", "-", str(tmp_path / "out.wav"), "--stream"]
     content = (recording / np.log(10.0)).astype("<f4").T.tobytes()
     result = subprocess.run(command, input=content, capture_output=True, check=False)
     lines = [line for line in result.stderr.decode().splitlines() if "warning" not in line]

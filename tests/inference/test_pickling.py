@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from basis_melgan.config import EngineName
+from basis_melgan.config.schema import EngineName
 from basis_melgan.errors import ModelFileError
-from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.pretrained import bundled
 from basis_melgan.inference.stream import Stream
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models.opening import open_vocoder
 
 ENGINES: list[EngineName] = ["onnx", "openvino", "torch"]
 COPIES: list[Callable] = [lambda original: pickle.loads(pickle.dumps(original)), copy.deepcopy]

@@ -15,12 +15,12 @@ from fuzzing import Outcome, case_count, outcome
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, mel_to_magnitude
-from basis_melgan.config import Convention
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Convention
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.augmentation import Change
-from basis_melgan.frames import Frames
-from basis_melgan.inference.mels import AnyMel
-from basis_melgan.inference.scales import MelScale
+from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.mel_checks import AnyMel
 from basis_melgan.inference.vocoder import Vocoder
 
 CASES = case_count(10)  # of each scale

@@ -11,10 +11,10 @@ from scipy.ndimage import gaussian_filter
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import Convention
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Convention
 from basis_melgan.errors import MelError
-from basis_melgan.frames import Frames
-from basis_melgan.inference.scales import MelScale
+from basis_melgan.inference.mel_adapter import MelScale
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 LOGARITHMS: list[Convention] = ["vocos", "hifigan", "bigvgan"]

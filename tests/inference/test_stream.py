@@ -14,13 +14,13 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from basis_melgan.audio import files
-from basis_melgan.config import Config, GeneratorConfig, SeparatorConfig
+from basis_melgan.benchmark.measure import HIGH_WATER
+from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import MelError, MelWarning
-from basis_melgan.evaluation.bench import HIGH_WATER
 from basis_melgan.inference import stream as module
+from basis_melgan.inference.loading import open_vocoder
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models import release
-from basis_melgan.models.opening import open_vocoder
+from basis_melgan.models import model_file
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +85,12 @@ def test_a_chunk_may_be_overwritten_once_it_is_pushed(tmp_path: Path) -> None:
     """The last frame is held where a mel is too short for the paper's reflections."""
     config = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(basis_signals=16))
     torch.manual_seed(0)
-    generator = release.new_generator(config)
+    generator = model_file.new_generator(config)
     generator.basis.signals.data *= 5.0
     for name, parameter in generator.network.named_parameters():  # loud enough to be compared
         if name.endswith(("bias", "original0")):
             parameter.data.uniform_(0.4, 0.9)
-    release.save(tmp_path / "paper.safetensors", "vocoder", generator.state_dict(), config, release.Origin(1, ""))
+    model_file.save(tmp_path / "paper.safetensors", "vocoder", generator.state_dict(), config, model_file.Origin(1, ""))
     paper = open_vocoder(tmp_path / "paper.safetensors")
     assert paper.info.shortest > 2
     mel = np.random.default_rng(0).random((80, 2), dtype=np.float32)
@@ -118,7 +118,7 @@ def test_windows_bound_what_the_engine_is_given_at_once(vocoder: Vocoder, monkey
 def test_what_is_resident_does_not_grow_with_a_stream() -> None:
     """Of the command, in MB, after two minutes of mel and after twenty."""
     program = (
-        f"import sys; from basis_melgan.cli import main; main(sys.argv[1:]) or print({HIGH_WATER}, file=sys.stderr)"
+        f"import sys; from basis_melgan.cli.main import main; main(sys.argv[1:]) or print({HIGH_WATER}, file=sys.stderr)"
     )
     command = [sys.executable, "-c", program, "vocode", "-", "-", "--stream"]
     resident = []

@@ -9,14 +9,14 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, spectrum_from_mel
-from basis_melgan.config import Config, GeneratorConfig
+from basis_melgan.benchmark.complexity import generator_cost
+from basis_melgan.cli.parser import load
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Config, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
-from basis_melgan.evaluation.complexity import generator_cost
-from basis_melgan.frames import Frames
-from basis_melgan.models import release
+from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.models import model_file
 from basis_melgan.models.convnext import HEADS, FrameRateGenerator
-from basis_melgan.models.opening import open_vocoder
-from basis_melgan.parsing import load
 
 FAST = load("fast")
 CLIP = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))[1]
@@ -154,7 +154,7 @@ def test_the_size_is_what_the_preset_says():
 def test_its_cost_is_what_its_file_says(sizes, tmp_path: Path):
     config = small(**sizes)
     path = tmp_path / "fast.safetensors"
-    release.save(path, "vocoder", built(config).state_dict(), config, release.Origin(1, ""))
+    model_file.save(path, "vocoder", built(config).state_dict(), config, model_file.Origin(1, ""))
     info, cost = open_vocoder(path).info, generator_cost(config)
     assert (cost.parameters, cost.macs_per_second) == (info.parameters, info.macs_per_second)
 
@@ -163,7 +163,7 @@ def test_it_goes_into_a_file_and_speaks_from_there_piece_by_piece(tmp_path: Path
     config = small(lookahead=2)
     generator = built(config)
     path = tmp_path / "fast.safetensors"
-    release.save(path, "vocoder", generator.state_dict(), config, release.Origin(1, ""))
+    model_file.save(path, "vocoder", generator.state_dict(), config, model_file.Origin(1, ""))
     mel = np.random.default_rng(0).random((100, 50), dtype=np.float32)
     monkeypatch.setattr("basis_melgan.inference.stream.WINDOW", 7)
     spoken = open_vocoder(path)(mel)

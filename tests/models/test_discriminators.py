@@ -7,7 +7,7 @@ import scipy.signal
 import torch
 
 from basis_melgan.audio import files
-from basis_melgan.config import DiscriminatorConfig
+from basis_melgan.config.schema import DiscriminatorConfig
 from basis_melgan.models.discriminators import (
     Discriminators,
     MultiPeriodDiscriminator,

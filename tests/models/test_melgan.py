@@ -7,9 +7,9 @@ from torch import nn
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import GeneratorConfig
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
-from basis_melgan.frames import Frames
 from basis_melgan.models.melgan import Generator
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"

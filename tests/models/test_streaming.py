@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from basis_melgan.config import Config, GeneratorConfig
-from basis_melgan.frames import Frames
-from basis_melgan.inference.engine import UNENDING
-from basis_melgan.models import release
+from basis_melgan.cli.parser import load
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Config, GeneratorConfig
+from basis_melgan.inference.backend import UNENDING
+from basis_melgan.models import model_file
 from basis_melgan.models.melgan import Generator
 from basis_melgan.models.streaming import Streamed, streamed
-from basis_melgan.parsing import load
 
 TOLERANCE = 1e-5
 FAST = load("fast")
@@ -53,7 +53,7 @@ CONFIGS = {
 
 def built(config: Config) -> nn.Module:
     torch.manual_seed(0)
-    generator = release.new_generator(config)
+    generator = model_file.new_generator(config)
     if isinstance(generator, Generator):
         generator.fold_weight_norm()
     for parameter in generator.parameters():  # drawn so large that every part of the network counts

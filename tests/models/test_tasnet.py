@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from basis_melgan.config import SeparatorConfig
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import SeparatorConfig
 from basis_melgan.errors import ConfigurationError
-from basis_melgan.frames import Frames
 from basis_melgan.models.norms import normalisation
 from basis_melgan.models.tasnet import ConvolutionalMasker, Depthwise, MaskerBlock, Separator
 

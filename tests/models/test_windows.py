@@ -8,9 +8,9 @@ import torch
 from small_vocoders import HOP, RATE, SMALL, build, in_windows, mel_of, whole
 from torch import nn
 
-from basis_melgan.config import Config, GeneratorConfig, SeparatorConfig
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import MelError
-from basis_melgan.frames import Frames
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models.melgan import Generator
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from short_trainings import with_settings
 
-from basis_melgan.config import Config
-from basis_melgan.corpus.decompose import decompose
-from basis_melgan.frames import Frames
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import Config
 from basis_melgan.training import separator as separator_stage
 from basis_melgan.training import vocoder
+from basis_melgan.training.decompose import decompose
 from basis_melgan.training.vocoder import Sources
 
 

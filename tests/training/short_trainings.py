@@ -10,15 +10,15 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import default_collate
 
-from basis_melgan.config import Config
+from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
-from basis_melgan.models import release
+from basis_melgan.models import model_file
 from basis_melgan.training import separator as separator_stage
 from basis_melgan.training import vocoder
-from basis_melgan.training.engine import fabric
 from basis_melgan.training.run import Run
 from basis_melgan.training.separator import SeparatorTask
+from basis_melgan.training.trainer import fabric
 from basis_melgan.training.vocoder_task import VocoderTask
 
 
@@ -49,16 +49,16 @@ def separator_task(corpus: Path, out: Path, config: Config) -> SeparatorTask:
 
 
 def vocoder_task(
-    corpus: Path, separator: Path, out: Path, config: Config, generator: release.AnyGenerator | None = None
+    corpus: Path, separator: Path, out: Path, config: Config, generator: model_file.AnyGenerator | None = None
 ) -> VocoderTask:
     """Stage 2 as a task; the paper's generator over the separator's basis unless another is given."""
     corpora = manifest.load(corpus)
     out.mkdir(exist_ok=True)
     dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, None)
     engine = fabric(config.engine, 1)
-    teacher = release.load_separator(separator)[0]
+    teacher = model_file.load_separator(separator)[0]
     if generator is None:
-        generator = release.new_generator(config)
+        generator = model_file.new_generator(config)
         generator.basis.load_state_dict(teacher.basis.state_dict())
     run = Run(out, config, vocoder.SECTIONS, "x")
     return VocoderTask(dataset, manifest.load_clips(corpora, "validation"), teacher, generator, run, engine)

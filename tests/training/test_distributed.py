@@ -16,16 +16,16 @@ import torch
 from safetensors.numpy import load_file
 
 from basis_melgan.audio import files
-from basis_melgan.config import AugmentationConfig, Config
-from basis_melgan.corpus.decompose import decompose
+from basis_melgan.config.schema import AugmentationConfig, Config
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.training import separator as separator_stage
 from basis_melgan.training import vocoder
+from basis_melgan.training.decompose import decompose
 from basis_melgan.training.vocoder import Sources
 
 ROOT = Path(__file__).parents[2]
 # What the entry point `basis-melgan` of an installed package looks like.
-CONSOLE_SCRIPT = "import sys\nfrom basis_melgan.cli import main\nsys.exit(main())\n"
+CONSOLE_SCRIPT = "import sys\nfrom basis_melgan.cli.main import main\nsys.exit(main())\n"
 
 
 def changed(settings: Config, stage: str, **values: Any) -> Config:
@@ -75,7 +75,7 @@ def size(one: dict[str, torch.Tensor]) -> float:
 
 def test_two_processes_train_the_separator_as_one(tmp_path: Path, settings: Config, corpus: Path) -> None:
     settings = changed(settings, "separator", steps=4)
-    command = ["-m", "basis_melgan.cli", "train-separator", str(corpus), str(tmp_path / "two")]
+    command = ["-m", "basis_melgan", "train-separator", str(corpus), str(tmp_path / "two")]
     printed = run(command, settings, tmp_path)
     assert printed.count("separator.safetensors") == 1  # one of the two speaks
     separator_stage.train(corpus, tmp_path / "one", settings)
@@ -141,7 +141,11 @@ def test_two_processes_decompose_as_one(tmp_path: Path, settings: Config, separa
         soundfile.write(tmp_path / "source" / f"{index:02}.wav", speech[12_000 + 240 * index :][:7_300], 24_000)
     corpus = tmp_path / "corpus"
     prepare("folder", corpus, tmp_path / "source", settings, jobs=1)
-    run(["-m", "basis_melgan.cli", "decompose", str(separator), str(corpus), str(tmp_path / "two")], settings, tmp_path)
+    run(
+        ["-m", "basis_melgan", "decompose", str(separator), str(corpus), str(tmp_path / "two")],
+        settings,
+        tmp_path,
+    )
     decompose(separator, corpus, tmp_path / "one", settings.engine)
     names = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
     assert names == sorted(path.relative_to(tmp_path / "two") for path in (tmp_path / "two").rglob("*.*"))

@@ -11,12 +11,12 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config import Config, FineTuningConfig
+from basis_melgan.config.schema import Config, FineTuningConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, TrainingError
-from basis_melgan.inference.bundled import bundled
+from basis_melgan.inference.pretrained import bundled
 from basis_melgan.inference.vocoder import RELEASED
-from basis_melgan.models import release
+from basis_melgan.models import model_file
 from basis_melgan.training import vocoder
 from basis_melgan.training.fine_tuning import fine_tune
 from basis_melgan.training.validation_scores import ValidationScores
@@ -38,17 +38,17 @@ def tuning(config: Config) -> Config:
     return replace(config, fine_tuning=FEW)
 
 
-def weights(path: Path, kind: release.Kind) -> dict[str, torch.Tensor]:
-    return release.read(path, kind)[0]
+def weights(path: Path, kind: model_file.Kind) -> dict[str, torch.Tensor]:
+    return model_file.read(path, kind)[0]
 
 
 def test_discriminators_are_released_beside_the_vocoder_once_they_have_learned(
     trained: Path, tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
-    assert weights(release.discriminators_of(trained), "discriminators")
+    assert weights(model_file.discriminators_of(trained), "discriminators")
     regression = replace(config, vocoder_training=replace(config.vocoder_training, adversarial_from=6))
     vocoder.train(corpus, tmp_path, Sources(separator), regression)
-    assert not release.discriminators_of(tmp_path / "vocoder.safetensors").exists()
+    assert not model_file.discriminators_of(tmp_path / "vocoder.safetensors").exists()
 
 
 def test_it_begins_with_the_vocoder_and_the_discriminators_and_moves_both(
@@ -61,13 +61,13 @@ def test_it_begins_with_the_vocoder_and_the_discriminators_and_moves_both(
         average = {key.removeprefix("module."): value for key, value in state["average"].items()}
         for start, kind, now in (
             (trained, "vocoder", average),
-            (release.discriminators_of(trained), "discriminators", state["discriminators"]),
+            (model_file.discriminators_of(trained), "discriminators", state["discriminators"]),
         ):
             before = weights(start, kind)
             same = all(torch.allclose(value, now[key], atol=1e-7) for key, value in before.items())
             assert same is not moves, (name, kind)
         assert weights(tmp_path / name / "vocoder.safetensors", "vocoder").keys() == weights(trained, "vocoder").keys()
-    assert release.load_vocoder(tmp_path / "tuned" / "vocoder.safetensors")[1].generator == tuning.generator
+    assert model_file.load_vocoder(tmp_path / "tuned" / "vocoder.safetensors")[1].generator == tuning.generator
 
 
 def scores(out: Path) -> dict[int, dict[str, float]]:
@@ -87,7 +87,7 @@ def test_the_best_of_all_validations_is_kept_the_starts_among_them(
         weights(path, "vocoder") for path in (bundled(RELEASED, ".safetensors"), tmp_path / "vocoder.safetensors")
     )
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert release.discriminators_of(tmp_path / "vocoder.safetensors").is_file()
+    assert model_file.discriminators_of(tmp_path / "vocoder.safetensors").is_file()
 
 
 def test_scores_know_the_best_step_and_what_it_costs(tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ def test_the_discriminators_judge_over_the_last_share_of_the_steps(
 ) -> None:
     fine_tune(corpus, tmp_path, trained, None, replace(tuning, fine_tuning=replace(FEW, adversarial_share=share)))
     made = tmp_path / "vocoder.safetensors"
-    assert release.read(made, "vocoder")[1].vocoder_training.adversarial_from == first
-    before, after = (weights(release.discriminators_of(path), "discriminators") for path in (trained, made))
+    assert model_file.read(made, "vocoder")[1].vocoder_training.adversarial_from == first
+    before, after = (weights(model_file.discriminators_of(path), "discriminators") for path in (trained, made))
     assert first < 3 or all(torch.equal(before[name], after[name]) for name in before)  # they go along
     with pytest.raises(ConfigurationError, match=r"adversarial_share: 1\.5 is no share"):
         replace(FEW, adversarial_share=1.5)
@@ -142,7 +142,7 @@ def test_without_discriminators_it_goes_on_by_regression_and_says_so(
     fine_tune(corpus, tmp_path / "run", alone, None, tuning)
     made = tmp_path / "run" / "vocoder.safetensors"
     assert made.exists()
-    assert not release.discriminators_of(made).exists()
+    assert not model_file.discriminators_of(made).exists()
     assert "lie beside it, so it learns by regression alone" in capsys.readouterr().out
     fine_tune(corpus, tmp_path / "judged", trained, None, tuning)
     assert "beside it" not in capsys.readouterr().out
@@ -153,16 +153,16 @@ def test_the_released_vocoder_is_tuned_with_its_discriminators(tmp_path: Path, t
     few = replace(tuning, fine_tuning=replace(FEW, steps=1, validate_every=1))
     released, made = bundled(RELEASED, ".safetensors"), tmp_path / "vocoder.safetensors"
     fine_tune(corpus, tmp_path, released, None, few)
-    assert release.read(made, "vocoder")[1].generator == release.read(released, "vocoder")[1].generator
-    assert release.discriminators_of(made).exists()
+    assert model_file.read(made, "vocoder")[1].generator == model_file.read(released, "vocoder")[1].generator
+    assert model_file.discriminators_of(made).exists()
 
 
 def test_discriminators_of_other_sizes_are_refused(trained: Path, tmp_path: Path, tuning: Config, corpus: Path) -> None:
     copy = tmp_path / "v.safetensors"
     copy.write_bytes(trained.read_bytes())
-    state, config = release.read(release.discriminators_of(trained), "discriminators")
+    state, config = model_file.read(model_file.discriminators_of(trained), "discriminators")
     config = replace(config, discriminators=replace(config.discriminators, channels=8))
-    release.save(release.discriminators_of(copy), "discriminators", state, config, release.Origin(1, ""))
+    model_file.save(model_file.discriminators_of(copy), "discriminators", state, config, model_file.Origin(1, ""))
     with pytest.raises(ConfigurationError, match="give those that were trained with the vocoder"):
         fine_tune(corpus, tmp_path / "run", copy, None, tuning)
 
@@ -217,7 +217,7 @@ def test_discriminators_of_the_start_wait_for_a_phase_that_comes_by_going_on(
         training = replace(still, steps=steps)
         vocoder.train(corpus, tmp_path, Sources(start=trained), replace(config, vocoder_training=training))
     was, now = (
-        weights(release.discriminators_of(each), "discriminators")
+        weights(model_file.discriminators_of(each), "discriminators")
         for each in (trained, tmp_path / "vocoder.safetensors")
     )
     assert all(torch.equal(now[name], value) for name, value in was.items())

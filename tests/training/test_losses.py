@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from basis_melgan.audio import files
-from basis_melgan.frames import Frames
-from basis_melgan.models.pairs import quadrature_pairs
+from basis_melgan.config.frames import Frames
+from basis_melgan.models.bases.pairs import quadrature_pairs
 from basis_melgan.training import losses, spectra
 from basis_melgan.training.spectra import Spectra
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from basis_melgan.config import LOSS_WEIGHTS, Config
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import LOSS_WEIGHTS, Config
 from basis_melgan.errors import OutputError, TrainingError
-from basis_melgan.frames import Frames
 from basis_melgan.training.run import Run, flatten
 
 SECTIONS = ("frames", "mixture", "separator", "separator_training", "vocoder_training")

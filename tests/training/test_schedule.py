@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from basis_melgan.parsing import load
+from basis_melgan.cli.parser import load
 from basis_melgan.training.schedule import averaging_decay, noam, pace, set_rate, shortened, trapezoid
 
 

@@ -9,9 +9,9 @@ import torch
 from short_trainings import separator_task, vocoder_task, with_settings
 from torch import Tensor, nn
 
-from basis_melgan.config import LOSS_WEIGHTS, Config, DiscriminatorConfig
-from basis_melgan.inference.bundled import bundled
-from basis_melgan.models import release
+from basis_melgan.config.schema import LOSS_WEIGHTS, Config, DiscriminatorConfig
+from basis_melgan.inference.pretrained import bundled
+from basis_melgan.models import model_file
 from basis_melgan.models.convnext import FrameRateGenerator
 from basis_melgan.models.discriminators import Discriminators
 from basis_melgan.training import losses
@@ -109,7 +109,7 @@ def test_the_released_vocoder_learns_from_silence(
 ) -> None:
     """It says of a silent mel next to nothing, which rounds to the very magnitudes of silence."""
     path = bundled("speech-24k", ".safetensors")
-    generator, released = release.load_vocoder(path)
+    generator, released = model_file.load_vocoder(path)
     training = replace(released.vocoder_training, batch=2, adversarial_from=1_000, crop=20)
     config = replace(released, vocoder_training=training, engine=config.engine)
     task = vocoder_task(corpus, separator, tmp_path, config, generator.requires_grad_(True))

@@ -14,12 +14,12 @@ from short_trainings import board, improvement, on_one_batch, parameters, separa
 
 from basis_melgan import progress
 from basis_melgan.audio import files
-from basis_melgan.config import Config, EngineConfig
+from basis_melgan.config.schema import Config, EngineConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, TrainingError
-from basis_melgan.models import release
+from basis_melgan.models import model_file
 from basis_melgan.training import losses
-from basis_melgan.training.engine import fit, native_bf16, require_finite
+from basis_melgan.training.trainer import fit, native_bf16, require_finite
 
 STAGES = ["separator", "vocoder"]
 
@@ -161,7 +161,7 @@ def test_a_vocoder_learns_a_batch_by_heart(tmp_path: Path, config: Config, corpu
 def test_the_released_separator_speaks_at_the_level_it_hears(
     tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
-    model, taught = release.load_separator(separator)
+    model, taught = model_file.load_separator(separator)
     assert taught.separator == config.separator
     products = energies = 0.0
     for path, clip in manifest.load_clips(manifest.load(corpus), "validation"):
@@ -175,24 +175,24 @@ def test_the_released_separator_speaks_at_the_level_it_hears(
 def test_speech_comes_first_where_the_loss_leaves_the_order_open(
     tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
-    state, taught = release.read(separator, "separator")
+    state, taught = model_file.read(separator, "separator")
     swapped = state | {"masker.masks.weight": state["masker.masks.weight"].unflatten(0, (2, -1)).flip(0).flatten(0, 1)}
     task = separator_task(corpus, tmp_path, with_settings(taught, "separator_training", loss="pit-si-snr"))
     for weights in (state, swapped):
         task.separator.load_state_dict(weights)
         task.release(1)
-        found = release.read(task.path, "separator")[0]
+        found = model_file.read(task.path, "separator")[0]
         torch.testing.assert_close(found["masker.masks.weight"], state["masker.masks.weight"])
 
 
 def test_a_separator_that_says_nothing_keeps_its_scale(
     tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
-    state, taught = release.read(separator, "separator")
+    state, taught = model_file.read(separator, "separator")
     task = separator_task(corpus, tmp_path, taught)
     task.separator.load_state_dict(state | {"masker.masks.weight": torch.zeros_like(state["masker.masks.weight"])})
     task.release(1)
-    found = release.read(task.path, "separator")[0]
+    found = model_file.read(task.path, "separator")[0]
     torch.testing.assert_close(found["basis.signals"], state["basis.signals"])
 
 

@@ -10,17 +10,17 @@ from safetensors.torch import load_file, save_file
 from short_trainings import board, improvement, on_one_batch, parameters, vocoder_task, with_settings
 from torch.utils.data import default_collate
 
-from basis_melgan.config import LOSS_WEIGHTS, Config
+from basis_melgan.config.frames import Frames
+from basis_melgan.config.schema import LOSS_WEIGHTS, Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError
-from basis_melgan.frames import Frames
-from basis_melgan.models import release
-from basis_melgan.models.basis import SIGNALS
+from basis_melgan.models import model_file
+from basis_melgan.models.bases.basis import SIGNALS
 from basis_melgan.training import losses, vocoder
-from basis_melgan.training.engine import fabric
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
+from basis_melgan.training.trainer import fabric
 from basis_melgan.training.vocoder import Sources
 from basis_melgan.training.vocoder_task import VocoderTask
 
@@ -78,18 +78,18 @@ def test_the_average_is_exponential(tmp_path: Path, config: Config, corpus: Path
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, atol=1e-7, rtol=1e-5)
     task.release(4)
-    released, mel = release.load_vocoder(task.path)[0], torch.rand(1, 80, 20)
+    released, mel = model_file.load_vocoder(task.path)[0], torch.rand(1, 80, 20)
     torch.testing.assert_close(released(mel).wave, task.average.module(mel).wave, atol=1e-6, rtol=1e-5)
 
 
 def test_the_basis_is_the_separators_and_moves_only_where_it_may(
     tmp_path: Path, config: Config, separator: Path, train
 ) -> None:
-    taught = release.load_separator(separator)[0].basis.signals
-    frozen = release.load_vocoder(train("vocoder", tmp_path / "frozen", config, steps=5) / "vocoder.safetensors")[0]
+    taught = model_file.load_separator(separator)[0].basis.signals
+    frozen = model_file.load_vocoder(train("vocoder", tmp_path / "frozen", config, steps=5) / "vocoder.safetensors")[0]
     assert torch.equal(frozen.basis.signals, taught)
     tuned = train("vocoder", tmp_path / "tuned", config, steps=5, basis_learning_rate=1e-4)
-    moved = (release.load_vocoder(tuned / "vocoder.safetensors")[0].basis.signals - taught).abs().max().item()
+    moved = (model_file.load_vocoder(tuned / "vocoder.safetensors")[0].basis.signals - taught).abs().max().item()
     assert 0.0 < moved <= 5 * 1e-4 * 1.5  # Adam's steps are about the rate, which is a tenth of the generator's here
 
 
@@ -97,9 +97,9 @@ def test_a_released_vocoder_says_where_it_is_from_and_speaks(
     tmp_path: Path, config: Config, corpus: Path, train
 ) -> None:
     path = train("vocoder", tmp_path, config, steps=2) / "vocoder.safetensors"
-    generator, taught = release.load_vocoder(path)
+    generator, taught = model_file.load_vocoder(path)
     assert taught == with_settings(config, "vocoder_training", steps=2)
-    said = release.metadata(path)
+    said = model_file.metadata(path)
     assert (said["step"], said["data"]) == ("2", manifest.data_hash(manifest.load(corpus)))
     assert json.loads(said["origins"]).keys() == {"split", "separator"}
     assert generator(torch.rand(1, 80, 13)).wave.shape == (1, 13 * 240)
@@ -110,8 +110,8 @@ def test_a_vocoder_starts_where_another_ended(tmp_path: Path, config: Config, tr
     still = (
         train("vocoder", tmp_path / "still", config, steps=1, start=ended, learning_rate=0.0) / "vocoder.safetensors"
     )
-    assert [release.metadata(path)["step"] for path in (ended, still)] == ["5", "6"]
-    states = [release.read(path, "vocoder")[0] for path in (ended, still)]
+    assert [model_file.metadata(path)["step"] for path in (ended, still)] == ["5", "6"]
+    states = [model_file.read(path, "vocoder")[0] for path in (ended, still)]
     assert states[0].keys() == states[1].keys()
     for name, parameter in states[0].items():
         torch.testing.assert_close(states[1][name], parameter, atol=1e-6, rtol=1e-5)
@@ -164,7 +164,7 @@ def test_the_frame_rate_generator_learns_a_batch_by_heart_without_a_separator(
     config = with_settings(frame_rate, "vocoder_training", learning_rate=2e-3, steps=60)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, release.new_generator(config), run, fabric(config.engine, 1))
+    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, fabric(config.engine, 1))
     logs = on_one_batch(task, 60)
     assert improvement([entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]) > 0.2
     adam, muon = ([p for group in each.param_groups for p in group["params"]] for each in task.optimisers)
@@ -184,7 +184,7 @@ def test_the_frame_rate_generator_learns_from_every_loss_and_its_basis_slowly(
     config = with_settings(config, "vocoder_training", learning_rate=1e-3, basis_learning_rate=1e-4, warmup=0)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, release.new_generator(config), run, fabric(config.engine, 1))
+    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, fabric(config.engine, 1))
     modules = task.generator.module, task.discriminators.module
     before = [parameters(module) for module in modules]
     logs = on_one_batch(task, 2)
@@ -204,7 +204,7 @@ def test_the_frame_rate_generator_begins_below_the_mean_of_the_mels(
 ) -> None:
     config = with_settings(frame_rate, "vocoder_training", steps=1, learning_rate=0.0)
     vocoder.train(corpus, tmp_path, Sources(), config)
-    embed = release.load_vocoder(tmp_path / "vocoder.safetensors")[0].embed
+    embed = model_file.load_vocoder(tmp_path / "vocoder.safetensors")[0].embed
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     mels = torch.stack([dataset[index]["mel"] for index in range(vocoder.LEVEL_CROPS)])
     heard = embed((mels.mean() - mels.std()).expand(1, 9, mels.shape[1]))
@@ -219,7 +219,7 @@ def test_a_start_without_the_basis_that_it_must_have_is_refused(
     start = tmp_path / "whole" / "vocoder.safetensors"
     tensors = load_file(start)
     del tensors[SIGNALS]
-    save_file(tensors, tmp_path / "maimed.safetensors", release.metadata(start))
+    save_file(tensors, tmp_path / "maimed.safetensors", model_file.metadata(start))
     opened = with_settings(config, "vocoder_training", basis_learning_rate=1e-4)
     with pytest.raises(ModelFileError, match=r"maimed\.safetensors: its weights do not fit"):
         vocoder.train(corpus, tmp_path / "out", Sources(start=tmp_path / "maimed.safetensors"), opened)
@@ -248,7 +248,7 @@ def test_a_basis_without_taps_gets_them_to_be_fine_tuned(tmp_path: Path, frame_r
     opened = with_settings(config, "vocoder_training", basis_learning_rate=1e-4)
     vocoder.train(corpus, tmp_path / "tuned", Sources(start=start), opened)
     tuned = tmp_path / "tuned" / "vocoder.safetensors"
-    moved = load_file(tuned)[SIGNALS] - release.load_vocoder(start)[0].basis.signals
+    moved = load_file(tuned)[SIGNALS] - model_file.load_vocoder(start)[0].basis.signals
     assert 0.0 < moved.abs().max() <= 2 * 1e-4 * 1.5  # Adam's steps are about the rate
     vocoder.train(corpus, tmp_path / "further", Sources(start=tuned), config)  # frozen again
     assert torch.equal(load_file(tmp_path / "further" / "vocoder.safetensors")[SIGNALS], load_file(tuned)[SIGNALS])
@@ -264,7 +264,7 @@ def test_pairs_come_from_a_separator_or_from_a_vocoder_not_from_both(
     tensors = load_file(start)
     del tensors["say.bias"]
     maimed = tmp_path / "maimed.safetensors"
-    save_file(tensors, maimed, release.metadata(start))
+    save_file(tensors, maimed, model_file.metadata(start))
     with pytest.raises(ModelFileError, match=r"maimed\.safetensors: its weights do not fit .*say\.bias"):
         vocoder.train(corpus, tmp_path / "c", Sources(start=maimed), frame_rate)
 
@@ -279,7 +279,7 @@ def test_the_frame_rate_generator_resumes_where_it_stopped(
     vocoder.train(corpus, straight, Sources(), whole)
     for steps in (2, 4):
         vocoder.train(corpus, resumed, Sources(), with_settings(whole, "vocoder_training", steps=steps))
-    one, two = (release.load_vocoder(out / "vocoder.safetensors")[0].state_dict() for out in (straight, resumed))
+    one, two = (model_file.load_vocoder(out / "vocoder.safetensors")[0].state_dict() for out in (straight, resumed))
     assert all(torch.equal(value, two[name]) for name, value in one.items())
 
 

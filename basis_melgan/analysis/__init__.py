@@ -1,0 +1,1 @@
+"""What a separator and its basis learned."""

@@ -1,0 +1,1 @@
+"""How fast vocoders and peers are, and how many operations they take."""

@@ -1,0 +1,1 @@
+"""The command line: argv to a command's arguments, and what a mistake prints."""

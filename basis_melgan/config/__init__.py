@@ -1,0 +1,1 @@
+"""Every setting: types, validation, presets, and the frame geometry."""

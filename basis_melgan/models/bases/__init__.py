@@ -1,0 +1,1 @@
+"""Bases: atoms that a generator's weights are multiplied with and overlap-added."""

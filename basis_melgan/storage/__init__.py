@@ -1,0 +1,1 @@
+"""Files written atomically, hashes, resumable progress logs, and work shared among processes."""

@@ -1,0 +1,391 @@
+"""Analysing an untrained separator on real speech: every file, what stands in it, and every refusal."""
+
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from basis_melgan.analysis.clip_selection import Choice
+from basis_melgan.analysis.separator import analyse
+from basis_melgan.audio import files
+from basis_melgan.cli.main import main
+from basis_melgan.config.schema import Config, CorpusConfig, SeparatorConfig
+from basis_melgan.corpus import manifest
+from basis_melgan.corpus.prepare import prepare
+from basis_melgan.errors import BasisMelGANError, ConfigurationError, CorpusError, ModelFileError, OutputError
+from basis_melgan.metrics.signal import pesq_wb, si_snr
+from basis_melgan.models import model_file
+from basis_melgan.models.tasnet import Separator
+
+CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))[:9]
+WAVES = ("original", "noi", "mix", "mix_non_noi", "est_wav", "est_noi", "est_wav_non_noi", "est_noi_non_noi")
+CONFIG = Config(
+    corpus=CorpusConfig(test_clips=2, validation_clips=1),
+    separator=SeparatorConfig(basis_signals=16, channels=8, hidden=8, blocks=2, repeats=1),
+)
+SI_SNR, PESQ, LEVEL = "SI-SNR (dB)", "PESQ-WB", "level (dBFS)"
+ONE = Choice(None, 1, "test", 1)
+
+
+def save_separator(path: Path, config: Config = CONFIG, gain: float = 0.02) -> Path:
+    """An untrained separator; `gain` sets the level of its basis."""
+    torch.manual_seed(0)
+    state = Separator(config.separator, config.frames).state_dict()
+    state["basis.signals"] *= gain
+    model_file.save(path, "separator", state, config, model_file.Origin(7, "hash"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def separator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_separator(tmp_path_factory.mktemp("model") / "separator.safetensors")
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two corpora side by side: `large` with nine clips, `small` with three of the same ids."""
+    folder = tmp_path_factory.mktemp("data")
+    for name, clips in (("large", CLIPS), ("small", CLIPS[:3])):
+        source = folder / f"source-{name}"
+        for clip in clips:
+            files.write(source / clip.name, files.read(clip, 12_000, 36_000)[0], 24_000)
+        prepare("folder", folder / "corpora" / name, source, CONFIG, jobs=1)
+    return folder / "corpora"
+
+
+@pytest.fixture
+def large(corpora: Path) -> Path:
+    return corpora / "large"
+
+
+@pytest.fixture(scope="module")
+def analysed(separator: Path, corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An analysis of two drawn test clips."""
+    out = tmp_path_factory.mktemp("out") / "deep" / "analysis"
+    analyse(separator, corpora / "large", out, Choice(None, 2, "test", 1), -4.0)
+    return out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def read_table(folder: Path) -> dict:
+    return json.loads((folder / "table.json").read_text(encoding="utf-8"))
+
+
+def read_waves(folder: Path, index: int) -> dict[str, np.ndarray]:
+    """The eight waves, their common factor undone."""
+    scale = np.float32(read_table(folder)["utterances"][index]["scale"])
+    return {name: files.read(folder / f"7_{index}_{name}.wav")[0] / scale for name in WAVES}
+
+
+# What stands in the folder
+
+
+def test_the_folder_holds_every_file_and_nothing_else(analysed: Path) -> None:
+    expected = {f"7_{index}_{name}.wav" for index in (0, 1) for name in WAVES}
+    expected |= {f"7_{index}_weights.{kind}" for index in (0, 1) for kind in ("png", "npz")}
+    expected |= {"7_basis.png", "7_basis.npz", "table.md", "table.json", "summary.md"}
+    assert set(contents(analysed)) == expected
+    assert [path.name for path in analysed.parent.iterdir()] == ["analysis"]
+
+
+def test_waves_are_what_the_separator_makes(analysed: Path, separator: Path, corpora: Path) -> None:
+    model, _ = model_file.load_separator(separator)
+    clips = {clip.id: path for path, clip in manifest.load_clips(manifest.load(corpora / "large"), "test")}
+    for index, each in enumerate(read_table(analysed)["utterances"]):
+        waves = read_waves(analysed, index)
+        speech, rate = files.read(clips[each["clip"]])
+        assert rate == 24_000
+        np.testing.assert_allclose(waves["original"], speech, atol=1e-4)
+        np.testing.assert_array_equal(waves["mix_non_noi"], waves["original"])
+        np.testing.assert_allclose(waves["mix"], waves["original"] + waves["noi"], atol=1e-4)
+        noise = waves["noi"].astype(np.float64)
+        assert 10 * np.log10(np.mean(np.square(speech)) / np.mean(np.square(noise))) == pytest.approx(-4.0, abs=0.01)
+        with torch.no_grad():
+            clean = model(torch.from_numpy(speech)[None]).waves[0].numpy()
+            noisy = model(torch.from_numpy(waves["mix"])[None]).waves[0].numpy()
+        np.testing.assert_allclose(waves["est_wav_non_noi"], clean[0], atol=1e-4)
+        np.testing.assert_allclose(waves["est_noi_non_noi"], clean[1], atol=1e-4)
+        np.testing.assert_allclose(waves["est_wav"], noisy[0], atol=1e-3)
+        np.testing.assert_allclose(waves["est_noi"], noisy[1], atol=1e-3)
+
+
+def test_weights_are_the_separators_sorted_by_peak(analysed: Path, separator: Path) -> None:
+    model, _ = model_file.load_separator(separator)
+    basis, weights = np.load(analysed / "7_basis.npz"), np.load(analysed / "7_0_weights.npz")
+    signals = model.basis.signals.numpy()
+    np.testing.assert_array_equal(basis["signals"], signals[basis["order"]])
+    assert sorted(basis["order"]) == list(range(16))
+    assert (np.diff(basis["peaks"]) >= 0).all()
+    np.testing.assert_array_equal(basis["hertz"][basis["magnitudes"].argmax(axis=1)], basis["peaks"])
+    np.testing.assert_array_equal(weights["order"], basis["order"])
+    np.testing.assert_array_equal(weights["peaks"], basis["peaks"])
+    mix = torch.from_numpy(read_waves(analysed, 0)["mix"])[None]
+    with torch.no_grad():
+        encoded = model.encode(mix)[0].numpy()[basis["order"]]
+    np.testing.assert_allclose(weights["mixture"], encoded, atol=1e-3)
+    for name, wave in (("speech", "est_wav"), ("noise", "est_noi")):
+        unsorted = np.empty_like(weights[name])
+        unsorted[weights["order"]] = weights[name]
+        made = model.decode(torch.from_numpy(unsorted)[None], mix.shape[-1])[0].numpy()
+        np.testing.assert_allclose(made, read_waves(analysed, 0)[wave], atol=1e-4)
+
+
+def test_pictures_are_pictures(analysed: Path) -> None:
+    pictures = [content for name, content in contents(analysed).items() if name.endswith(".png")]
+    assert len(pictures) == 3
+    for picture in pictures:
+        assert picture.startswith(b"\x89PNG\r\n")
+        width, height = (int.from_bytes(picture[start : start + 4], "big") for start in (16, 20))
+        assert min(width, height) >= 600
+
+
+def test_scores_are_those_of_the_waves(analysed: Path) -> None:
+    for index, each in enumerate(read_table(analysed)["utterances"]):
+        waves, scores = read_waves(analysed, index), each["scores"]
+        assert scores["mix"][SI_SNR] == pytest.approx(-4.0, abs=0.3)
+        for name, source in (("mix", "original"), ("est_wav_non_noi", "original"), ("est_noi", "noi")):
+            assert scores[name][SI_SNR] == pytest.approx(si_snr(waves[source], waves[name]), rel=0.01)
+        expected = pesq_wb(waves["original"], waves["est_wav_non_noi"], 24_000)
+        assert scores["est_wav_non_noi"][PESQ] == pytest.approx(expected, abs=0.05)
+        for name, found in scores.items():
+            level = 10 * np.log10(np.mean(np.square(waves[name] * each["scale"], dtype=np.float64)))
+            assert found[LEVEL] == pytest.approx(level, abs=0.2)  # 16 bits have noise of their own
+        assert scores["est_noi_non_noi"] | {LEVEL: None} == {SI_SNR: None, PESQ: None, LEVEL: None}
+
+
+def test_means_are_over_the_utterances(analysed: Path) -> None:
+    table = read_table(analysed)
+    for wave, columns in table["means"].items():
+        for column, mean in columns.items():
+            scores = [each["scores"][wave][column] for each in table["utterances"]]
+            assert mean == (None if None in scores else pytest.approx(np.mean(scores)))
+    assert (table["separator"], table["step"], table["seed"], table["snr"]) == ("separator.safetensors", 7, 1, -4.0)
+
+
+def test_the_markdown_table_says_the_same(analysed: Path) -> None:
+    table, text = read_table(analysed), (analysed / "table.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert rows[0] == ["utterance", "wave", "against", SI_SNR, PESQ, LEVEL]
+    first = table["utterances"][0]
+    assert len(rows) == 2 + 5 * 3
+    scores = first["scores"]["est_wav"]
+    numbers = [f"{scores[SI_SNR]:.1f}", f"{scores[PESQ]:.2f}", f"{scores[LEVEL]:.1f}"]
+    assert rows[3] == [f"0: large/{first['clip']} (test)", "est_wav", "original", *numbers]
+    level = table["means"]["est_noi_non_noi"][LEVEL]
+    assert rows[-1] == ["mean of 2", "est_noi_non_noi", "silence", "–", "–", f"{level:.1f}"]
+    assert text.splitlines()[0] == "`separator.safetensors` at step 7; white noise, speech at -4 dB of it (seed 1)."
+    assert [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")] == table["notes"]
+    assert any("trained by its speech estimate alone" in note for note in table["notes"])
+
+
+# Which clips
+
+
+def test_the_same_arguments_give_the_same_bytes(analysed: Path, separator: Path, large: Path, tmp_path: Path) -> None:
+    analyse(separator, large, tmp_path / "again", Choice(None, 2, "test", 1), -4.0)
+    assert contents(tmp_path / "again") == contents(analysed)
+    stamps = {
+        member.date_time for path in analysed.glob("*.npz") for member in zipfile.ZipFile(path).infolist()
+    }  # a clock in an archive would show only after a pause
+    assert stamps == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_another_seed_gives_other_clips_and_other_noise(separator: Path, large: Path, tmp_path: Path) -> None:
+    name = manifest.load(large)[0].clips[0].id
+    for seed in (1, 2):
+        analyse(separator, large, tmp_path / str(seed), Choice([name], 3, "test", seed), 0.0)
+    assert contents(tmp_path / "1")["7_0_original.wav"] == contents(tmp_path / "2")["7_0_original.wav"]
+    assert contents(tmp_path / "1")["7_0_noi.wav"] != contents(tmp_path / "2")["7_0_noi.wav"]
+    draws = {tuple(one.clip.id for one in Choice(None, 2, "train", seed).of(manifest.load(large))) for seed in range(9)}
+    assert len(draws) > 1
+
+
+def test_noise_of_a_clip_does_not_depend_on_the_others(analysed: Path, separator: Path, large: Path, tmp_path: Path):
+    second = read_table(analysed)["utterances"][1]["clip"]
+    analyse(separator, large, tmp_path / "out", Choice([second], 3, "test", 1), -4.0)
+    assert contents(tmp_path / "out")["7_0_mix.wav"] == contents(analysed)["7_1_mix.wav"]
+
+
+def test_clips_are_drawn_over_all_corpora_without_repetition(corpora: Path) -> None:
+    loaded = manifest.load(corpora)
+    every = {(each.name, clip.id) for each in loaded for clip in each.split("test")}
+    drawn = Choice(None, 99, "test", 3).of(loaded)
+    assert len(drawn) == len(every)
+    assert {(one.corpus, one.clip.id) for one in drawn} == every
+    assert {one.corpus for one in drawn} == {"large", "small"}
+    assert all(one.path.is_file() for one in drawn)
+    reversed_ = tuple(replace(each, clips=each.clips[::-1]) for each in loaded[::-1])
+    assert Choice(None, 2, "test", 3).of(reversed_) == Choice(None, 2, "test", 3).of(loaded) == drawn[:2]
+
+
+def test_clips_may_be_named_from_any_split_in_any_order(corpora: Path) -> None:
+    loaded = manifest.load(corpora)
+    first, last = loaded[0].clips[0].id, loaded[0].clips[-1].id
+    found = Choice([last, f"small/{first}", last], 1, "validation", 1).of(loaded)
+    assert [(one.corpus, one.clip.id) for one in found] == [("large", last), ("small", first)]
+
+
+def test_more_clips_than_there_are_is_noted(separator: Path, large: Path, tmp_path: Path) -> None:
+    report = analyse(separator, large, tmp_path / "out", Choice(None, 20, "validation", 1), -4.0)
+    assert len(report.utterances) == 1
+    assert "20 clips were asked for; validation has 1, and these are all" in report.notes
+
+
+# Level
+
+
+def test_all_eight_waves_are_scaled_alike_where_one_would_clip(large: Path, tmp_path: Path) -> None:
+    loud = save_separator(tmp_path / "loud.safetensors", gain=20.0)
+    soft = save_separator(tmp_path / "soft.safetensors", gain=20.0 / 1024)
+    reports = [analyse(model, large, tmp_path / model.stem, ONE, 20.0) for model in (loud, soft)]
+    scale = reports[0].utterances[0].scale
+    assert scale < 0.5
+    assert reports[1].utterances[0].scale == 1.0
+    scaled, unscaled = (
+        {name: files.read(tmp_path / folder / f"7_0_{name}.wav")[0] for name in WAVES} for folder in ("loud", "soft")
+    )
+    assert max(np.abs(wave).max() for wave in scaled.values()) == pytest.approx(1.0, abs=1e-4)
+    for name, wave in scaled.items():
+        gain = scale * (1024.0 if name.startswith("est") else 1.0)
+        np.testing.assert_allclose(wave, unscaled[name] * gain, atol=6e-5 * max(1.0, gain))
+    assert sum(f"scaled by {scale:.4g}" in note for note in reports[0].notes) == 1
+    assert not any("scaled" in note for note in reports[1].notes)
+    loud_scores, soft_scores = (report.utterances[0].scores for report in reports)
+    assert loud_scores["est_wav"][SI_SNR] == pytest.approx(soft_scores["est_wav"][SI_SNR], abs=1e-3)
+    assert loud_scores["mix"][LEVEL] == pytest.approx(soft_scores["mix"][LEVEL] + 20 * np.log10(scale), abs=1e-3)
+
+
+def test_a_score_that_cannot_be_had_is_told(large: Path, tmp_path: Path) -> None:
+    dumb = save_separator(tmp_path / "dumb.safetensors", gain=0.0)
+    report = analyse(dumb, large, tmp_path / "out", ONE, -4.0)
+    assert report.utterances[0].scores["est_wav"] == {SI_SNR: None, PESQ: None, LEVEL: None}
+    assert report.means()["est_wav"][SI_SNR] is None
+    assert sum(note.startswith(f"0, est_wav, {SI_SNR}: estimate: silent") for note in report.notes) == 1
+    assert "| est_wav | original | – | – | – |" in report.table()
+
+
+# Refusals
+
+
+def refuse(error: type[BasisMelGANError], separator: Path, corpus: Path, out: Path, choice=ONE, snr=-4.0, force=False):
+    """The one line of a refusal, which leaves nothing behind."""
+    before = sorted(out.parent.rglob("*"))
+    with pytest.raises(error) as raised:
+        analyse(separator, corpus, out, choice, snr, force)
+    assert sorted(out.parent.rglob("*")) == before
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_a_count_below_one(count: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"^count: {count} clips; draw 1 or more$"):
+        Choice(None, count, "test", 1)
+
+
+def test_a_negative_seed() -> None:
+    with pytest.raises(ConfigurationError, match=r"^seed: -1 is negative; use 0 or more$"):
+        Choice(None, 1, "test", -1)
+
+
+@pytest.mark.parametrize("snr", [float("nan"), float("inf"), -101.0])
+def test_an_snr_that_cannot_be(snr: float, separator: Path, large: Path, tmp_path: Path) -> None:
+    assert refuse(ConfigurationError, separator, large, tmp_path / "out", snr=snr).startswith(f"snr: {snr} dB")
+
+
+def test_an_unknown_clip_names_the_nearest(separator: Path, large: Path, tmp_path: Path) -> None:
+    known = manifest.load(large)[0].clips[0].id
+    message = refuse(CorpusError, separator, large, tmp_path / "out", Choice([known + "x"], 1, "test", 1))
+    assert message == f"clips: '{known}x' is the id of no clip; did you mean {known}?"
+    message = refuse(CorpusError, separator, large, tmp_path / "out", Choice([""], 1, "test", 1))
+    assert message == "clips: '' is the id of no clip; clips.jsonl of the corpus lists them"
+
+
+def test_a_clip_of_two_corpora_must_be_told_apart(separator: Path, corpora: Path, tmp_path: Path) -> None:
+    name = manifest.load(corpora)[0].clips[0].id
+    message = refuse(CorpusError, separator, corpora, tmp_path / "out", Choice([name], 1, "test", 1))
+    assert message == f"clips: '{name}' is in several corpora; say large/{name} or small/{name}"
+
+
+def test_an_existing_folder_needs_force_and_must_be_an_analysis(separator: Path, large: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("thesis.txt", "table.json"):  # the second as an analysis has it
+        (out / name).write_text("years of work", encoding="utf-8")
+    assert "thesis.txt, which is of no analysis and would be lost" in refuse(OutputError, separator, large, out)
+    assert "thesis.txt, which is of no analysis" in refuse(OutputError, separator, large, out, force=True)
+    assert "is a file; name a folder" in refuse(OutputError, separator, large, out / "thesis.txt", force=True)
+    (out / "thesis.txt").unlink()
+    assert "exists; choose another folder, or --force" in refuse(OutputError, separator, large, out)
+    analyse(separator, large, out, ONE, -4.0, force=True)
+    (out / "7_9_original.wav").write_bytes(b"of an earlier run")
+    analyse(separator, large, out, ONE, -4.0, force=True)
+    assert len(contents(out)) == 8 + 2 + 2 + 3
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_folder_that_cannot_be_made(separator: Path, large: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert "file is a file; choose another place" in refuse(OutputError, separator, large, tmp_path / "file" / "out")
+
+
+def test_an_interruption_leaves_nothing_and_keeps_the_old(
+    separator: Path, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    analyse(separator, large, out, ONE, -4.0)
+    before = contents(out)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("basis_melgan.analysis.separator.scored", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        analyse(separator, large, out, Choice(None, 1, "test", 5), -4.0, force=True)
+    assert contents(out) == before
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_other_models_and_other_rates(separator: Path, large: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.safetensors"
+    assert "no such file" in refuse(ModelFileError, missing, large, tmp_path / "out")
+    alone = replace(CONFIG, separator=replace(CONFIG.separator, sources=1))
+    message = refuse(ModelFileError, save_separator(tmp_path / "alone.safetensors", alone), large, tmp_path / "out")
+    assert message.endswith("separates 1 source; expected one of speech and noise")
+    slow = replace(CONFIG, frames=replace(CONFIG.frames, sample_rate=16_000))
+    message = refuse(CorpusError, save_separator(tmp_path / "slow.safetensors", slow), large, tmp_path / "out")
+    assert "prepared at 24000 Hz" in message
+    assert "no such folder" in refuse(CorpusError, separator, tmp_path / "nowhere", tmp_path / "out")
+
+
+# The command line
+
+
+def test_through_the_command_line(
+    separator: Path, large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [clip.id for clip in manifest.load(large)[0].clips[:2]]
+    words = ["analyse", str(separator), str(large), str(tmp_path / "out"), "--clips", ",".join(names), "--snr", "3"]
+    assert main(words) == 0
+    printed, progress = capsys.readouterr()
+    assert printed == (tmp_path / "out" / "table.md").read_text(encoding="utf-8") + f"\n{tmp_path / 'out'}\n"
+    assert "analysing" in progress
+    assert "analysing" not in printed
+    table = read_table(tmp_path / "out")
+    assert [each["clip"] for each in table["utterances"]] == names
+    assert table["means"]["mix"][SI_SNR] == pytest.approx(3.0, abs=0.3)
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("basis-melgan: ")
+    assert "exists" in error
+    assert error.count("\n") == 1
+    assert main([*words[:4], "--count", "0", "--force"]) == 2
+    assert capsys.readouterr().err == "basis-melgan: count: 0 clips; draw 1 or more\n"

@@ -1,0 +1,71 @@
+"""Random command lines: whatever words follow a verb, the answer is one line or the work done, never a traceback.
+
+A hundred cases here; the environment variable FUZZ_CASES asks for more. The files they name lie in a test's folder.
+There is no corpus among them, so nothing is trained or measured.
+"""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from fuzzing import case_count, time_limit
+
+from basis_melgan.cli.commands import SECTIONS, VERBS
+from basis_melgan.cli.main import main
+from basis_melgan.cli.usage import placed
+from basis_melgan.config.loading import keys
+
+CASES = case_count(100)
+# Files and folders: missing, empty, of another kind, right; and what is none.
+PATHS = (
+    *("", "-", "--", ".", "..", "missing", "missing.npy", "missing.wav", "missing.safetensors", "missing.onnx", "a\nb"),
+    *("empty.npy", "empty.wav", "empty.onnx", "empty.safetensors", "empty.pt", "text.json", "folder", "folder.wav"),
+    *("file/below", "file/below.wav", "new", "new.wav", "new.json", "tone.wav", "mel.npy", "*.npy", "[", "**", "*"),
+    *("nöt", "x" * 300, "\udcff", "%s", "{}", "recording", "tiny", "world", "griffin-lim:0", "griffin-lim:x"),
+)
+NUMBERS = ("0", "-1", "1", "1e999", "nan", "inf", "3.5", "null", "true", "[1,2]", "9" * 20, "1e-3", "0x10", "{}", "x")
+FLAGS = ("--force", "--quick", "--basis", "--stream", "--json", "-s", "-h2", "---", "--=", "--.", "--x.y=1", "--steps")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    tmp_path = tmp_path / "inner"  # so that .. is the test's own too
+    tmp_path.mkdir()
+    for name in ("empty.npy", "empty.wav", "empty.onnx", "empty.safetensors", "empty.pt", "file"):
+        (tmp_path / name).touch()
+    (tmp_path / "text.json").write_text("{}", encoding="utf-8")
+    for name in ("folder", "folder.wav"):
+        (tmp_path / name).mkdir()
+    np.save(tmp_path / "mel.npy", np.zeros((3, 4), np.float32))
+    soundfile.write(tmp_path / "tone.wav", np.zeros(10), 8_000)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def command(rng: np.random.Generator) -> list[str]:
+    """A verb with about as many words as it takes, and options that it mostly has, with values that seldom fit."""
+    verb = str(rng.choice([verb for verb in VERBS if verb != "complexity"]))
+    function, sections = VERBS[verb], SECTIONS[VERBS[verb]]
+    names = [name for name in inspect.signature(function).parameters if name not in ("config", *placed(function))]
+    options = [*names, *names, *(key for key in keys() if key.split(".")[0] in sections)] or ["help"]
+    words = [str(word) for word in rng.choice(PATHS, size=len(placed(function)) + int(rng.choice((0, 0, 0, 0, 1, -1))))]
+    if verb == "compare":
+        words += ["--corpus", str(rng.choice(PATHS)), "--out", str(rng.choice(PATHS))]
+    for _ in range(int(rng.integers(0, 4))):
+        value = str(rng.choice(PATHS if rng.random() < 0.5 else NUMBERS))
+        words += [f"--{rng.choice(options)}", value] if rng.random() < 0.9 else [str(rng.choice(FLAGS))]
+    return [verb, *words]
+
+
+def test_whatever_the_words_nothing_breaks(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for seed in range(CASES):
+        words = command(np.random.default_rng(seed))
+        with time_limit():
+            try:
+                status = main(words)
+            except SystemExit as exit_:  # of --help
+                status = exit_.code
+        told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("basis-melgan: ")]
+        assert (status, len(told)) in ((0, 0), (2, 1)), (seed, words)

@@ -1,0 +1,64 @@
+"""Playing: through PortAudio into a file where it is there, and one clear line where there is nothing to play on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from basis_melgan.audio import files
+from basis_melgan.cli.main import main
+from basis_melgan.inference.vocoder import Vocoder
+
+CLIP = Path(__file__).parents[2] / "examples" / "clips" / "ru_0683.flac"
+# A loudspeaker of ALSA's that keeps what it is given.
+LOUDSPEAKER = "pcm.!default {{ type file slave.pcm null file {} format raw }}\nctl.!default {{ type null }}\n"
+
+
+def played(source: str, home: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HOME": str(home)}
+    command = [sys.executable, "-m", "basis_melgan", "play", source]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def portaudio() -> bool:
+    """Whether the library that sounddevice calls is there, and ALSA is what it plays on."""
+    try:
+        import sounddevice
+    except OSError:
+        return False
+    return any(api["name"] == "ALSA" for api in sounddevice.query_hostapis())
+
+
+def test_what_is_played_is_what_is_spoken(tmp_path: Path) -> None:
+    if not portaudio():
+        pytest.skip("PortAudio with ALSA is not installed here")
+    (tmp_path / ".asoundrc").write_text(LOUDSPEAKER.format(tmp_path / "played.raw"), encoding="utf-8")
+    done = played(str(CLIP), tmp_path)
+    assert done.returncode == 0, done.stderr
+    vocoder = Vocoder.load()
+    expected = vocoder.resynthesise(*files.read(CLIP))
+    heard = np.fromfile(tmp_path / "played.raw", np.float32)
+    assert np.abs(heard[: expected.size] - expected).max() < 1e-4
+
+
+def test_nothing_to_play_on_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".asoundrc").write_text("pcm.!default { type hw card 99 }\n", encoding="utf-8")
+    done = played(str(CLIP), tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("basis-melgan: loudspeaker: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_source_that_is_missing_is_told_before_the_loudspeaker_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["play", "missing.npy"]) == 2
+    assert capsys.readouterr().err.startswith("basis-melgan: missing.npy: no such file")
+
+
+def test_only_standard_input_streams(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["play", str(CLIP), "--stream"]) == 2
+    assert "frames come from standard input" in capsys.readouterr().err

@@ -1,0 +1,46 @@
+"""Models that come with this package."""
+
+from pathlib import Path
+
+import pytest
+
+from basis_melgan.errors import ModelFileError
+from basis_melgan.inference import pretrained as module
+from basis_melgan.inference.pretrained import bundled, located
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
+def test_a_bundled_model_is_found_in_the_package_and_then_beside_it(suffix: str, tmp_path: Path, monkeypatch) -> None:
+    package = tmp_path / "basis_melgan"
+    monkeypatch.setattr(module, "PACKAGE", package)
+    with pytest.raises(ModelFileError, match=r"paper-24k: neither a file nor a model .* this package \(\)$"):
+        bundled("paper-24k", suffix)
+    for folder in (tmp_path / "pretrained", package / "pretrained"):
+        folder.mkdir(parents=True)
+        (folder / f"paper-24k{suffix}").touch()
+        assert bundled("paper-24k", suffix) == folder / f"paper-24k{suffix}"
+
+
+def test_who_names_none_is_told_all(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(module, "PACKAGE", tmp_path)
+    (tmp_path / "pretrained").mkdir()
+    for name in ("b.safetensors", "a.safetensors", "a.discriminators.safetensors", "c.onnx"):
+        (tmp_path / "pretrained" / name).touch()
+    with pytest.raises(ModelFileError, match=r"speech: neither a file nor a model .* \(a, b\)"):
+        bundled("speech", ".safetensors")
+
+
+def test_a_path_stands_for_itself_and_a_name_for_a_bundled_model(tmp_path: Path, monkeypatch) -> None:
+    assert located("speech-24k", ".safetensors") == bundled("speech-24k", ".safetensors")
+    assert located("absent/mine.onnx", ".safetensors") == Path(
+        "absent/mine.onnx"
+    )  # who opens it says that it is missing
+    monkeypatch.chdir(tmp_path)
+    Path("speech-24k").touch()
+    assert located("speech-24k", ".onnx") == Path("speech-24k")
+    with pytest.raises(ModelFileError, match="absent: neither a file nor a model"):
+        located("absent", ".onnx")
+
+
+def test_they_belong_to_this_package() -> None:
+    assert Path(module.__file__) == module.PACKAGE / "inference" / "bundled.py"

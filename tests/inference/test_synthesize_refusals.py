@@ -1,0 +1,170 @@
+"""What cannot be spoken is refused in one line, and nothing is lost."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from small_vocoders import CLIPS, HOP, RATE, mel_of, released, speak, speech
+
+from basis_melgan.audio import files
+from basis_melgan.config.schema import Config
+from basis_melgan.errors import AudioError, MelError, ModelFileError, OutputError
+from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.playback import play
+from basis_melgan.inference.sources import read_mel
+from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.models import model_file
+
+
+def with_value(value: float, frame: int) -> np.ndarray:
+    mel = mel_of(20)
+    mel[7, frame] = value
+    return mel
+
+
+@pytest.mark.parametrize(
+    ("mel", "message"),
+    [
+        (np.zeros((20, 80), np.float32), r"shape \(20, 80\): looks like \(frames, bands\); .* so transpose it"),
+        (np.zeros((100, 20), np.float32), r"shape \(100, 20\): expected \(80, F\) .*, the bands .* paper"),
+        (np.zeros((2, 80, 20), np.float32), r"shape \(2, 80, 20\): holds 2 mels; save each to a file of its own"),
+        (np.zeros(80, np.float32), r"shape \(80,\): expected \(80, F\)"),
+        (np.zeros((80, 0), np.float32), r"shape \(80, 0\): holds no frame"),
+        (np.zeros((80, 20), np.int16), "holds int16; expected floats"),
+        (np.zeros((80, 20), np.complex64), "holds complex64; expected floats"),
+        (with_value(np.nan, 13), "frame 13 holds NaN or infinite values"),
+        (with_value(-np.inf, 4), "frame 4 holds NaN or infinite values"),
+        (
+            with_value(-11.5, 4),
+            r"values from -11\.5 to .* the vocoder's convention paper has 0 to 1; .* looks like natural log",
+        ),
+        (100 * mel_of(20), r"convention paper has 0 to 1; this one looks like magnitudes: take decibels of them"),
+        (-1e4 * mel_of(20), r"the vocoder's convention paper has 0 to 1, so make the mel in that convention"),
+    ],
+)
+def test_a_mel_that_the_vocoder_cannot_speak(
+    mel: np.ndarray, message: str, model: Path, speaker: Vocoder, tmp_path: Path
+) -> None:
+    if mel.ndim < 3:  # several mels at once are for the interface alone
+        with pytest.raises(MelError, match=message):
+            speaker(mel)
+    np.save(tmp_path / "mel.npy", mel)
+    with pytest.raises(MelError, match=message):
+        speak(tmp_path / "mel.npy", tmp_path / "spoken.wav", model)
+    assert [path.name for path in tmp_path.iterdir()] == ["mel.npy"]
+
+
+def test_a_predicted_mel_may_leave_the_range_a_little(speaker: Vocoder) -> None:
+    assert np.isfinite(speaker(1.2 * mel_of(5) - 0.1)).all()
+
+
+def test_levels_in_decibels_are_no_natural_logarithms(tmp_path: Path) -> None:
+    speaker = open_vocoder(released(tmp_path / "vocoder.safetensors", "hifigan"))
+    mel = speaker.mel(speech(), RATE)
+    assert speaker(mel).size == mel.shape[1] * HOP
+    with pytest.raises(MelError, match=r"the vocoder's convention hifigan has -11\.51 to 10"):
+        speaker(20 / np.log(10) * mel)
+
+
+def damaged(path: Path) -> None:
+    np.save(path, mel_of(9))
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def pickled(path: Path) -> None:
+    np.save(path, np.array([{"mel": 1}], dtype=object), allow_pickle=True)
+
+
+def archived(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, mel=mel_of(9))
+
+
+def boundless(path: Path) -> None:
+    np.save(path, mel_of(9))
+    path.write_bytes(path.read_bytes().replace(b"9), }" + b" " * 30, b"9" * 31 + b"), }"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, r"mel\.npy: no such file"),
+        (lambda path: path.mkdir(), r"mel\.npy: damaged or no array"),
+        (lambda path: path.write_bytes(b""), r"mel\.npy: damaged or no array"),
+        (lambda path: path.write_bytes(b"hello, I am a letter"), r"mel\.npy: damaged or no array"),
+        (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), r"mel\.npy: damaged or no array"),
+        (damaged, r"mel\.npy: damaged or no array"),
+        (pickled, r"mel\.npy: damaged or no array"),
+        (archived, r"mel\.npy: damaged or no array"),
+        (boundless, r"mel\.npy: damaged or no array"),
+    ],
+)
+def test_a_file_that_holds_no_mel(make: Callable[[Path], object], message: str, tmp_path: Path) -> None:
+    make(tmp_path / "mel.npy")
+    with pytest.raises(MelError, match=message):
+        read_mel(tmp_path / "mel.npy")
+
+
+def test_whatever_byte_of_a_header_is_damaged(tmp_path: Path) -> None:
+    path, chance = tmp_path / "mel.npy", np.random.default_rng(0)
+    np.save(path, mel_of(3))
+    content = path.read_bytes()
+    refused = 0
+    for place in range(128):
+        wrong = bytearray(content)
+        wrong[place] ^= 1 << int(chance.integers(8))
+        path.write_bytes(wrong)
+        try:
+            read_mel(path)
+        except MelError:
+            refused += 1
+    assert refused > 40
+
+
+def test_an_output_that_exists_is_kept_unless_forced(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "spoken.wav"
+    out.write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"spoken\.wav: exists already; use --force"):
+        speak(tmp_path / "gone.npy", out, model)
+    assert out.read_text(encoding="utf-8") == "mine"
+    speak(CLIPS[0], out, model, force=True)
+    assert files.length(out) == files.length(CLIPS[0])
+
+
+@pytest.mark.parametrize("name", ["mel.pth", "mel.txt", "speech"])
+def test_a_source_of_another_kind_is_refused(name: str, model: Path, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(AudioError, match=r"is neither a mel \(\.npy, \.npz, \.pt\) nor a sound file"):
+        speak(tmp_path / name, tmp_path / "spoken.wav", model)
+
+
+def test_a_source_without_a_suffix_that_is_missing_or_a_folder_is_told_as_such(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match=r"speech: no such file; expected a mel \(.*\) or a sound file"):
+        speak(tmp_path / "speech", tmp_path / "spoken.wav", model)
+    with pytest.raises(AudioError, match=r"is a folder; name one file"):
+        play(str(tmp_path), open_vocoder(model))
+    (tmp_path / "speech").touch()
+    with pytest.raises(OutputError, match=r"cannot be made, since .*speech is a file; choose another place"):
+        speak(CLIPS[0].parent, tmp_path / "speech" / "out", model)
+
+
+def test_an_output_of_another_kind_is_refused(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"spoken\.mp3: \.mp3 is no format"):
+        speak(CLIPS[0], tmp_path / "spoken.mp3", model)
+
+
+def test_a_recording_that_cannot_be_used_is_refused(model: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE)
+    soundfile.write(tmp_path / "broken.wav", np.array([0.0, np.nan, 0.0]), RATE, subtype="FLOAT")
+    for name, message in (("empty", "holds no samples"), ("broken", "sample 1 .* is NaN"), ("gone", "no such file")):
+        with pytest.raises(AudioError, match=rf"{name}\.wav: {message}"):
+            speak(tmp_path / f"{name}.wav", tmp_path / "spoken.wav", model)
+    assert {path.name for path in tmp_path.iterdir()} == {"empty.wav", "broken.wav"}
+
+
+def test_a_separator_cannot_speak(tmp_path: Path) -> None:
+    model_file.save(tmp_path / "other.safetensors", "separator", {}, Config(), model_file.Origin(1, "none"))
+    with pytest.raises(ModelFileError, match=r"other\.safetensors: holds a separator; expected a vocoder"):
+        open_vocoder(tmp_path / "other.safetensors")

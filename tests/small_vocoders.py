@@ -1,0 +1,63 @@
+"""A small vocoder of the paper's kind, what it says in one pass, and sources to speak."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from basis_melgan.audio import files
+from basis_melgan.config.schema import Config, Convention, GeneratorConfig, SeparatorConfig
+from basis_melgan.inference import stream, synthesize, vocoder
+from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.models import model_file
+from basis_melgan.models.melgan import Generator
+
+CLIPS = sorted((Path(__file__).parents[1] / "examples" / "clips").glob("*.flac"))
+QUANTUM = 1 / 32_768  # of 16-bit sound
+RATE, HOP = 24_000, 240
+SMALL = GeneratorConfig(channels=16)
+
+
+def build(config: Config) -> Generator:
+    """A generator loud enough to be compared, with biases and gains for its response to silence to matter."""
+    torch.manual_seed(0)
+    generator = model_file.new_generator(config).eval()
+    for name, parameter in generator.network.named_parameters():
+        if name.endswith("bias"):
+            nn.init.normal_(parameter, std=0.3)
+        elif name.endswith("original0"):
+            parameter.data.fill_(0.7)
+    generator.basis.signals.data *= 20.0
+    return generator
+
+
+def released(path: Path, mel: Convention = "paper", generator: GeneratorConfig = SMALL) -> Path:
+    config = Config(mel=mel, generator=generator, separator=SeparatorConfig(basis_signals=generator.channels))
+    model_file.save(path, "vocoder", build(config).state_dict(), config, model_file.Origin(1, "none"))
+    return path
+
+
+def speech(samples: int = 12_000) -> files.Wave:
+    return files.read(CLIPS[0], 12_000, samples)[0]
+
+
+def mel_of(frames: int) -> np.ndarray:
+    return np.random.default_rng(frames).random((80, frames), dtype=np.float32)
+
+
+def whole(model: Path, mel: np.ndarray) -> files.Wave:
+    """What one pass over the whole mel makes."""
+    generator = model_file.load_vocoder(model)[0]
+    wave: files.Wave = generator(torch.from_numpy(np.array(mel, np.float32))[None]).wave[0].numpy()
+    return wave
+
+
+def speak(source: Path, out: Path, model: Path | str = vocoder.RELEASED, force: bool = False) -> None:
+    synthesize.vocode(str(source), str(out), open_vocoder(model), force=force)
+
+
+def in_windows(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (stream, vocoder):
+        monkeypatch.setattr(module, "WINDOW", frames)
