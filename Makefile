@@ -70,7 +70,7 @@ demo: ## install what speaking needs into demo/venv alone, and speak a recording
 pipeline: $(READY) ## both stages, on the bundled clips at tiny size to words that can be understood in 6 minutes; RECIPE=festvox-ru PRESET=cpu: hours
 	$(RUN) prepare $(RECIPE) $(OUT)/corpus $(if $(SOURCE),--source $(SOURCE)) --config $(PRESET)
 	$(RUN) train-separator $(OUT)/corpus $(OUT)/separator --config $(PRESET)
-	$(RUN) analyse $(OUT)/separator/separator.safetensors $(OUT)/corpus $(OUT)/analysis --force
+	$(RUN) analyze $(OUT)/separator/separator.safetensors $(OUT)/corpus $(OUT)/analysis --force
 	$(RUN) train-vocoder $(OUT)/corpus $(OUT)/vocoder --separator $(OUT)/separator/separator.safetensors --config $(PRESET)
 	$(RUN) evaluate $(OUT)/vocoder/vocoder.safetensors $(OUT)/corpus --json $(OUT)/results.json --waves $(OUT)/spoken
 	$(RUN) export $(OUT)/vocoder/vocoder.safetensors $(OUT)/vocoder.onnx --force
@@ -80,7 +80,7 @@ results: $(READY) ## measure what in pretrained/ has changed on the corpora in S
 	$(RUN) compare $(SYSTEMS) --corpus $(SEEN) --out results/quick-seen --quick --force
 	$(RUN) compare $(SYSTEMS) --corpus $(UNSEEN) --out results/quick-unseen --quick --force
 	$(RUN) compare pretrained/paper-24k.safetensors griffin-lim:4 griffin-lim world --corpus $(SEEN) --out results/bar --quick --force
-	$(RUN) analyse pretrained/separator-24k.safetensors $(SEEN) results/separator --count 80 --basis --force
+	$(RUN) analyze pretrained/separator-24k.safetensors $(SEEN) results/separator --count 80 --basis --force
 	$(RUN) complexity > results/complexity.md
 	$(RUN) report results/quick-seen docs/report.html --separator pretrained/separator-24k.safetensors --runs $(RUNS) --force
 	$(call included,docs/results)

@@ -1,4 +1,4 @@
-"""Pictures of a basis and of weights, with labelled axes, as matplotlib figures."""
+"""Pictures of a basis and of weights, with labeled axes, as matplotlib figures."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 
 SPECTROGRAM_WINDOW = 1024  # samples
 FFT = 512  # bins of 47 Hz at 24 kHz: smooth curves even for short signals
-TICKS = 6  # rows of a weight matrix that are labelled
+TICKS = 6  # rows of a weight matrix that are labeled
 
 
 class BasisSpectra(NamedTuple):
@@ -29,7 +29,7 @@ class BasisSpectra(NamedTuple):
     hertz: npt.NDArray[np.float32]
 
 
-def basis_spectra(signals: npt.NDArray[np.float32], frames: Frames) -> BasisSpectra:
+def basis_spectra(signals: npt.NDArray[np.float32], frames: FrameGeometry) -> BasisSpectra:
     """Magnitude spectra of basis signals (N, L), sorted by peak frequency."""
     n_fft = max(FFT, frames.basis_length)
     magnitudes = np.abs(np.fft.rfft(signals, n_fft))
@@ -40,7 +40,7 @@ def basis_spectra(signals: npt.NDArray[np.float32], frames: Frames) -> BasisSpec
     return BasisSpectra(order, peaks[order], magnitudes[order].astype(np.float32), hertz)
 
 
-def basis(signals: npt.NDArray[np.float32], frames: Frames) -> Figure:
+def basis(signals: npt.NDArray[np.float32], frames: FrameGeometry) -> Figure:
     """The basis picture: spectra of basis signals sorted by peak frequency, signals rightwards, frequency upwards."""
     _, _, magnitudes, hertz = basis_spectra(signals, frames)
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -54,7 +54,9 @@ def basis(signals: npt.NDArray[np.float32], frames: Frames) -> Figure:
     return figure
 
 
-def weights(sources: dict[str, npt.NDArray[np.float32]], peaks: npt.NDArray[np.float32], frames: Frames) -> Figure:
+def weights(
+    sources: dict[str, npt.NDArray[np.float32]], peaks: npt.NDArray[np.float32], frames: FrameGeometry
+) -> Figure:
     """Weight matrices (N, K) one over another, each under its title, in dB below its own largest weight.
 
     Masks are unbounded, so that levels of different matrices are no measure of one another.
@@ -79,7 +81,7 @@ def weights(sources: dict[str, npt.NDArray[np.float32]], peaks: npt.NDArray[np.f
     return figure
 
 
-def spectrograms(waves: dict[str, npt.NDArray[np.float32]], frames: Frames) -> Figure:
+def spectrograms(waves: dict[str, npt.NDArray[np.float32]], frames: FrameGeometry) -> Figure:
     """Spectrograms of waves (T,), each under its title, in dB below the loudest bin of all."""
     figure = Figure(figsize=(9, 2.6 * len(waves)), layout="constrained")
     all_axes = figure.subplots(len(waves), sharex=True, squeeze=False)[:, 0]

@@ -15,7 +15,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainings import VERBS, minutes, run, train, two_at_a_time
+from trainings import COMMANDS, minutes, run, train, two_at_a_time
 
 from basis_melgan.evaluation.results import RESULTS
 from basis_melgan.storage import markdown
@@ -112,21 +112,21 @@ def ablate(corpus: Path, runs: Path, out: Path, rows: list[Row], adversarial: bo
     systems = [str(runs / f"{folder.name}.safetensors") for folder in folders.values()]
     for folder, system in zip(folders.values(), systems, strict=True):  # systems are called as their files are
         shutil.copy(folder / "vocoder.safetensors", system)
-    run(*VERBS, "compare", *systems, *f"--corpus {corpus} --out {out} --split validation --force".split(), *quick)
+    run(*COMMANDS, "compare", *systems, *f"--corpus {corpus} --out {out} --split validation --force".split(), *quick)
     (out / "rows.md").write_text(table(out, folders), encoding="utf-8")
 
 
 def train_basis(name: str, corpus: Path, runs: Path) -> None:
     """Let stage 1 learn a basis."""
     out = runs / f"basis-{name}"
-    train(out, *VERBS, "train-separator", str(corpus), str(out), *SEPARATOR.split(), *BASES[name].split())
+    train(out, *COMMANDS, "train-separator", str(corpus), str(out), *SEPARATOR.split(), *BASES[name].split())
 
 
 def train_vocoder(row: Row, corpus: Path, runs: Path, out: Path, phase: str) -> None:
     """Train the vocoder of a row."""
     basis = ["--separator", str(runs / f"basis-{row.basis}" / "separator.safetensors")] if row.basis else []
     options = [*basis, *VOCODER.split(), *phase.split(), *row.options.split()]
-    train(out, *VERBS, "train-vocoder", str(corpus), str(out), *options)
+    train(out, *COMMANDS, "train-vocoder", str(corpus), str(out), *options)
 
 
 def table(comparison: Path, folders: dict[Row, Path]) -> str:

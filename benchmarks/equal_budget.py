@@ -12,7 +12,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from trainings import VERBS, minutes, run, train, two_at_a_time
+from trainings import COMMANDS, minutes, run, train, two_at_a_time
 
 from basis_melgan.storage import markdown
 
@@ -42,7 +42,7 @@ def command(system: str, corpus: Path, out: Path, steps: int) -> list[str]:
     """Words that train a system for so many steps."""
     options = ["--config", "fast", *schedule(steps)]
     if system in OURS:
-        return [*VERBS, "train-vocoder", str(corpus), str(out), *options, *OURS[system].split()]
+        return [*COMMANDS, "train-vocoder", str(corpus), str(out), *options, *OURS[system].split()]
     return [PEER, system, str(corpus), str(out), *options]
 
 
@@ -58,7 +58,7 @@ def race(systems: list[str], seen: Path, unseen: Path, runs: Path, out: Path, bu
             run(*commands[name], "--speak", f"{seen},{unseen}")
     spoken = [str(runs / (f"{each}.safetensors" if each in OURS else f"{each}/waves/{each}")) for each in systems]
     for name, corpus in (("seen", seen), ("unseen", unseen)):
-        run(*VERBS, "compare", *spoken, *f"--corpus {corpus} --out {out / name} --quick --force".split())
+        run(*COMMANDS, "compare", *spoken, *f"--corpus {corpus} --out {out / name} --quick --force".split())
     lines = [[system, steps[system], f"{minutes(runs / system):.1f}"] for system in systems]
     (out / "steps.md").write_text("\n".join(markdown.table(["", "steps", "minutes"], lines)) + "\n", encoding="utf-8")
 

@@ -18,12 +18,12 @@ from rich.progress import track
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, mel_to_magnitude
-from basis_melgan.config.frames import Frames
-from basis_melgan.config.schema import Convention
+from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.schema import MelConfigName
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.augmentation import Change
 from basis_melgan.errors import MelError
-from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel
 
 LONGEST = 12  # s of a clip
@@ -31,7 +31,7 @@ SHORTEST = 60  # frames of a part
 OUTCOMES = ("refused", "warned of", "accepted")
 
 
-def scales(mel: AnyMel, convention: Convention) -> Iterator[tuple[str, AnyMel]]:
+def scales(mel: AnyMel, convention: MelConfigName) -> Iterator[tuple[str, AnyMel]]:
     """A mel in its own scale and in others."""
     magnitude = mel_to_magnitude(mel, convention).astype(np.float64)
     logarithm = np.log(magnitude)
@@ -89,7 +89,7 @@ def part(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
     return mel[:, first : first + count]
 
 
-def outcome(scale: MelScale, mel: AnyMel) -> str:
+def outcome(scale: MelAdapter, mel: AnyMel) -> str:
     """What becomes of a mel."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -101,13 +101,13 @@ def outcome(scale: MelScale, mel: AnyMel) -> str:
 
 
 def count(
-    corpora: tuple[manifest.Corpus, ...], convention: Convention, every: int, offset: int
+    corpora: tuple[manifest.Corpus, ...], convention: MelConfigName, every: int, offset: int
 ) -> dict[str, Counter[str]]:
     """Outcomes by scale and kind of recording."""
     rng, frames, scale = (
         np.random.default_rng(offset),
-        Frames(hop=256, stride=256, basis_length=1024),
-        MelScale(convention, None),
+        FrameGeometry(hop=256, stride=256, basis_length=1024),
+        MelAdapter(convention, None),
     )
     counts: dict[str, Counter[str]] = {}
     clips = [(corpus, clip) for corpus in corpora for clip in corpus.clips[offset::every]]

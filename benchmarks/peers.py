@@ -14,15 +14,15 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from basis_melgan.audio.mel import convention
-from basis_melgan.config.frames import Frames
+from basis_melgan.audio.mel import mel_config
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.models.bases.basis import overlap_add
 
-BANDS = convention("vocos").bands
+BANDS = mel_config("vocos").bands
 HOP = 256  # samples; Vocos's, and HiFi-GAN's four upsamplings together
 FFT = 1024
 
-FRAMES = Frames(hop=HOP, basis_length=FFT, stride=HOP)
+FRAMES = FrameGeometry(hop=HOP, basis_length=FFT, stride=HOP)
 
 
 @contextmanager

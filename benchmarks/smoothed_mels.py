@@ -12,19 +12,19 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from trainings import VERBS, run
+from trainings import COMMANDS, run
 
 from basis_melgan.audio import files
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.augmentation import Change
-from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.loading import load_vocoder
 
 SMOOTHED = Change(blur=1.0)
 
 
 def speak(path: Path, corpora: tuple[manifest.Corpus, ...], out: Path) -> None:
     """Let a vocoder speak the smoothed mels of all validation clips, as CORPUS/CLIP.wav."""
-    vocoder = open_vocoder(path)
+    vocoder = load_vocoder(path)
     clips = [(corpus, clip) for corpus in corpora for clip in corpus.split("validation")]
     for corpus, clip in track(clips, path.stem, console=Console(stderr=True)):
         wave, rate = files.read(corpus.path(clip))
@@ -44,4 +44,4 @@ if __name__ == "__main__":
     for path, folder in zip(given.vocoders, folders, strict=True):
         speak(path, manifest.load(given.corpus), folder)
     words = f"--corpus {given.corpus} --out {given.out / 'scores'} --split validation --quick --force"
-    run(*VERBS, "compare", *map(str, folders), *words.split())
+    run(*COMMANDS, "compare", *map(str, folders), *words.split())

@@ -1,4 +1,4 @@
-"""Train a peer as our vocoders are trained: the same data, losses, discriminators, optimiser and schedule.
+"""Train a peer as our vocoders are trained: the same data, losses, discriminators, optimizer and schedule.
 
     python benchmarks/train_peer.py vocos-cut data runs/vocos-cut --speak data,unseen --config fast
 
@@ -22,9 +22,9 @@ from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import BasisMelGANError, ConfigurationError
-from basis_melgan.models.bases.basis import Spoken
+from basis_melgan.models.bases.basis import SynthesisOutput
 from basis_melgan.training.run import Run
-from basis_melgan.training.trainer import fabric, fit
+from basis_melgan.training.trainer import build_fabric, fit
 from basis_melgan.training.vocoder_task import VocoderTask
 
 SECTIONS = ("discriminators", "augmentation", "vocoder_training", "engine")
@@ -38,15 +38,15 @@ class Peer(nn.Module):
         self.net = PEERS[name]()
         self.basis = nn.Module()
 
-    def hidden_matrices(self) -> list[nn.Parameter]:
+    def muon_parameters(self) -> list[nn.Parameter]:
         """Matrices between hidden channels, as our generators name theirs: those of Vocos's backbone."""
         backbone = getattr(self.net, "backbone", nn.Module())
         return [layer.weight for layer in backbone.modules() if isinstance(layer, nn.Linear)]
 
-    def forward(self, mel: Tensor) -> Spoken:
+    def forward(self, mel: Tensor) -> SynthesisOutput:
         """Mel (B, M, F) to wave (B, F·hop), without weights."""
         wave = self.net(mel).float()
-        return Spoken(wave, wave.new_zeros(len(wave), 0, 0))
+        return SynthesisOutput(wave, wave.new_zeros(len(wave), 0, 0))
 
 
 class PeerTask(VocoderTask):
@@ -80,11 +80,11 @@ def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = 
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
     run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
-    engine = fabric(config.engine, config.vocoder_training.seed)
+    fabric = build_fabric(config.engine, config.vocoder_training.seed)
     train, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
-    task = PeerTask(SpeechCrops(train, config, None), validation, None, Peer(peer), run, engine)
-    fit(task, engine, config.engine, run, force)
-    if engine.is_global_zero:
+    task = PeerTask(SpeechCrops(train, config, None), validation, None, Peer(peer), run, fabric)
+    fit(task, fabric, config.engine, run, force)
+    if fabric.is_global_zero:
         for folder in filter(None, speak.split(",")):
             _speak(task.average.module.eval().cpu(), Path(folder), out / "waves" / peer, config)
 

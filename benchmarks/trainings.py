@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 RECORD = "training.json"  # in a run folder: by which words it was trained, how long, and whether to the end
-VERBS = ("-m", "basis_melgan")  # a module's words, before a verb's
+COMMANDS = ("-m", "basis_melgan")  # a module's words, before a verb's
 
 
 def two_at_a_time(work: Callable[[Item], None], items: Iterable[Item]) -> None:

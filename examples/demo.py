@@ -64,9 +64,9 @@ def picture(rows: list[tuple[str, np.ndarray]]) -> Image.Image:
     for place, (name, mel) in enumerate(rows):
         top = place * (zoom * bands + title)
         level = 1.0 + DECIBELS * (mel[::-1].astype(np.float32) - mel.max()) / RANGE
-        grey = Image.fromarray((255 * np.clip(level, 0.0, 1.0)).astype(np.uint8))
+        gray = Image.fromarray((255 * np.clip(level, 0.0, 1.0)).astype(np.uint8))
         draw.text((4, top + 2), name, fill=0)
-        sheet.paste(grey.resize((zoom * mel.shape[1], zoom * bands)), (0, top + title))
+        sheet.paste(gray.resize((zoom * mel.shape[1], zoom * bands)), (0, top + title))
     return sheet
 
 

@@ -41,7 +41,7 @@ ENVIRONMENTS: dict[str, list[tuple[str, list[str]]]] = {
                 f"prepare folder data --source {{clips}} {SHORT}",
                 f"train-separator data separator {SHORT}",
                 "separate {clip} separated",
-                "analyse separator/separator.safetensors data analysis --count 1 --basis",
+                "analyze separator/separator.safetensors data analysis --count 1 --basis",
                 f"decompose separator/separator.safetensors data decomposition {SHORT}",
                 "train-vocoder data vocoder --separator separator/separator.safetensors "
                 f"--decomposition decomposition {SHORT}",
@@ -67,7 +67,7 @@ ENVIRONMENTS: dict[str, list[tuple[str, list[str]]]] = {
                 "bench float.onnx int8.onnx --rounds 1",
             ],
         ),
-        (".[openvino]", ["vocode {clip} openvino.wav --engine openvino"]),
+        (".[openvino]", ["vocode {clip} openvino.wav --backend openvino"]),
     ],
 }
 

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from basis_melgan.audio import files
-from basis_melgan.config.schema import Config, Convention, GeneratorConfig, SeparatorConfig
+from basis_melgan.config.schema import Config, GeneratorConfig, MelConfigName, SeparatorConfig
 from basis_melgan.inference import stream, synthesize, vocoder
-from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.models import model_file
-from basis_melgan.models.melgan import Generator
+from basis_melgan.models.melgan import MelGANGenerator
 
 CLIPS = sorted((Path(__file__).parents[1] / "examples" / "clips").glob("*.flac"))
 QUANTUM = 1 / 32_768  # of 16-bit sound
@@ -20,7 +20,7 @@ RATE, HOP = 24_000, 240
 SMALL = GeneratorConfig(channels=16)
 
 
-def build(config: Config) -> Generator:
+def build(config: Config) -> MelGANGenerator:
     """A generator loud enough to be compared, with biases and gains for its response to silence to matter."""
     torch.manual_seed(0)
     generator = model_file.new_generator(config).eval()
@@ -33,7 +33,7 @@ def build(config: Config) -> Generator:
     return generator
 
 
-def released(path: Path, mel: Convention = "paper", generator: GeneratorConfig = SMALL) -> Path:
+def released(path: Path, mel: MelConfigName = "paper", generator: GeneratorConfig = SMALL) -> Path:
     config = Config(mel=mel, generator=generator, separator=SeparatorConfig(basis_signals=generator.channels))
     model_file.save(path, "vocoder", build(config).state_dict(), config, model_file.Origin(1, "none"))
     return path
@@ -54,8 +54,8 @@ def whole(model: Path, mel: np.ndarray) -> files.Wave:
     return wave
 
 
-def speak(source: Path, out: Path, model: Path | str = vocoder.RELEASED, force: bool = False) -> None:
-    synthesize.vocode(str(source), str(out), open_vocoder(model), force=force)
+def speak(source: Path, out: Path, model: Path | str = vocoder.DEFAULT_VOCODER, force: bool = False) -> None:
+    synthesize.vocode(str(source), str(out), load_vocoder(model), force=force)
 
 
 def in_windows(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:

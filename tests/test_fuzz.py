@@ -14,7 +14,7 @@ import soundfile
 import torch
 from fuzzing import case_count, damaged, outcome
 
-from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.synthesize import vocode
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import model_file
@@ -57,7 +57,7 @@ def test_a_damaged_source_is_spoken_or_refused(suffix: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
 def test_a_damaged_model_is_refused(suffix: str, tmp_path: Path) -> None:
-    whole = bundled("speech-24k", suffix)
+    whole = pretrained_path("speech-24k", suffix)
     content, path = whole.read_bytes(), tmp_path / f"model{suffix}"
     load = Vocoder.load if suffix == ".onnx" else model_file.load_vocoder
     for seed in range(CASES):

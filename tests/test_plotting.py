@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from basis_melgan import plotting
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 
-FRAMES = Frames()
+FRAMES = FrameGeometry()
 HERTZ = (9000.0, 1500.0, 6000.0, 3000.0)  # whole bins of 512 at 24 kHz
 
 
@@ -44,7 +44,7 @@ def test_equal_peaks_keep_their_order_and_silence_stays_silent() -> None:
 
 
 def test_a_longer_basis_than_the_transform() -> None:
-    frames = Frames(hop=600, basis_length=1200, stride=600)
+    frames = FrameGeometry(hop=600, basis_length=1200, stride=600)
     time = np.arange(frames.basis_length) / frames.sample_rate
     spectra = plotting.basis_spectra(np.cos(2 * np.pi * 1000 * time)[None].astype(np.float32), frames)
     assert spectra.peaks.tolist() == [1000.0]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from basis_melgan.cli.commands import SECTIONS, VERBS
+from basis_melgan.cli.commands import COMMANDS, SECTIONS
 from basis_melgan.cli.parser import arguments
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ def test_a_command_of_the_documents_is_one_that_is_taken(
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text("", encoding="utf-8")  # the reader's own configuration
     verb, *words = shlex.split(command, comments=True)[1:]
-    function = VERBS[verb]
+    function = COMMANDS[verb]
     values = arguments(function, SECTIONS[function], words)
     assert values.keys() <= set(function.__annotations__)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.plotting import basis_spectra
 
 Array = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ class Measures(NamedTuple):
         bandwidths: (N,), width in Hz around the highest point of the spectrum, between 0 and the Nyquist frequency,
             over which the power stays above half of it (−3 dB).
         rms_bandwidths: (N,), standard deviation in Hz of the power spectrum over 0 to the Nyquist frequency.
-        centres: (N,), mean of the squared signal's place, in samples from its first.
+        centers: (N,), mean of the squared signal's place, in samples from its first.
         durations: (N,), its standard deviation in samples (both as in Gabor, J. IEE 93, 1946, without his factor √2π).
         hertz: (bins,), frequencies of `coverage` in Hz.
         coverage: (bins,), power that all signals, at unit norm, have together at a frequency, in dB of its mean.
@@ -38,7 +38,7 @@ class Measures(NamedTuple):
     peaks: Array
     bandwidths: Array
     rms_bandwidths: Array
-    centres: Array
+    centers: Array
     durations: Array
     hertz: Array
     coverage: Array
@@ -46,7 +46,7 @@ class Measures(NamedTuple):
     bounds: Array
 
 
-def measure(basis: npt.NDArray[np.float32], frames: Frames) -> Measures:
+def measure(basis: npt.NDArray[np.float32], frames: FrameGeometry) -> Measures:
     """Measure a basis (N, L) of which at least one signal sounds."""
     spectra = basis_spectra(basis, frames)
     signals = basis[spectra.order].astype(np.float64)
@@ -55,7 +55,7 @@ def measure(basis: npt.NDArray[np.float32], frames: Frames) -> Measures:
     size = max(FFT, frames.basis_length)
     power = np.asarray(np.square(np.abs(np.fft.rfft(unit, size))), dtype=np.float64)
     hertz = np.asarray(np.fft.rfftfreq(size, 1.0 / frames.sample_rate), dtype=np.float64)
-    centres, durations = _moments(np.arange(float(frames.basis_length)), np.square(unit))
+    centers, durations = _moments(np.arange(float(frames.basis_length)), np.square(unit))
     bounds = np.array(frame_bounds(signals, frames.stride))
     return Measures(
         spectra.order,
@@ -63,7 +63,7 @@ def measure(basis: npt.NDArray[np.float32], frames: Frames) -> Measures:
         np.where(signals.any(axis=1), spectra.peaks, np.nan),
         _half_power_widths(power) * hertz[1],
         _moments(hertz, power)[1],
-        centres,
+        centers,
         durations,
         hertz,
         _decibels(power.sum(axis=0) / frames.stride / redundancy),

@@ -14,7 +14,7 @@ from rich.progress import track
 from basis_melgan.analysis.basis_measures import Array, Measures, measure
 from basis_melgan.analysis.resynthesis import STEPS, least_squares, non_negative
 from basis_melgan.audio.files import Wave
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import ModelFileError
 from basis_melgan.metrics.signal import si_snr
 from basis_melgan.models.bases.gabor import gabor
@@ -42,7 +42,7 @@ class Excerpt(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """How well bases of one kind re-synthesise speech with the best weights.
+    """How well bases of one kind re-synthesize speech with the best weights.
 
     Attributes:
         basis: ``learned``: the signals of the separator's basis that carry the most energy in its own weights of the
@@ -75,7 +75,7 @@ class Study:
         separator: (clips,), SI-SNR in dB of the separator's own re-synthesis.
     """
 
-    frames: Frames
+    frames: FrameGeometry
     learned: Measures
     gabor: Measures
     counts: tuple[int, ...]
@@ -140,7 +140,7 @@ class Study:
 QUARTILES = (
     ("−3 dB bandwidth (Hz)", "bandwidths", 0),
     ("RMS bandwidth (Hz)", "rms_bandwidths", 0),
-    ("centre (samples)", "centres", 1),
+    ("center (samples)", "centers", 1),
     ("RMS duration (samples)", "durations", 2),
 )
 NOTES = (
@@ -212,7 +212,7 @@ def _excerpt(model: Separator, wave: Wave, order: npt.NDArray[np.int64]) -> Exce
 
 
 def _fits(
-    loudest_first: Array, frames: Frames, counts: tuple[int, ...], excerpts: Sequence[Excerpt]
+    loudest_first: Array, frames: FrameGeometry, counts: tuple[int, ...], excerpts: Sequence[Excerpt]
 ) -> tuple[Fit, ...]:
     """Every kind of basis, with signed and with non-negative weights, at every count."""
     reach = frames.basis_length // frames.stride
@@ -229,7 +229,7 @@ def _fits(
         return _score(wave, (least_squares if signed else non_negative)(signals, stride, wave).wave)
 
     jobs = [(kind, count) for kind in kinds for count in counts]
-    counted = track(jobs, "re-synthesising", console=Console(stderr=True))
+    counted = track(jobs, "re-synthesizing", console=Console(stderr=True))
     scores = [[score(kind, count, excerpt.wave) for excerpt in excerpts] for kind, count in counted]
     by_kind = np.array(scores).reshape(len(kinds), len(counts), len(excerpts))
     return tuple(

@@ -22,8 +22,8 @@ class Selected(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which clips to analyse: those named, of any split, or else `count` of a split, drawn at random.
+class ClipSelection:
+    """Which clips to analyze: those named, of any split, or else `count` of a split, drawn at random.
 
     Attributes:
         named: ids of clips, or `CORPUS/ID` where several corpora have that id; None to draw.

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from basis_melgan import plotting
 from basis_melgan.analysis import basis_pictures, basis_study
-from basis_melgan.analysis.clip_selection import Choice, Selected
+from basis_melgan.analysis.clip_selection import ClipSelection, Selected
 from basis_melgan.analysis.separation_scores import Report, Utterance, scored
 from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
@@ -35,7 +35,7 @@ WRITTEN = re.compile(r"\d+_\w+\.(wav|png|npz)")  # names of the other files of a
 STUDIED = 8  # clips at most, evenly spaced, by which a basis is studied: a minute of work each
 
 
-def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float, force: bool = False) -> Report:
+def analyze(separator: Path, corpus: Path, out: Path, choice: ClipSelection, snr: float, force: bool = False) -> Report:
     """Let a separator take clips apart, noisy and clean, and leave what comes of it in a folder, all or nothing.
 
     With STEP the separator's and I counting the clips from 0, the folder holds
@@ -82,8 +82,8 @@ def analyse(separator: Path, corpus: Path, out: Path, choice: Choice, snr: float
     with _replacing(out) as folder:
         analyser = Analyser(model, folder, step)
         analyser.show_basis()
-        counted = track(list(enumerate(clips)), "analysing", console=Console(stderr=True))
-        utterances = tuple(analyser.analyse(index, one, choice.seed, snr) for index, one in counted)
+        counted = track(list(enumerate(clips)), "analyzing", console=Console(stderr=True))
+        utterances = tuple(analyser.analyze(index, one, choice.seed, snr) for index, one in counted)
         notes = tuple(_notes(config, choice, utterances))
         data_hash = manifest.data_hash(corpora)
         report = Report(separator.name, step, data_hash, choice.seed, snr, utterances, notes)
@@ -124,7 +124,7 @@ class Analyser:
         basis_pictures.study(found).savefig(path.with_suffix(".png"), dpi=DPI)
         return table
 
-    def analyse(self, index: int, selected: Selected, seed: int, snr: float) -> Utterance:
+    def analyze(self, index: int, selected: Selected, seed: int, snr: float) -> Utterance:
         """Write waves and weights of one clip, and score the waves."""
         original, rate = files.read(selected.path)
         noise = white_over(np.random.default_rng([seed, int(selected.clip.sha256, 16)]), original, snr)
@@ -157,7 +157,7 @@ class Analyser:
         np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, order=order, peaks=peaks, **matrices)
 
 
-def _notes(config: Config, choice: Choice, utterances: Sequence[Utterance]) -> Iterator[str]:
+def _notes(config: Config, choice: ClipSelection, utterances: Sequence[Utterance]) -> Iterator[str]:
     """What has to be said about the table, a line each."""
     yield "est_noi_non_noi should be silence, so that its level alone counts"
     if config.separator_training.loss == "si-snr":

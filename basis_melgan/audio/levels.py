@@ -14,7 +14,7 @@ Block = npt.NDArray[np.float32]  # (n, channels)
 QUANTUM = 1 / (1 << 15)  # of 16 bits; full scale is passed by one where -1 was taken for -32 768 / 32 767
 IMPLAUSIBLE = 64.0  # times full scale; 36 dB beyond it no recording is, but integers are unless they are all but silent
 INTEGER_BITS = (16, 24, 32)
-CANCELLED = 0.1  # of the energy that channels would keep in their mean if they had nothing in common
+CANCELED = 0.1  # of the energy that channels would keep in their mean if they had nothing in common
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def below_full_scale(peak: float, excess: int) -> tuple[float, dict[str, str]]:
 def _column(energies: npt.NDArray[np.float64]) -> tuple[int, dict[str, str]]:
     """0 for the mean of all channels or, where they cancel, 1 and more for the loudest of them, and what is told."""
     mean, channels = energies[0], energies[1:]
-    if len(channels) < 2 or channels.max() == 0.0 or mean >= CANCELLED * channels.mean() / len(channels):
+    if len(channels) < 2 or channels.max() == 0.0 or mean >= CANCELED * channels.mean() / len(channels):
         return 0, {}
     loudest = int(channels.argmax())
     loss = 10.0 * np.log10(channels.mean() / max(mean, 1e-12 * channels.mean()))

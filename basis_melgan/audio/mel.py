@@ -1,12 +1,12 @@
 """The mel spectrogram of data, loss targets and inference: one function over four conventions, in NumPy alone.
 
-Common to all four: a periodic Hann window centred in the FFT, magnitudes (not powers), reflection at both ends of the
-wave. The hop and the sample rate are the house's (`Frames`); everything else is each project's own and is not scaled to
-other rates. `hifigan`, `bigvgan` and `vocos` models are trained at hop 256: at another hop their mels have the same
-bands and levels at another frame rate.
+Common to all four: a periodic Hann window centered in the FFT, magnitudes (not powers), reflection at both ends of the
+wave. The hop and the sample rate are settings (`FrameGeometry`); everything else is each project's own and is not
+scaled to other rates. `hifigan`, `bigvgan` and `vocos` models are trained at hop 256: at another hop their mels have
+the same bands and levels at another frame rate.
 
-Where a frame looks: frame f of a centred convention has its window's middle on sample f·hop, the first sample of its
-[f·hop, (f+1)·hop), and T samples give 1 + T // hop frames; an uncentred one has it on f·hop + hop/2, the middle of its
+Where a frame looks: frame f of a centered convention has its window's middle on sample f·hop, the first sample of its
+[f·hop, (f+1)·hop), and T samples give 1 + T // hop frames; an uncentered one has it on f·hop + hop/2, the middle of its
 samples, and T samples give T // hop frames.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import MelError
 
 Array = npt.NDArray[np.float32]
@@ -36,17 +36,17 @@ class Decibels(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MelConvention:
+class MelConfig:
     """What one project means by a mel spectrogram."""
 
     bands: int  # M
     n_fft: int  # samples
-    window: int  # samples, centred in the FFT
+    window: int  # samples, centered in the FFT
     fmin: float  # Hz, lower end of the lowest band
     fmax: float | None  # Hz, upper end of the highest band; None is half the sample rate
     scale: Literal["slaney", "htk"]  # of pitch: linear below 1 kHz and logarithmic above, or logarithmic of 1 + f/700
     equal_area: bool  # triangles of area 1 Hz (Slaney's norm) instead of height 1
-    centred: bool
+    centered: bool
     minimum: float  # mel magnitudes are raised to it before the logarithm
     energy_offset: float = 0.0  # added to squared magnitudes before the square root
     preemphasis: float = 0.0  # a in x[t] − a·x[t−1]
@@ -54,9 +54,9 @@ class MelConvention:
 
 
 # xcmyz/FastVocoder: hparams.py (num_freq 1025, 50 ms, 80 bands, fmin 40, preemphasis 0.97, −100 and 20 dB) and
-# data/audio.py (librosa.filters.mel and librosa.stft by default: Slaney, centred; 20·log10(max(1e-5, mel)), clipped to
+# data/audio.py (librosa.filters.mel and librosa.stft by default: Slaney, centered; 20·log10(max(1e-5, mel)), clipped to
 # [0, 1]). It calls filters.mel by position, hence librosa < 0.10, whose stft reflects (later ones pad with zeros).
-_PAPER = MelConvention(
+_PAPER = MelConfig(
     bands=80,
     n_fft=2048,
     window=1200,
@@ -64,14 +64,14 @@ _PAPER = MelConvention(
     fmax=None,
     scale="slaney",
     equal_area=True,
-    centred=True,
+    centered=True,
     minimum=1e-5,
     preemphasis=0.97,
     decibels=Decibels(reference=20.0, floor=-100.0),
 )
 # jik876/hifi-gan: meldataset.py (padding (n_fft − hop)/2, sqrt(power + 1e-9), ln(max(1e-5, mel)), librosa's default
 # filters) and config_v1.json (n_fft 1024, window 1024, 80 bands, 0 to 8000 Hz; for 22.05 kHz, none is for 24).
-_HIFIGAN = MelConvention(
+_HIFIGAN = MelConfig(
     bands=80,
     n_fft=1024,
     window=1024,
@@ -79,7 +79,7 @@ _HIFIGAN = MelConvention(
     fmax=8000.0,
     scale="slaney",
     equal_area=True,
-    centred=False,
+    centered=False,
     minimum=1e-5,
     energy_offset=1e-9,
 )
@@ -87,19 +87,19 @@ _HIFIGAN = MelConvention(
 _BIGVGAN = replace(_HIFIGAN, bands=100, fmax=None)
 # gemelo-ai/vocos: vocos/feature_extractors.py and configs/vocos.yaml (n_fft 1024, 100 bands, padding center),
 # vocos/modules.py (ln(max(1e-7, mel))); the rest is torchaudio.transforms.MelSpectrogram's default (htk, no norm).
-_VOCOS = replace(_BIGVGAN, scale="htk", equal_area=False, centred=True, minimum=1e-7, energy_offset=0.0)
+_VOCOS = replace(_BIGVGAN, scale="htk", equal_area=False, centered=True, minimum=1e-7, energy_offset=0.0)
 
-CONVENTIONS = {"paper": _PAPER, "hifigan": _HIFIGAN, "bigvgan": _BIGVGAN, "vocos": _VOCOS}
+MEL_CONFIGS = {"paper": _PAPER, "hifigan": _HIFIGAN, "bigvgan": _BIGVGAN, "vocos": _VOCOS}
 
 
-def convention(name: str) -> MelConvention:
+def mel_config(name: str) -> MelConfig:
     """The convention called `name`; MelError names the known ones otherwise."""
-    if name not in CONVENTIONS:
-        raise MelError(f"mel: no convention {name!r}; use one of {', '.join(CONVENTIONS)}")
-    return CONVENTIONS[name]
+    if name not in MEL_CONFIGS:
+        raise MelError(f"mel: no convention {name!r}; use one of {', '.join(MEL_CONFIGS)}")
+    return MEL_CONFIGS[name]
 
 
-def mel_spectrogram(wave: Array, name: str, frames: Frames) -> Array:
+def mel_spectrogram(wave: Array, name: str, frames: FrameGeometry) -> Array:
     """Mel spectrogram of a wave.
 
     A wave too short to be reflected by half a window counts as followed by silence. Memory beyond the wave and its mel
@@ -107,7 +107,7 @@ def mel_spectrogram(wave: Array, name: str, frames: Frames) -> Array:
 
     Args:
         wave: (T,) or (B, T), floats with full scale ±1.
-        name: a key of `CONVENTIONS`.
+        name: a key of `MEL_CONFIGS`.
         frames: gives the hop (samples) and the sample rate (Hz).
 
     Returns:
@@ -117,7 +117,7 @@ def mel_spectrogram(wave: Array, name: str, frames: Frames) -> Array:
         MelError: the wave is empty, shorter than one frame, not finite, not of floats or neither (T,) nor (B, T);
             the convention is unknown or does not fit the hop or the sample rate.
     """
-    kind = convention(name)
+    kind = mel_config(name)
     wave = _checked_wave(wave)
     samples = wave.shape[-1]
     count = frame_count(samples, name, frames)
@@ -146,7 +146,7 @@ def mel_to_magnitude(mel: Array, name: str) -> Array:
     Raises:
         MelError: the convention is unknown, or the mel has other bands or a value that is not finite.
     """
-    kind = convention(name)
+    kind = mel_config(name)
     if mel.ndim not in (2, 3) or mel.shape[-2] != kind.bands:
         raise MelError(f"mel: shape {mel.shape}; {name} mels are ({kind.bands}, F) or (B, {kind.bands}, F)")
     if not np.isfinite(mel).all():
@@ -161,16 +161,16 @@ def mel_to_magnitude(mel: Array, name: str) -> Array:
 def spectrum_from_mel(name: str, sample_rate: int, frequencies: npt.NDArray[np.float64]) -> tuple[Array, Array]:
     """Matrix (N, M) and offset (N,) by which ``matrix @ mel + offset`` is ln|X| of the wave at frequencies (N,) in Hz.
 
-    A band's mel less the logarithm of its filter's sum is the mean magnitude there. Between the bands' centres it is
+    A band's mel less the logarithm of its filter's sum is the mean magnitude there. Between the bands' centers it is
     interpolated in frequency, beyond the outermost it stays; what pre-emphasis did is undone. |X| is the magnitude of
     an STFT with the convention's window.
 
     Raises:
         MelError: the convention is unknown, or its bands reach beyond half the sample rate.
     """
-    kind, bank = convention(name), mel_filterbank(name, sample_rate).astype(np.float64)
-    centres = bank.argmax(axis=1) * sample_rate / kind.n_fft
-    matrix = np.stack([np.interp(frequencies, centres, band) for band in np.eye(kind.bands)], axis=1)
+    kind, bank = mel_config(name), mel_filterbank(name, sample_rate).astype(np.float64)
+    centers = bank.argmax(axis=1) * sample_rate / kind.n_fft
+    matrix = np.stack([np.interp(frequencies, centers, band) for band in np.eye(kind.bands)], axis=1)
     offset = -matrix @ np.log(bank.sum(axis=1))
     if kind.decibels is not None:
         per_decibel = math.log(10.0) / 20.0
@@ -181,16 +181,16 @@ def spectrum_from_mel(name: str, sample_rate: int, frequencies: npt.NDArray[np.f
     return matrix.astype(np.float32), offset.astype(np.float32)
 
 
-def frame_count(samples: int, name: str, frames: Frames) -> int:
-    """Mel frames of a wave of `samples`: 1 + samples // hop when centred, samples // hop otherwise.
+def frame_count(samples: int, name: str, frames: FrameGeometry) -> int:
+    """Mel frames of a wave of `samples`: 1 + samples // hop when centered, samples // hop otherwise.
 
     Raises:
         MelError: the wave holds no frame, the hop is longer than the window, or the convention is unknown.
     """
-    kind = convention(name)
+    kind = mel_config(name)
     if frames.hop > kind.window:
         raise MelError(f"mel: frames.hop {frames.hop} exceeds {name}'s window of {kind.window}; use a shorter hop")
-    count = frames.mel_frames(samples) + kind.centred
+    count = frames.mel_frames(samples) + kind.centered
     if count == 0:
         raise MelError(f"wave: {samples} samples are less than one mel frame of {frames.hop}; use a longer recording")
     return count
@@ -200,13 +200,13 @@ def frame_count(samples: int, name: str, frames: Frames) -> int:
 def mel_filterbank(name: str, sample_rate: int) -> Array:
     """Triangular filters (M, n_fft // 2 + 1) of a convention at a sample rate in Hz, read-only.
 
-    Triangles as in Slaney's Auditory Toolbox (1998): each rises from its lower neighbour's centre to its own and falls
-    to its upper neighbour's; the centres are equally spaced on the mel scale.
+    Triangles as in Slaney's Auditory Toolbox (1998): each rises from its lower neighbor's center to its own and falls
+    to its upper neighbor's; the centers are equally spaced on the mel scale.
 
     Raises:
         MelError: the convention is unknown, or its bands reach beyond half the sample rate.
     """
-    kind = convention(name)
+    kind = mel_config(name)
     nyquist = sample_rate / 2
     top = nyquist if kind.fmax is None else kind.fmax
     if not kind.fmin < top <= nyquist:
@@ -235,8 +235,8 @@ def _edges(bands: int, span: tuple[float, float], scale: Literal["slaney", "htk"
 def _triangles(edges: npt.NDArray[np.float64], n_fft: int, sample_rate: int) -> npt.NDArray[np.float64]:
     """Triangles (M, n_fft // 2 + 1) of height 1 with edges (M + 2,) in Hz."""
     bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)
-    lower, centre, upper = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    rising, falling = (bins - lower) / (centre - lower), (upper - bins) / (upper - centre)
+    lower, center, upper = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (bins - lower) / (center - lower), (upper - bins) / (upper - center)
     return np.asarray(np.maximum(0.0, np.minimum(rising, falling)))
 
 
@@ -248,7 +248,7 @@ def hann_window(samples: int) -> Array:
 
 @lru_cache(maxsize=16)
 def _filter_groups(name: str, sample_rate: int) -> tuple[tuple[slice, slice, Array], ...]:
-    """The filterbank as groups of neighbours (bands, bins, filters) without the bins that a group ignores.
+    """The filterbank as groups of neighbors (bands, bins, filters) without the bins that a group ignores.
 
     The rest of the bank is zeros: the whole product would be a quarter of all the work.
     """
@@ -262,12 +262,12 @@ def _filter_groups(name: str, sample_rate: int) -> tuple[tuple[slice, slice, Arr
     return tuple(groups)
 
 
-def _magnitudes(wave: Array, first: int, count: int, kind: MelConvention, hop: int) -> Array:
+def _magnitudes(wave: Array, first: int, count: int, kind: MelConfig, hop: int) -> Array:
     """STFT magnitudes (count, n_fft // 2 + 1) of the frames from `first` on of a wave (T,).
 
     Only the window's own samples are cut out: where they stand in the FFT turns phases, not magnitudes.
     """
-    lead = kind.window // 2 if kind.centred else (kind.window - hop) // 2
+    lead = kind.window // 2 if kind.centered else (kind.window - hop) // 2
     start = first * hop - lead
     piece = _excerpt(wave, start, start + (count - 1) * hop + kind.window, kind.preemphasis)
     windows = np.lib.stride_tricks.sliding_window_view(piece, kind.window)[::hop] * hann_window(kind.window)
@@ -278,7 +278,7 @@ def _magnitudes(wave: Array, first: int, count: int, kind: MelConvention, hop: i
 
 
 def _excerpt(wave: Array, start: int, stop: int, preemphasis: float) -> Array:
-    """Samples [start, stop) of the pre-emphasised wave, which goes on mirrored beyond both ends."""
+    """Samples [start, stop) of the pre-emphasized wave, which goes on mirrored beyond both ends."""
     factor = np.float32(preemphasis)
     if start > 0 and stop <= wave.size:
         return wave[start:stop] - factor * wave[start - 1 : stop - 1]
@@ -287,7 +287,7 @@ def _excerpt(wave: Array, start: int, stop: int, preemphasis: float) -> Array:
     return np.asarray(wave[places] - factor * np.where(places > 0, wave[places - 1], np.float32(0.0)))
 
 
-def _compress(magnitude: Array, kind: MelConvention) -> Array:
+def _compress(magnitude: Array, kind: MelConfig) -> Array:
     """The logarithm of mel magnitudes, in the convention's unit."""
     logarithm: Array = np.log(np.maximum(magnitude, np.float32(kind.minimum)))
     if kind.decibels is None:

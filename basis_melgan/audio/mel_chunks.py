@@ -4,20 +4,20 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from basis_melgan.audio.mel import Array, convention, mel_spectrogram
-from basis_melgan.config.frames import Frames
+from basis_melgan.audio.mel import Array, mel_config, mel_spectrogram
+from basis_melgan.config.frames import FrameGeometry
 
 CHUNK = 1_000  # mel frames, about ten seconds
 
 
-def covering(wave: Array, name: str, frames: Frames) -> Array:
-    """A wave (T,) with the silence after it without which an uncentred convention would drop its last samples."""
-    if wave.size and not convention(name).centred:
+def covering(wave: Array, name: str, frames: FrameGeometry) -> Array:
+    """A wave (T,) with the silence after it without which an uncentered convention would drop its last samples."""
+    if wave.size and not mel_config(name).centered:
         return np.pad(wave, (0, -wave.size % frames.hop))
     return wave
 
 
-def mel_chunks(pieces: Iterable[Array], name: str, frames: Frames) -> Iterator[Array]:
+def mel_chunks(pieces: Iterable[Array], name: str, frames: FrameGeometry) -> Iterator[Array]:
     """Mel chunks (M, n) of a wave in consecutive pieces (T,): together `mel_spectrogram` of the whole, covered.
 
     Raises:
@@ -25,7 +25,7 @@ def mel_chunks(pieces: Iterable[Array], name: str, frames: Frames) -> Iterator[A
     """
     hop = frames.hop
     # Frames beyond which no window reaches; pre-emphasis begins a sample before it.
-    around = convention(name).window // hop + 2
+    around = mel_config(name).window // hop + 2
     kept, skipped = np.zeros(0, np.float32), 0  # samples from some frame on, and frames of them that are said already
     for piece in pieces:
         kept = np.concatenate([kept, piece])

@@ -18,7 +18,7 @@ from basis_melgan.audio import files
 from basis_melgan.errors import ConfigurationError, ModelFileError
 from basis_melgan.inference.backend import Array, Info
 from basis_melgan.inference.onnx import described, open_session
-from basis_melgan.inference.pretrained import located
+from basis_melgan.inference.pretrained import resolve_model
 from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.inference.vocoder import Vocoder
 
@@ -103,7 +103,7 @@ def measure(systems: Sequence[str], rounds: int) -> tuple[list[Speed], dict[str,
     """
     if rounds < 1:
         raise ConfigurationError(f"rounds: {rounds}; use 1 or more, 7 for medians that say something")
-    paths = [located(name, ".onnx") for name in systems]
+    paths = [resolve_model(name, ".onnx") for name in systems]
     opened = [_opener(path) for path in paths]
     loads = [_timed(partial(opens, path)) for opens, path in zip(opened, paths, strict=True)]
     speakers = {
@@ -192,7 +192,9 @@ def _command(path: Path, rounds: int) -> tuple[float, int]:
         source, out = Path(folder) / "in.wav", Path(folder) / "out.wav"
         noise = 0.1 * np.random.default_rng(0).standard_normal(round(SPOKEN * rate))
         files.write(source, noise.astype(np.float32), rate)
-        program = f"import sys; from basis_melgan.cli.main import main; sys.exit(main(sys.argv[1:]) or print({HIGH_WATER}))"
+        program = (
+            f"import sys; from basis_melgan.cli.main import main; sys.exit(main(sys.argv[1:]) or print({HIGH_WATER}))"
+        )
         words = [sys.executable, "-c", program, "vocode", source, out, "--vocoder", path, "--force"]
         for _ in range(rounds):
             start = time.perf_counter()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from basis_melgan.config.schema import Config, EngineName, Split
+from basis_melgan.config.schema import BackendName, Config, Split
 
 
 def prepare(recipe: str, out: Path, *, config: Config, source: Path | None = None, jobs: int | None = None) -> None:
@@ -55,7 +55,7 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
     separate(source, out, separator, force)
 
 
-def analyse(
+def analyze(
     separator: Path,
     corpus: Path,
     out: Path,
@@ -81,16 +81,16 @@ def analyse(
         basis: study the basis too, beside a Gabor basis: bandwidths, coverage, re-synthesis of eight of the clips.
         force: replace an earlier analysis in OUT.
     """
-    from basis_melgan.analysis.clip_selection import Choice
-    from basis_melgan.analysis.separator import analyse
-    from basis_melgan.inference.pretrained import located
+    from basis_melgan.analysis.clip_selection import ClipSelection
+    from basis_melgan.analysis.separator import analyze
+    from basis_melgan.inference.pretrained import resolve_model
 
-    choice = Choice(clips.split(",") if clips is not None else None, count, split, seed, basis)
-    analyse(located(separator, ".safetensors"), corpus, out, choice, snr, force)
+    choice = ClipSelection(clips.split(",") if clips is not None else None, count, split, seed, basis)
+    analyze(resolve_model(separator, ".safetensors"), corpus, out, choice, snr, force)
 
 
 def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force: bool = False) -> None:
-    """Write basis, weights and re-synthesised waves of a whole corpus.
+    """Write basis, weights and re-synthesized waves of a whole corpus.
 
     Prints the size beforehand. Not needed for train-vocoder, which can compute the weights as it goes.
 
@@ -101,10 +101,10 @@ def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force
         force: start afresh, replacing what OUT holds.
         config: all settings.
     """
-    from basis_melgan.inference.pretrained import located
+    from basis_melgan.inference.pretrained import resolve_model
     from basis_melgan.training.decompose import decompose
 
-    decompose(located(separator, ".safetensors"), corpus, out, config.engine, force)
+    decompose(resolve_model(separator, ".safetensors"), corpus, out, config.engine, force)
 
 
 def train_vocoder(
@@ -132,10 +132,10 @@ def train_vocoder(
         force: start afresh, replacing what OUT holds.
         config: all settings.
     """
-    from basis_melgan.inference.pretrained import located
+    from basis_melgan.inference.pretrained import resolve_model
     from basis_melgan.training.vocoder import Sources, train
 
-    start, separator = (model and located(model, ".safetensors") for model in (start, separator))
+    start, separator = (model and resolve_model(model, ".safetensors") for model in (start, separator))
     train(corpus, out, Sources(separator, decomposition, start), config, force)
 
 
@@ -160,11 +160,11 @@ def fine_tune(
         force: start afresh, replacing what OUT holds.
         config: all settings.
     """
-    from basis_melgan.inference.pretrained import located
-    from basis_melgan.inference.vocoder import RELEASED
+    from basis_melgan.inference.pretrained import resolve_model
+    from basis_melgan.inference.vocoder import DEFAULT_VOCODER
     from basis_melgan.training.fine_tuning import fine_tune
 
-    fine_tune(corpus, out, located(vocoder or RELEASED, ".safetensors"), mels, config, force)
+    fine_tune(corpus, out, resolve_model(vocoder or DEFAULT_VOCODER, ".safetensors"), mels, config, force)
 
 
 def vocode(
@@ -172,10 +172,10 @@ def vocode(
     out: str,
     vocoder: Path | None = None,
     threads: int = 1,
-    engine: EngineName | None = None,
+    backend: BackendName | None = None,
     jobs: int | None = None,
     stream: bool = False,
-    mel_convention: str | None = None,
+    mel_config: str | None = None,
     force: bool = False,
 ) -> None:
     """Turn mel spectrograms or recordings into speech.
@@ -187,19 +187,19 @@ def vocode(
         vocoder: exported (.onnx) or trained (.safetensors) vocoder, or the name of one released with this package;
             speech-24k unless given.
         threads: of the processor that the network runs on.
-        engine: what runs it; torch for trained vocoders and onnx for exported ones unless given.
+        backend: what runs it; torch for trained vocoders and onnx for exported ones unless given.
         jobs: files of a folder or a pattern that are spoken at once; one per core unless given.
         stream: speak frames from standard input as they come, each as many float32 as there are bands.
-        mel_convention: what the mels are, where they differ from the vocoder's own in scale: NAME:UNIT, as vocos:log10
+        mel_config: what the mels are, where they differ from the vocoder's own in scale: NAME:UNIT, as vocos:log10
             or vocos:db, or NAME:UNIT,FACTOR,OFFSET where FACTOR * value + OFFSET is in that unit.
         force: replace OUT if it exists.
     """
-    from basis_melgan.inference.loading import open_vocoder
+    from basis_melgan.inference.loading import load_vocoder
     from basis_melgan.inference.synthesize import vocode
-    from basis_melgan.inference.vocoder import RELEASED
+    from basis_melgan.inference.vocoder import DEFAULT_VOCODER
     from basis_melgan.storage.parallel import processes
 
-    speaker = open_vocoder(vocoder or RELEASED, threads, engine, mel_convention)
+    speaker = load_vocoder(vocoder or DEFAULT_VOCODER, threads, backend, mel_config)
     vocode(source, out, speaker, processes(jobs), stream, force)
 
 
@@ -207,9 +207,9 @@ def play(
     source: str,
     vocoder: Path | None = None,
     threads: int = 1,
-    engine: EngineName | None = None,
+    backend: BackendName | None = None,
     stream: bool = False,
-    mel_convention: str | None = None,
+    mel_config: str | None = None,
 ) -> None:
     """Speak a mel spectrogram or a recording through the loudspeaker.
 
@@ -218,15 +218,15 @@ def play(
         vocoder: exported (.onnx) or trained (.safetensors) vocoder, or the name of one released with this package;
             speech-24k unless given.
         threads: of the processor that the network runs on.
-        engine: what runs it; torch for trained vocoders and onnx for exported ones unless given.
+        backend: what runs it; torch for trained vocoders and onnx for exported ones unless given.
         stream: speak frames from standard input as they come, each as many float32 as there are bands.
-        mel_convention: what the mels are, where they differ from the vocoder's own in scale, as of vocode.
+        mel_config: what the mels are, where they differ from the vocoder's own in scale, as of vocode.
     """
-    from basis_melgan.inference.loading import open_vocoder
+    from basis_melgan.inference.loading import load_vocoder
     from basis_melgan.inference.playback import play
-    from basis_melgan.inference.vocoder import RELEASED
+    from basis_melgan.inference.vocoder import DEFAULT_VOCODER
 
-    play(source, open_vocoder(vocoder or RELEASED, threads, engine, mel_convention), stream)
+    play(source, load_vocoder(vocoder or DEFAULT_VOCODER, threads, backend, mel_config), stream)
 
 
 def export(
@@ -235,7 +235,7 @@ def export(
     int8: Path | None = None,
     leave: str | None = None,
     data: str = "",
-    licence: str = "",
+    license: str = "",
     force: bool = False,
 ) -> None:
     """Write a trained vocoder as one ONNX file, which speaks without PyTorch.
@@ -249,20 +249,20 @@ def export(
         leave: layers, or parts that hold some, that 8 bits leave out, with commas between; embed, trunk, gains and
             basis unless given, as far as the vocoder has them.
         data: what it was trained on, to stand in the file.
-        licence: under which it may be used, to stand in the file.
+        license: under which it may be used, to stand in the file.
         force: replace OUT if it exists.
     """
-    from basis_melgan.inference.pretrained import located
+    from basis_melgan.inference.pretrained import resolve_model
 
-    vocoder = located(vocoder, ".safetensors")
+    vocoder = resolve_model(vocoder, ".safetensors")
     if int8 is None:
         from basis_melgan.export.onnx import export
 
-        export(vocoder, out, data, licence, force)
+        export(vocoder, out, data, license, force)
     else:
         from basis_melgan.export.int8 import export_int8
 
-        export_int8(vocoder, out, int8, None if leave is None else leave.split(","), data, licence, force)
+        export_int8(vocoder, out, int8, None if leave is None else leave.split(","), data, license, force)
 
 
 def evaluate(
@@ -290,9 +290,9 @@ def evaluate(
         jobs: processes; one per core unless given.
         quick: leave out the slow metrics: torchcrepe's pitch, DNSMOS, the speaker and the phonemes.
     """
-    from basis_melgan.evaluation.evaluate import Scope, evaluate
+    from basis_melgan.evaluation.evaluate import EvalConfig, evaluate
 
-    evaluate(system, Scope(corpus, split, quick, jobs), json, csv, waves)
+    evaluate(system, EvalConfig(corpus, split, quick, jobs), json, csv, waves)
 
 
 def compare(
@@ -320,9 +320,9 @@ def compare(
         quick: leave out the slow metrics: torchcrepe's pitch, DNSMOS, the speaker and the phonemes.
         force: replace the results of an earlier comparison in OUT.
     """
-    from basis_melgan.evaluation.evaluate import Scope, compare
+    from basis_melgan.evaluation.evaluate import EvalConfig, compare
 
-    compare(systems, Scope(corpus, split, quick, jobs), out, force)
+    compare(systems, EvalConfig(corpus, split, quick, jobs), out, force)
 
 
 def report(
@@ -381,7 +381,7 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     prepare: ("frames", "corpus"),
     train_separator: ("frames", "mixture", "separator", "separator_training", "engine"),
     separate: (),
-    analyse: (),
+    analyze: (),
     decompose: ("engine",),
     train_vocoder: ("frames", "mel", "generator", "discriminators", "augmentation", "vocoder_training", "engine"),
     fine_tune: ("fine_tuning", "engine"),
@@ -394,4 +394,4 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     bench: (),
     complexity: ("frames", "mel", "separator", "generator"),
 }
-VERBS = {function.__name__.replace("_", "-"): function for function in SECTIONS}
+COMMANDS = {function.__name__.replace("_", "-"): function for function in SECTIONS}

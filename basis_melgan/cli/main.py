@@ -10,7 +10,7 @@ from functools import partial
 from typing import TextIO
 
 from basis_melgan import __version__
-from basis_melgan.cli.commands import SECTIONS, VERBS
+from basis_melgan.cli.commands import COMMANDS, SECTIONS
 from basis_melgan.config.loading import nearest
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, InputWarning
 from basis_melgan.installation import install_command
@@ -118,20 +118,20 @@ def _run(words: list[str]) -> int:
     if verb == "--version":
         print(f"basis-melgan {__version__}")
         return 0
-    if verb not in VERBS:
+    if verb not in COMMANDS:
         raise ConfigurationError(
-            f"unknown verb {verb or repr(verb)}{nearest(verb, VERBS) or '; see basis-melgan --help'}"
+            f"unknown verb {verb or repr(verb)}{nearest(verb, COMMANDS) or '; see basis-melgan --help'}"
         )
     # Here, so that --help needs neither jsonargparse nor what it brings.
     from basis_melgan.cli.parser import arguments
 
-    function = VERBS[verb]
+    function = COMMANDS[verb]
     function(**arguments(function, SECTIONS[function], words[1:]))
     return 0
 
 
 def _help() -> str:
-    table = "\n".join(f"  {verb:<16} {(function.__doc__ or '').splitlines()[0]}" for verb, function in VERBS.items())
+    table = "\n".join(f"  {verb:<16} {(function.__doc__ or '').splitlines()[0]}" for verb, function in COMMANDS.items())
     return f"""usage: basis-melgan VERB ... [options]
 
 Speech from mel spectrograms, over a basis learned by denoising.

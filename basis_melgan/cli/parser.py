@@ -63,7 +63,7 @@ def arguments(function: Callable[..., None], sections: Sequence[str], words: Seq
 
 
 def _underscored(word: str, parameters: Sequence[str]) -> str:
-    """An option as the parameter that it sets is spelled: --mel-convention as --mel_convention."""
+    """An option as the parameter that it sets is spelled: --mel-config as --mel_config."""
     key, equals, value = word.removeprefix("--").partition("=")
     spelled = key.replace("-", "_")
     return f"--{spelled}{equals}{value}" if word.startswith("--") and spelled in parameters else word

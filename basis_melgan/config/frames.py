@@ -6,7 +6,7 @@ from basis_melgan.config.validation import require
 
 
 @dataclass(frozen=True)
-class Frames:
+class FrameGeometry:
     """Frame geometry: how samples, mel frames and weight frames lie over one another.
 
     Mel frame f belongs to samples [f·hop, (f+1)·hop). Weight frame k of a paper's generator adds basis signals over

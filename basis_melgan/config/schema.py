@@ -1,27 +1,27 @@
 """Every setting of every stage, typed and frozen.
 
 A `Config` is read from a preset or a YAML file, changed by dotted overrides on the command line, and travels whole
-inside every artefact. Units are in the comments; defaults are the paper's (arXiv 2106.13419).
+inside every artifact. Units are in the comments; defaults are the paper's (arXiv 2106.13419).
 """
 
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.validation import require, require_clip, require_counts, require_not_negative, require_rates
 
-Convention = Literal["paper", "hifigan", "bigvgan", "vocos"]
+MelConfigName = Literal["paper", "hifigan", "bigvgan", "vocos"]
 Noise = Literal["white", "pink", "brown", "babble", "recorded"]
 Span = tuple[float, float]
 Resolution = tuple[int, int, int]  # of an STFT, in samples: FFT, hop and window
 Split = Literal["train", "validation", "test"]
 # What is learned of a basis: `free`, the paper's, every tap of its signals and of a non-negative encoder beside them.
-# The others are quadrature pairs, which analyse as they synthesise: of `pairs` centre frequencies, window lengths,
+# The others are quadrature pairs, which analyze as they synthesize: of `pairs` center frequencies, window lengths,
 # window shapes and levels are learned, of `taps` every tap of the cosines, whose Hilbert transforms are the sines.
 Form = Literal["free", "pairs", "taps"]
 Spacing = Literal["linear", "mixed", "fourier"]
-EngineName = Literal["onnx", "openvino", "torch"]  # what runs a vocoder
+BackendName = Literal["onnx", "openvino", "torch"]  # what runs a vocoder
 
 LOSS_WEIGHTS = {
     "weights/l1": 1.0,
@@ -294,7 +294,7 @@ class FineTuningConfig:
 
 
 @dataclass(frozen=True)
-class EngineConfig:
+class TrainerConfig:
     """Where and how precisely a training runs."""
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -314,8 +314,8 @@ class EngineConfig:
 class Config:
     """All settings of all stages."""
 
-    frames: Frames = field(default_factory=Frames)
-    mel: Convention = "paper"
+    frames: FrameGeometry = field(default_factory=FrameGeometry)
+    mel: MelConfigName = "paper"
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     separator: SeparatorConfig = field(default_factory=SeparatorConfig)
@@ -325,7 +325,7 @@ class Config:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     vocoder_training: VocoderTrainingConfig = field(default_factory=VocoderTrainingConfig)
     fine_tuning: FineTuningConfig = field(default_factory=FineTuningConfig)
-    engine: EngineConfig = field(default_factory=EngineConfig)
+    engine: TrainerConfig = field(default_factory=TrainerConfig)
 
     def __post_init__(self) -> None:
         require(
@@ -347,5 +347,5 @@ class Config:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain nested dictionary, as it stands in an artefact's metadata."""
+        """Plain nested dictionary, as it stands in an artifact's metadata."""
         return dataclasses.asdict(self)

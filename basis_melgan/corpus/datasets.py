@@ -100,7 +100,7 @@ class MixtureCrops(Dataset[Mixture]):
             case "recorded":
                 return noise.excerpt(rng, self.recorded[rng.integers(len(self.recorded))], samples, self.rate)
             case _:
-                return noise.coloured(rng, samples, {"white": 0.0, "pink": 1.0, "brown": 2.0}[kind])
+                return noise.colored(rng, samples, {"white": 0.0, "pink": 1.0, "brown": 2.0}[kind])
 
 
 class Utterance(TypedDict):

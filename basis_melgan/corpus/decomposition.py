@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import CorpusError
 from basis_melgan.storage import hashing
@@ -22,7 +22,7 @@ class Decomposition:
     """A decomposed corpus on disk: ``decomposition.json``, ``basis.safetensors`` and ``shards/``."""
 
     folder: Path
-    frames: Frames
+    frames: FrameGeometry
     shards: dict[str, int]  # of each clip, by the hash of its sound file: several corpora may share an id
 
     def weights(self, clip: Clip, first: int, length: int) -> npt.NDArray[np.float32]:
@@ -34,7 +34,7 @@ class Decomposition:
         return np.ascontiguousarray(rows.T, dtype=np.float32)
 
     def wave(self, clip: Clip, start: int, samples: int) -> npt.NDArray[np.float32]:
-        """Samples [start, start + samples) of a clip's re-synthesised wave, (T,)."""
+        """Samples [start, start + samples) of a clip's re-synthesized wave, (T,)."""
         opened = _open(self._shard(clip))
         part: npt.NDArray[np.float16] = opened.get_slice(f"{clip.sha256}/wave")[start : start + samples]  # type: ignore[no-untyped-call]
         return part.astype(np.float32)
@@ -60,7 +60,7 @@ def load(folder: Path, separator: Path, data_hash: str) -> Decomposition:
             raise CorpusError(
                 f"{folder}: decomposed with another {key} ({stored.get(key)}, now {expected}); decompose again"
             )
-    return Decomposition(folder, Frames(**stored["frames"]), stored["shards"])
+    return Decomposition(folder, FrameGeometry(**stored["frames"]), stored["shards"])
 
 
 def header(separator: Path, data_hash: str) -> dict[str, object]:

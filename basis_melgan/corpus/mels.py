@@ -9,13 +9,13 @@ import numpy as np
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import Array, convention, mel_spectrogram
-from basis_melgan.config.frames import Frames
-from basis_melgan.config.schema import Convention
+from basis_melgan.audio.mel import Array, mel_config, mel_spectrogram
+from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.schema import MelConfigName
 from basis_melgan.corpus.augmentation import UNCHANGED, Change
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import CorpusError, MelError
-from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.storage import hashing
 
 
@@ -30,14 +30,14 @@ class Mels:
             the durations of its recording (teacher-forced); None to compute mels from the recordings.
     """
 
-    name: Convention
-    frames: Frames
+    name: MelConfigName
+    frames: FrameGeometry
     predicted: Path | None = None
 
     @property
     def margin(self) -> int:
         """Frames beside an excerpt whose samples reach into its frames' windows, and one for the pre-emphasis."""
-        return -(-convention(self.name).n_fft // (2 * self.frames.hop)) + 1
+        return -(-mel_config(self.name).n_fft // (2 * self.frames.hop)) + 1
 
     def excerpt(self, path: Path, first: int, count: int, change: Change = UNCHANGED) -> tuple[Wave, Array]:
         """Samples (count·hop,) of a clip from mel frame `first` on, changed or as they are, and their mel (M, count).
@@ -67,9 +67,9 @@ class Mels:
         file, times = named.most_common(1)[0]
         if times > 1:
             raise CorpusError(f"{file}: would be the mel of {times} clips of that name; train on one corpus at a time")
-        scale = MelScale(self.name, None)
+        scale = MelAdapter(self.name, None)
         for path, clip in clips:
-            bands, frames = convention(self.name).bands, self.frames.mel_frames(clip.samples)
+            bands, frames = mel_config(self.name).bands, self.frames.mel_frames(clip.samples)
             mel = self._read(path)
             found = mel.shape
             if len(found) != 2 or found[0] != bands or abs(found[1] - frames) > 1:

@@ -11,7 +11,7 @@ from basis_melgan.errors import CorpusError
 TALKERS = 6  # voices in babble
 
 
-def coloured(rng: np.random.Generator, samples: int, slope: float) -> Wave:
+def colored(rng: np.random.Generator, samples: int, slope: float) -> Wave:
     """Gaussian noise (T,) of unit RMS whose power falls as f^-slope: 0 is white, 1 pink, 2 brown.
 
     Below 1/1200 of the sample rate (20 Hz at 24 kHz) the slope is held, or brown noise would be all drift.

@@ -5,8 +5,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import MelConvention, convention, hann_window, mel_filterbank, mel_to_magnitude
-from basis_melgan.config.frames import Frames
+from basis_melgan.audio.mel import MelConfig, hann_window, mel_config, mel_filterbank, mel_to_magnitude
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.metrics.world import envelope, pitch, pyworld
 
@@ -18,7 +18,7 @@ MAGNITUDE_FLOOR = 1e-10  # the pseudo-inverse undershoots; a magnitude cannot
 EMPTY = 1e-3  # overlap of squared windows below which a sample counts as outside every window
 
 
-def griffin_lim(mel: Array, name: str, frames: Frames, iterations: int = ITERATIONS, seed: int = 0) -> Wave:
+def griffin_lim(mel: Array, name: str, frames: FrameGeometry, iterations: int = ITERATIONS, seed: int = 0) -> Wave:
     """Wave from a mel alone by Griffin-Lim (Griffin and Lim 1984, LSEE-MSTFTM), without momentum.
 
     The plain textbook form: pseudo-inverse of the filterbank clipped to positive magnitudes, random phases, then
@@ -26,7 +26,7 @@ def griffin_lim(mel: Array, name: str, frames: Frames, iterations: int = ITERATI
 
     Args:
         mel: mel spectrogram (M, F).
-        name: its convention, a key of `basis_melgan.audio.mel.CONVENTIONS`.
+        name: its convention, a key of `basis_melgan.audio.mel.MEL_CONFIGS`.
         frames: gives the hop in samples and the sample rate in Hz.
         iterations: 0 leaves the phases random.
         seed: of the first phases; the same seed gives the same wave.
@@ -37,7 +37,7 @@ def griffin_lim(mel: Array, name: str, frames: Frames, iterations: int = ITERATI
     Raises:
         MelError: the mel does not fit the convention, has no frame, or the hop exceeds half the convention's window.
     """
-    kind = convention(name)
+    kind = mel_config(name)
     if mel.ndim != 2 or mel.shape[1] == 0:
         raise MelError(f"mel: shape {mel.shape}; expected ({kind.bands}, F) with at least one frame")
     if frames.hop > kind.window // 2:
@@ -51,7 +51,7 @@ def griffin_lim(mel: Array, name: str, frames: Frames, iterations: int = ITERATI
     for _ in range(iterations):
         found = _stft(_istft(spectrum, kind, frames.hop), kind, frames.hop)
         spectrum = magnitude * found / np.maximum(np.abs(found), MAGNITUDE_FLOOR)
-    lead = kind.window // 2 if kind.centred else (kind.window - frames.hop) // 2
+    lead = kind.window // 2 if kind.centered else (kind.window - frames.hop) // 2
     wave = _istft(spectrum, kind, frames.hop)[lead : lead + frames.samples(mel.shape[1])]
     return _deemphasis(wave, kind.preemphasis)
 
@@ -73,7 +73,7 @@ def world(wave: Wave, rate: int) -> Wave:
     return np.pad(spoken, (0, wave.size - spoken.size)).astype(np.float32)
 
 
-def _stft(wave: Array, kind: MelConvention, hop: int) -> Spectrum:
+def _stft(wave: Array, kind: MelConfig, hop: int) -> Spectrum:
     """Spectra (F, bins) of all windows that lie within a wave (T,).
 
     Windows start at sample 0 of the FFT: that turns every phase the same way in `_istft`, and no magnitude.
@@ -82,7 +82,7 @@ def _stft(wave: Array, kind: MelConvention, hop: int) -> Spectrum:
     return np.asarray(np.fft.rfft(windows, kind.n_fft, axis=1), np.complex64)
 
 
-def _istft(spectrum: Spectrum, kind: MelConvention, hop: int) -> Array:
+def _istft(spectrum: Spectrum, kind: MelConfig, hop: int) -> Array:
     """Wave ((F − 1)·hop + window,) whose STFT is nearest to spectra (F, bins) in least squares (eq. 6 of the paper)."""
     window = hann_window(kind.window)
     pieces = np.asarray(np.fft.irfft(spectrum, kind.n_fft, axis=1), np.float32)[:, : kind.window]

@@ -25,7 +25,7 @@ MARK = ".basis-melgan"  # the file in a folder of waves that says whose they are
 
 
 @dataclass(frozen=True)
-class Scope:
+class EvalConfig:
     """What systems are measured on, and how.
 
     Attributes:
@@ -42,7 +42,7 @@ class Scope:
 
 
 def evaluate(
-    system: str, scope: Scope, out_json: Path | None = None, out_csv: Path | None = None, waves: Path | None = None
+    system: str, scope: EvalConfig, out_json: Path | None = None, out_csv: Path | None = None, waves: Path | None = None
 ) -> Results:
     """Measure one system on every clip of a split and print a table: mean and 95 % interval of each metric.
 
@@ -78,7 +78,7 @@ def evaluate(
     return results
 
 
-def compare(systems: Sequence[str], scope: Scope, out: Path, force: bool = False) -> Results:
+def compare(systems: Sequence[str], scope: EvalConfig, out: Path, force: bool = False) -> Results:
     """Measure several systems on the same clips, and what the others have over the first, clip by clip.
 
     The recordings themselves come last, whether they are named or not: theirs is every metric's ceiling. Leaves in the
@@ -123,7 +123,7 @@ def _tell_choices(systems: Sequence[Candidate]) -> None:
             print(f"{system.label}: measured from {system.source}", file=sys.stderr)
 
 
-def _run(systems: list[Candidate], scope: Scope, waves: Sequence[Path | None], journal: Path | None) -> Results:
+def _run(systems: list[Candidate], scope: EvalConfig, waves: Sequence[Path | None], journal: Path | None) -> Results:
     corpora = manifest.load(scope.corpus)
     described, contents = [], []
     for candidate in systems:
@@ -197,7 +197,7 @@ def _require_results(path: Path | None, beginning: bytes) -> None:
             raise OutputError(f"{path}: exists already and holds no results; choose another file")
 
 
-def _require_scores(results: Results, scope: Scope) -> None:
+def _require_scores(results: Results, scope: EvalConfig) -> None:
     if not any(clip.scores for clip in results.clips):
         print(results.table())
         clips = f"{len(results.clips)} {scope.split} clips"

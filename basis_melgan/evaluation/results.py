@@ -9,7 +9,7 @@ from typing import Any
 
 from basis_melgan import __version__
 from basis_melgan.evaluation.intervals import Estimate, estimated
-from basis_melgan.evaluation.scoring import Measured
+from basis_melgan.evaluation.scoring import ClipScores
 from basis_melgan.metrics.table import Column
 from basis_melgan.storage import markdown
 
@@ -40,14 +40,14 @@ class Results:
     data_hash: str
     columns: tuple[Column, ...]
     left_out: dict[str, str]  # columns that could not be had at all, and why
-    clips: tuple[Measured, ...]
+    clips: tuple[ClipScores, ...]
 
     def corpora(self) -> list[str]:
         """Names of the corpora, and the row over all of them where there are several."""
         names = list(dict.fromkeys(clip.corpus for clip in self.clips))
         return [*names, EVERYTHING] if len(names) > 1 else names
 
-    def of(self, system: str, corpus: str) -> list[Measured]:
+    def of(self, system: str, corpus: str) -> list[ClipScores]:
         """What one system made of the clips of a corpus, or of all."""
         return [one for one in self.clips if one.system == system and corpus in (one.corpus, EVERYTHING)]
 
@@ -188,7 +188,7 @@ class Results:
         }
 
 
-def _scores(clips: Iterable[Measured], column: str) -> list[float]:
+def _scores(clips: Iterable[ClipScores], column: str) -> list[float]:
     return [clip.scores[column] for clip in clips if column in clip.scores]
 
 

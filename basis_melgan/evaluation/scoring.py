@@ -44,7 +44,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ClipScores:
     """What came of one job: a score or a reason for every column, or one reason, under `clip`, for all of them."""
 
     system: str
@@ -62,7 +62,7 @@ class Measured:
         return self.system, self.corpus, self.clip, self.digest
 
 
-def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -> tuple[Measured, ...]:
+def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -> tuple[ClipScores, ...]:
     """Do all jobs, and show how far they are and at last how long they took; a journal keeps what is done.
 
     Args:
@@ -75,7 +75,7 @@ def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -
         OutputError: a wave or the journal cannot be written.
     """
     # What a name has said last of a clip, since that is what its wave is.
-    last = {one.key[:-1]: one for one in (Measured(**entry) for entry in journal.entries())} if journal else {}
+    last = {one.key[:-1]: one for one in (ClipScores(**entry) for entry in journal.entries())} if journal else {}
     done = {one.key: one for one in last.values()}
     todo = [job for job in jobs if job.key not in done or not (job.wave is None or job.wave.exists())]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -97,7 +97,7 @@ def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -
     return tuple(done[job.key] for job in jobs)
 
 
-def measure(job: Job, system: System) -> Measured:
+def measure(job: Job, system: System) -> ClipScores:
     """Let a system speak one clip and score it, in 16 bits: as its wave is stored, and as those in a folder are.
 
     Raises:
@@ -115,7 +115,7 @@ def measure(job: Job, system: System) -> Measured:
     except BasisMelGANError as error:
         if job.wave:
             job.wave.unlink(missing_ok=True)  # what an earlier run left there, of another making
-        return Measured(*job.key, seconds, compute, {}, {"clip": str(error)})
+        return ClipScores(*job.key, seconds, compute, {}, {"clip": str(error)})
     if job.wave:
         files.write(job.wave, spoken, rate)
     scores: dict[str, float] = {}
@@ -134,16 +134,16 @@ def measure(job: Job, system: System) -> Measured:
                 scores[name] = round(float(value), DECIMALS)
             else:
                 failures[name] = f"came out as {value}; listen to the clip"
-    return Measured(*job.key, seconds, compute, scores, failures)
+    return ClipScores(*job.key, seconds, compute, scores, failures)
 
 
 _loaded = functools.cache(system_named)
 
 
 def _by_clip(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
-    """Neighbours of one clip together: they go to one process, which finds what is in the recording once."""
+    """Neighbors of one clip together: they go to one process, which finds what is in the recording once."""
     return [tuple(together) for _, together in itertools.groupby(jobs, lambda job: job.path)]
 
 
-def _measure_here(jobs: Sequence[Job]) -> list[Measured]:
+def _measure_here(jobs: Sequence[Job]) -> list[ClipScores]:
     return [measure(job, _loaded(job.system)) for job in jobs]

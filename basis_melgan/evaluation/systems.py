@@ -10,13 +10,13 @@ import numpy as np
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config.frames import Frames
-from basis_melgan.config.schema import Convention
+from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.schema import MelConfigName
 from basis_melgan.errors import AudioError, ConfigurationError
 from basis_melgan.evaluation.baselines import ITERATIONS, griffin_lim, world
 from basis_melgan.evaluation.labels import VOCODERS, labels
-from basis_melgan.inference.loading import open_vocoder
-from basis_melgan.inference.pretrained import bundled, released
+from basis_melgan.inference.loading import load_vocoder
+from basis_melgan.inference.pretrained import pretrained_names, pretrained_path
 
 RECORDING = "recording"
 HOP = 256  # samples per mel frame of all conventions but the paper's, as their vocoders have it
@@ -77,14 +77,14 @@ class GriffinLim(System):
     """Griffin-Lim as a system, from the paper's mel or from one of another convention."""
 
     iterations: int = ITERATIONS
-    mel: Convention = "paper"
+    mel: MelConfigName = "paper"
     slack = HOP
 
     def __call__(self, recorded: Recorded) -> Wave:
         """Take the mel of a wave (T,) and speak it, at most a hop longer."""
-        frames = Frames(sample_rate=recorded.rate)
+        frames = FrameGeometry(sample_rate=recorded.rate)
         if self.mel != "paper":
-            frames = Frames(sample_rate=recorded.rate, hop=HOP, basis_length=HOP, stride=HOP)
+            frames = FrameGeometry(sample_rate=recorded.rate, hop=HOP, basis_length=HOP, stride=HOP)
         return griffin_lim(mel_spectrogram(recorded.wave, self.mel, frames), self.mel, frames, self.iterations)
 
 
@@ -93,15 +93,15 @@ class Vocoder(System):
 
     def __init__(self, source: Path) -> None:
         self.source = source
-        self._vocoder = open_vocoder(source)
+        self._vocoder = load_vocoder(source)
         self.info = self._vocoder.info
         self.rate = self.info.rate
         # The first call of a process allocates and plans; what is measured are the later ones.
-        self._vocoder.resynthesise(np.zeros(self.rate, dtype=np.float32), self.rate)
+        self._vocoder.resynthesize(np.zeros(self.rate, dtype=np.float32), self.rate)
 
     def __call__(self, recorded: Recorded) -> Wave:
         """Take the mel of a wave (T,) and speak it."""
-        return self._vocoder.resynthesise(recorded.wave, recorded.rate)
+        return self._vocoder.resynthesize(recorded.wave, recorded.rate)
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Folder(System):
     """
 
     source: Path
-    slack = 4 * Frames.hop  # hops and windows of other systems differ
+    slack = 4 * FrameGeometry.hop  # hops and windows of other systems differ
     computes = False
 
     def __call__(self, recorded: Recorded) -> Wave:
@@ -150,19 +150,19 @@ def system_named(name: str) -> System:
         return GriffinLim()
     if kind == "griffin-lim" and choice.isdecimal():
         return GriffinLim(int(choice))
-    if kind == "griffin-lim" and choice in get_args(Convention):
-        return GriffinLim(mel=cast(Convention, choice))
+    if kind == "griffin-lim" and choice in get_args(MelConfigName):
+        return GriffinLim(mel=cast(MelConfigName, choice))
     if Path(name).suffix in VOCODERS:
         return Vocoder(Path(name))
     if name and Path(name).is_dir():
         return Folder(Path(name))
     for suffix in (".onnx", ".safetensors"):
-        if name in released(suffix):
-            return Vocoder(bundled(name, suffix))
+        if name in pretrained_names(suffix):
+            return Vocoder(pretrained_path(name, suffix))
     raise ConfigurationError(
         f"system: {name!r} is none; use recording, world, griffin-lim, griffin-lim:N for N iterations, "
-        f"griffin-lim:MEL for the mel {', '.join(get_args(Convention))}, a vocoder's file (.safetensors or .onnx), "
-        f"{', '.join(released('.onnx'))}, or a folder of waves"
+        f"griffin-lim:MEL for the mel {', '.join(get_args(MelConfigName))}, a vocoder's file (.safetensors or .onnx), "
+        f"{', '.join(pretrained_names('.onnx'))}, or a folder of waves"
     )
 
 
@@ -187,7 +187,7 @@ def candidates(names: Sequence[str]) -> list[Candidate]:
     """
     floating = next((is_floating for is_floating in map(_floating, names) if is_floating is not None), False)
     suffix = ".safetensors" if floating else ".onnx"
-    sources = [str(bundled(name, suffix)) if _in_8_bits(name) else name for name in names]
+    sources = [str(pretrained_path(name, suffix)) if _in_8_bits(name) else name for name in names]
     return [Candidate(*names_of) for names_of in zip(labels(names), names, sources, strict=True)]
 
 
@@ -195,11 +195,11 @@ def _floating(name: str) -> bool | None:
     """Whether a vocoder multiplies in floating point; None where its name leaves it open, or it is no vocoder."""
     path = Path(name)
     if path.suffix == ".onnx":
-        return open_vocoder(path).info.precision == "float32"
-    only = name in released(".safetensors") and name not in released(".onnx") and not path.is_dir()
+        return load_vocoder(path).info.precision == "float32"
+    only = name in pretrained_names(".safetensors") and name not in pretrained_names(".onnx") and not path.is_dir()
     return True if path.suffix == ".safetensors" or only else None
 
 
 def _in_8_bits(name: str) -> bool:
     """Whether a name is that of a vocoder released in 8 bits too."""
-    return name in released(".onnx") and not Path(name).is_dir()
+    return name in pretrained_names(".onnx") and not Path(name).is_dir()

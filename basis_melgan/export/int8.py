@@ -18,7 +18,7 @@ from basis_melgan.corpus import manifest
 from basis_melgan.errors import CorpusError, ModelFileError, OutputError
 from basis_melgan.evaluation.scoring import Job, score
 from basis_melgan.export.onnx import export, prepare_place
-from basis_melgan.export.quantize import SPANNING, layers_of, quantise_vocoder
+from basis_melgan.export.quantize import SPANNING, layers_of, quantize_vocoder
 from basis_melgan.export.robustness import JITTER, jitter_response
 from basis_melgan.inference.backend import Array
 from basis_melgan.inference.vocoder import Vocoder
@@ -40,7 +40,7 @@ def export_int8(
     corpus: Path,
     leave: Collection[str] | None,
     data: str = "",
-    licence: str = "",
+    license: str = "",
     force: bool = False,
 ) -> None:
     """Write a trained vocoder as one ONNX file whose layers multiply in 8 bits.
@@ -56,7 +56,7 @@ def export_int8(
         leave: names of layers, or of parts that hold some, that go on computing in floating point;
             None for embed, trunk, gains and basis, as far as the vocoder has them.
         data: what it was trained on.
-        licence: under which it may be used.
+        license: under which it may be used.
         force: replace `out` if it exists.
 
     Raises:
@@ -70,13 +70,13 @@ def export_int8(
     corpora, console = manifest.load(corpus), Console(stderr=True)
     with _workshop(out) as folder:
         whole, made = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
-        export(source, whole, data, licence)
+        export(source, whole, data, license)
         leave = leave if leave is not None else default_leave(whole)
         vocoder = Vocoder.load(whole)
         manifest.require_rate(corpora, vocoder.info.rate)
         mels = clip_mels(vocoder, corpora, "train", CALIBRATION)
         with console.status(f"calibrating on {len(mels)} clips"):
-            quantise_vocoder(whole, made, mels, leave)
+            quantize_vocoder(whole, made, mels, leave)
         gate = Gate(source.name, whole, mels[:TRIED], leave)
         with console.status("comparing with jitter"):
             steadiness = gate.require_steady(made, clip_mels(vocoder, corpora, "test", JITTERED))
@@ -205,6 +205,6 @@ def costliest(whole: Path, mels: Sequence[Array], leave: Collection[str], cost: 
     with TemporaryDirectory() as folder:
         for name in layers_of(whole, leave):
             alone = Path(folder) / "alone.onnx"
-            quantise_vocoder(whole, alone, mels, [layer for layer in every if layer != name])
+            quantize_vocoder(whole, alone, mels, [layer for layer in every if layer != name])
             costs[name] = cost(Vocoder.load(alone))
     return max(costs, key=costs.__getitem__)

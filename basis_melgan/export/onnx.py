@@ -20,9 +20,9 @@ import basis_melgan
 from basis_melgan.audio import files
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.inference.backend import Info
-from basis_melgan.inference.onnx import FORMAT, OnnxEngine, sealed
+from basis_melgan.inference.onnx import FORMAT, OnnxBackend, sealed
 from basis_melgan.inference.reference_mel import reference_mel
-from basis_melgan.inference.torch import TorchEngine
+from basis_melgan.inference.torch import TorchBackend
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models.streaming import Streamed
 from basis_melgan.storage import hashing
@@ -34,7 +34,7 @@ QUIET = 1e-3  # of full scale, which a vocoder has to reach for a comparison to 
 PARITY = 1e-4  # of full scale, by which ONNX Runtime and PyTorch may differ
 
 
-def export(source: Path, out: Path, data: str = "", licence: str = "", force: bool = False) -> None:
+def export(source: Path, out: Path, data: str = "", license: str = "", force: bool = False) -> None:
     """Write a trained vocoder as one ONNX file, which `Vocoder.load` takes.
 
     The file is kept only if ONNX Runtime makes of it, to 1e-4 of full scale, what PyTorch makes of the vocoder, at
@@ -44,7 +44,7 @@ def export(source: Path, out: Path, data: str = "", licence: str = "", force: bo
         source: the vocoder's file.
         out: file to write.
         data: what it was trained on.
-        licence: under which it may be used.
+        license: under which it may be used.
         force: replace `out` if it exists.
 
     Raises:
@@ -53,17 +53,17 @@ def export(source: Path, out: Path, data: str = "", licence: str = "", force: bo
         ModelFileError: the vocoder cannot be used, or its graph says something else than it.
     """
     prepare_place(out, force)
-    engine = TorchEngine(source)
-    engine.info = dataclasses.replace(engine.info, name=out.stem, data=data, licence=licence)
+    backend = TorchBackend(source)
+    backend.info = dataclasses.replace(backend.info, name=out.stem, data=data, license=license)
     console = Console(stderr=True)
     with console.status("exporting"):
-        model = graph(engine.model)
-    describe(model, engine.info, hashing.of_file(source))
+        model = graph(backend.model)
+    describe(model, backend.info, hashing.of_file(source))
     aside = out.with_name(f".{out.stem}.part.onnx")
     try:
         aside.write_bytes(sealed(model.SerializeToString()))
         with console.status("comparing with PyTorch"):
-            worst = parity(Vocoder(TorchEngine(source, torch.float64)), Vocoder(OnnxEngine(aside)))
+            worst = parity(Vocoder(TorchBackend(source, torch.float64)), Vocoder(OnnxBackend(aside)))
         aside.replace(out)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error

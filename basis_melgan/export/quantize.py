@@ -1,7 +1,7 @@
 """An exported network in 8 bits: static quantization of its layers, calibrated on mels of speech.
 
 Layers multiply integers of 8 bits: weights have a scale per output, inputs one scale, into which all fits that was
-seen in calibration (ONNX's QuantizeLinear and DequantizeLinear stand around them, which engines fuse). In a vocoder,
+seen in calibration (ONNX's QuantizeLinear and DequantizeLinear stand around them, which backends fuse). In a vocoder,
 inputs of matrix products have 16 bits, in two products of 8: one step of 8 bits is a jump that can be heard where a mel
 changes by less than can be measured. Layers that are left out compute in floating point, and only their weights are
 stored in fewer bits.
@@ -41,7 +41,7 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]
         return next(self._feeds, None)
 
 
-def quantise_vocoder(whole: Path, made: Path, mels: Sequence[Array], leave: Collection[str]) -> None:
+def quantize_vocoder(whole: Path, made: Path, mels: Sequence[Array], leave: Collection[str]) -> None:
     """Write an exported vocoder in 8 bits.
 
     Args:
@@ -65,11 +65,11 @@ def quantise_vocoder(whole: Path, made: Path, mels: Sequence[Array], leave: Coll
         }
         for mel in mels
     ]
-    quantised = quantise(model, feeds, leave, fine=True)
+    quantized = quantize(model, feeds, leave, fine=True)
     entries["info"] = json.dumps(info | {"precision": "int8"})
-    del quantised.metadata_props[:]
-    onnx.helper.set_model_props(quantised, entries)
-    made.write_bytes(sealed(quantised.SerializeToString()))
+    del quantized.metadata_props[:]
+    onnx.helper.set_model_props(quantized, entries)
+    made.write_bytes(sealed(quantized.SerializeToString()))
 
 
 def layers_of(whole: Path, leave: Collection[str]) -> list[str]:
@@ -99,7 +99,7 @@ def chosen(model: onnx.ModelProto, leave: Collection[str]) -> list[str]:
     return [layer for layer in found if layer not in left]
 
 
-def quantise(
+def quantize(
     model: onnx.ModelProto, feeds: Sequence[Feed], leave: Collection[str], fine: bool = False
 ) -> onnx.ModelProto:
     """A model whose layers, but for those to leave out, multiply in 8 bits.
@@ -117,7 +117,7 @@ def quantise(
     if not layers:
         raise ConfigurationError("leave: names all layers; leave out none or some")
     with tempfile.TemporaryDirectory() as folder, quiet(logging.getLogger()):
-        whole, made = Path(folder) / "whole.onnx", Path(folder) / "quantised.onnx"
+        whole, made = Path(folder) / "whole.onnx", Path(folder) / "quantized.onnx"
         onnx.save(model, whole)
         quantize_static(
             whole,
@@ -133,17 +133,17 @@ def quantise(
             # What a matrix product makes is rounded where the next one takes it in, and nowhere else.
             extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
         )
-        quantised = onnx.load(made)
+        quantized = onnx.load(made)
     if fine:
-        _refine(quantised, layers)
-    _shorten(quantised)
-    return quantised
+        _refine(quantized, layers)
+    _shorten(quantized)
+    return quantized
 
 
 def _refine(model: onnx.ModelProto, layers: Collection[str]) -> None:
     """Multiply what 8 bits leave of the inputs of matrix products too, in 8 bits more, and add both products.
 
-    Inputs then have 16 bits, at nearly the cost of two products. Not so convolutions: engines multiply them in 8 bits
+    Inputs then have 16 bits, at nearly the cost of two products. Not so convolutions: backends multiply them in 8 bits
     only where their outputs have 8 bits too.
     """
     graph = model.graph

@@ -1,4 +1,4 @@
-"""What runs a vocoder's network: the contract of all engines, and what they say of the vocoder they run."""
+"""What runs a vocoder's network: the contract of all backends, and what they say of the vocoder they run."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -6,12 +6,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from basis_melgan.audio.mel import convention
+from basis_melgan.audio.mel import mel_config
 from basis_melgan.config.schema import Config
 
 Array = npt.NDArray[np.float32]
 
-UNENDING = 1 << 40  # frames of a mel whose end is not known yet
+UNKNOWN_LENGTH = 1 << 40  # frames of a mel whose end is not known yet
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Info:
         macs_per_second: multiply-adds of convolutions and linear layers for a second of audio.
         steps: of its training, those of the vocoder that it started from included.
         data: what it was trained on.
-        licence: under which it may be used.
+        license: under which it may be used.
         precision: of its multiplications, float32 or int8.
     """
 
@@ -41,7 +41,7 @@ class Info:
     macs_per_second: float
     steps: int
     data: str = ""
-    licence: str = ""
+    license: str = ""
     precision: str = "float32"
 
     @property
@@ -56,13 +56,13 @@ class Info:
 
     @property
     def mel(self) -> str:
-        """Convention of its mels."""
+        """Name of the mel config of its input."""
         return self.config.mel
 
     @property
     def bands(self) -> int:
         """Bands of its mels."""
-        return convention(self.config.mel).bands
+        return mel_config(self.config.mel).bands
 
     @property
     def lookahead_ms(self) -> float:
@@ -74,7 +74,7 @@ class Info:
         return {key: value for key, value in vars(self).items() if key not in ("name", "config")}
 
 
-class Engine(Protocol):
+class Backend(Protocol):
     """Runs a vocoder's network on one chunk of a mel after another."""
 
     info: Info
@@ -86,7 +86,7 @@ class Engine(Protocol):
             mel: the chunk (B, M, n), n from 1 upward.
             state: (B, S), what the chunk before left; zeros before the first.
             first: which frame of the whole mel the chunk begins with.
-            frames: how many the whole mel has; `UNENDING` as long as that is not known.
+            frames: how many the whole mel has; `UNKNOWN_LENGTH` as long as that is not known.
 
         Returns:
             The wave (B, n·hop), late by the lookahead, and the state (B, S) for the next chunk.

@@ -13,7 +13,7 @@ from basis_melgan.inference.mel_units import read_scale
 from basis_melgan.inference.scale_check import verdict
 
 
-class MelScale:
+class MelAdapter:
     """What values the mels have that a vocoder is given: `factor` · value + `offset` is its own."""
 
     def __init__(self, name: str, said: str | None) -> None:
@@ -110,6 +110,4 @@ class MelScale:
         if not fitting:
             return ""
         text = f"; this one looks like {', or '.join(fitting)}"
-        return text + "; pass the right one as --mel-convention, in Python as mel_convention" * (
-            "mel convention" in text
-        )
+        return text + "; pass the right one as --mel-config, in Python as mel_config" * ("mel convention" in text)

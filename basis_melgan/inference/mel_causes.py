@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from basis_melgan.audio.mel import convention
+from basis_melgan.audio.mel import mel_config
 from basis_melgan.inference.mel_checks import AnyMel, Range, value_range
 from basis_melgan.inference.mel_statistics import Spread, loudest, unit_and_floor
 from basis_melgan.inference.mel_units import read_scale
 
 QUIETEST = 12.0  # ln that the loudest value of a mel lies at most below the loudest of full scale
 LEAST_EXCESS, GREATEST_EXCESS = -0.65, 0.40  # of a mel in its own scale
-# Known scales as --mel-convention has them: Matcha-TTS, F5-TTS and HiFi-GAN have ln, SpeechT5 log10.
+# Known scales as --mel-config has them: Matcha-TTS, F5-TTS and HiFi-GAN have ln, SpeechT5 log10.
 SCALES = {
     "ln": "natural logarithms of magnitudes",
     "log10": "log10 of magnitudes",
@@ -71,7 +71,7 @@ def _fits(candidate: Affine, name: str, scale: Affine, values: Range, observed: 
 def _normalizations(mel: AnyMel, name: str, values: Range) -> list[str]:
     """How a mel may have been normalized."""
     mean, deviation = float(mel.mean(dtype=np.float64)), float(mel.std(dtype=np.float64))
-    spelling = "" if convention(name).decibels else f" (mel convention {name}:ln,{{}})"
+    spelling = "" if mel_config(name).decibels else f" (mel convention {name}:ln,{{}})"
     fitting = []
     if abs(mean) <= 1.5 and 0.4 <= deviation <= 2.0:
         fitting.append("normalized by a mean and a deviation: undo that" + spelling.format("DEVIATION,MEAN"))
@@ -80,14 +80,14 @@ def _normalizations(mel: AnyMel, name: str, values: Range) -> list[str]:
     for bound in (1.0, 4.0):
         if 0.8 * bound <= max(-values.low, values.high) <= 1.02 * bound and values.low < 0.0:
             fitting.append(f"scaled to -{bound:g} to {bound:g}: undo that" + spelling.format("FACTOR,OFFSET"))
-    if values.low >= -0.02 and 0.8 <= values.high <= 1.02 and not convention(name).decibels:
+    if values.low >= -0.02 and 0.8 <= values.high <= 1.02 and not mel_config(name).decibels:
         fitting.append("scaled to 0 to 1: undo that" + spelling.format("RANGE,LEAST"))
     return fitting
 
 
 def _not_logarithmic(name: str, values: Range) -> list[str]:
     """Whether a mel may hold magnitudes."""
-    kind = convention(name)
+    kind = mel_config(name)
     if values.low < 0.0:
         return []
     if kind.decibels:
@@ -101,4 +101,4 @@ def _not_logarithmic(name: str, values: Range) -> list[str]:
 
 def peak_value(name: str) -> float:
     """The greatest value of a mel of a wave within full scale, in its convention."""
-    return 1.0 if convention(name).decibels else loudest(name)
+    return 1.0 if mel_config(name).decibels else loudest(name)

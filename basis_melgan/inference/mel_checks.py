@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from basis_melgan.audio.mel import convention
+from basis_melgan.audio.mel import mel_config
 from basis_melgan.errors import MelError
 
 AnyMel = npt.NDArray[np.floating[Any]]
@@ -28,7 +28,7 @@ class Range(NamedTuple):
 
 def value_range(name: str) -> Range:
     """What values mels of a convention have."""
-    kind = convention(name)
+    kind = mel_config(name)
     return Range(0.0, 1.0) if kind.decibels else Range(float(np.log(kind.minimum)), LOUDEST)
 
 
@@ -38,7 +38,7 @@ def require_shape(mel: AnyMel, name: str) -> None:
     Raises:
         MelError: it has another shape or type.
     """
-    shape, bands = f"mel of shape {mel.shape}", convention(name).bands
+    shape, bands = f"mel of shape {mel.shape}", mel_config(name).bands
     if mel.ndim == 2 and mel.shape[0] != bands == mel.shape[1]:
         raise MelError(f"{shape}: looks like (frames, bands); expected ({bands}, F), so transpose it")
     if mel.ndim not in (2, 3) or mel.shape[-2] != bands or 0 in mel.shape[:-1]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from basis_melgan.audio.mel import convention, mel_filterbank
+from basis_melgan.audio.mel import mel_config, mel_filterbank
 
 AnyMel = npt.NDArray[np.floating[Any]]
 
@@ -81,7 +81,7 @@ def spread(mel: AnyMel, name: str) -> Spread | None:
 
 def unit_and_floor(name: str) -> tuple[float, float]:
     """What one of the natural logarithm is worth in a convention, and its least value."""
-    kind = convention(name)
+    kind = mel_config(name)
     if kind.decibels is None:
         return 1.0, float(np.log(kind.minimum))
     return float(-20.0 / np.log(10.0) / kind.decibels.floor), 0.0
@@ -113,7 +113,7 @@ def _spreads(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], 
 def _speech_bands(name: str) -> slice:
     """The bands of a convention whose filters peak in `SPEECH_BAND`."""
     rate = 24_000  # Hz, of the released vocoders; at others these bands lie a little higher or lower
-    centers = mel_filterbank(name, rate).argmax(axis=1) * rate / convention(name).n_fft
+    centers = mel_filterbank(name, rate).argmax(axis=1) * rate / mel_config(name).n_fft
     low, high = np.searchsorted(centers, SPEECH_BAND)
     return slice(int(low), int(high))
 
@@ -121,7 +121,7 @@ def _speech_bands(name: str) -> slice:
 @lru_cache(maxsize=16)
 def loudest(name: str) -> float:
     """Natural logarithm that no mel magnitude of a wave within full scale exceeds, by Cauchy's inequality."""
-    kind, rate = convention(name), 24_000
+    kind, rate = mel_config(name), 24_000
     filters = float(np.sqrt((mel_filterbank(name, rate) ** 2).sum(axis=1)).max())
     energy = kind.n_fft / 2 * (3 / 8 * kind.window)  # of the spectrum of full scale under a Hann window
     return float(np.log(filters * np.sqrt(energy)))

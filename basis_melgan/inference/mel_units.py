@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from basis_melgan.audio.mel import MelConvention, convention
+from basis_melgan.audio.mel import MelConfig, mel_config
 from basis_melgan.config.loading import nearest
 from basis_melgan.errors import MelError
 
@@ -29,11 +29,11 @@ def read_scale(said: str, own: str) -> tuple[float, float]:
         raise MelError(f"mel convention {said}: cannot be read; use {WRITTEN}") from error
     if not (math.isfinite(scale) and math.isfinite(shift)) or scale == 0.0:
         raise MelError(f"mel convention {said}: {scale:g}, {shift:g} are no factor and offset; use finite numbers")
-    to_own, from_zero = _own_of_logarithms(convention(own))
+    to_own, from_zero = _own_of_logarithms(mel_config(own))
     return to_own * UNITS[unit] * scale, to_own * UNITS[unit] * shift + from_zero
 
 
-def _own_of_logarithms(kind: MelConvention) -> tuple[float, float]:
+def _own_of_logarithms(kind: MelConfig) -> tuple[float, float]:
     """Factor and offset from natural logarithms of magnitudes to a convention's values."""
     if kind.decibels is None:
         return 1.0, 0.0
@@ -43,9 +43,9 @@ def _own_of_logarithms(kind: MelConvention) -> tuple[float, float]:
 
 def _require_same_filters(name: str, own: str) -> None:
     """Refuse a convention whose mels differ in more than the scale of their values."""
-    theirs, ours = convention(name), convention(own)
+    theirs, ours = mel_config(name), mel_config(own)
     values = {"decibels", "minimum"}
-    fields = [field.name for field in dataclasses.fields(MelConvention) if field.name not in values]
+    fields = [field.name for field in dataclasses.fields(MelConfig) if field.name not in values]
     differing = [
         f"{field} {getattr(theirs, field)} for {getattr(ours, field)}"
         for field in fields

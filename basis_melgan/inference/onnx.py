@@ -19,7 +19,7 @@ SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of 74 bytes: key of 6 bytes
 
 
 def sealed(model: bytes) -> bytes:
-    """A serialised ONNX model with its own hash at its end."""
+    """A serialized ONNX model with its own hash at its end."""
     return model + SEAL + hashlib.sha256(model).hexdigest().encode()
 
 
@@ -64,7 +64,7 @@ def open_session(path: Path, threads: int) -> Any:
         raise ModelFileError(f"{path}: ONNX Runtime cannot run it ({reason}); export it again") from error
 
 
-class OnnxEngine:
+class OnnxBackend:
     """Runs a vocoder's file in ONNX Runtime.
 
     A pickle or a copy of it holds the file's path and opens the file again, since no session can be pickled.
@@ -81,11 +81,11 @@ class OnnxEngine:
         self._session = open_session(path, threads)
         self.info = described(path, self._session, "vocoder")
 
-    def __reduce__(self) -> tuple[type["OnnxEngine"], tuple[Path, int]]:
+    def __reduce__(self) -> tuple[type["OnnxBackend"], tuple[Path, int]]:
         return type(self), (self._path, self._threads)
 
     def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
-        """Speak a chunk, as `Engine` says."""
+        """Speak a chunk, as `Backend` says."""
         given = {"mel": mel, "state": state, "first": np.array(first), "frames": np.array(frames)}
         wave, state = self._session.run(None, given)
         return wave, state

@@ -21,7 +21,7 @@ SETTINGS: dict[str, str | int] = {
 }
 
 
-class OpenVinoEngine:
+class OpenVinoBackend:
     """Runs a vocoder's file in OpenVINO.
 
     A pickle or a copy of it holds the file's path and opens the file again, since no compiled model can be pickled.
@@ -44,14 +44,14 @@ class OpenVinoEngine:
             compiled = core.compile_model(model, "CPU", SETTINGS | {"INFERENCE_NUM_THREADS": threads})
         except RuntimeError as error:
             reason = " ".join(str(error).split())
-            raise ModelFileError(f"{path}: OpenVINO cannot run it ({reason}); use --engine onnx") from error
+            raise ModelFileError(f"{path}: OpenVINO cannot run it ({reason}); use --backend onnx") from error
         self._request, self._turn = compiled.create_infer_request(), Lock()
 
-    def __reduce__(self) -> tuple[type["OpenVinoEngine"], tuple[Path, int]]:
+    def __reduce__(self) -> tuple[type["OpenVinoBackend"], tuple[Path, int]]:
         return type(self), (self._path, self._threads)
 
     def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
-        """Speak a chunk, as `Engine` says."""
+        """Speak a chunk, as `Backend` says."""
         passed = max(0, first - FAR)
         first, frames = first - passed, min(frames - passed, FARTHEST)
         given = {"mel": mel, "state": state, "first": np.array(first), "frames": np.array(frames)}

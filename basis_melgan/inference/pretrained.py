@@ -8,21 +8,21 @@ from basis_melgan.errors import ModelFileError
 PACKAGE = Path(basis_melgan.__file__).parent
 
 
-def located(model: str | Path, suffix: str) -> Path:
+def resolve_model(model: str | Path, suffix: str) -> Path:
     """Path of a model's file that is given as such, or by the name of one that comes with this package.
 
     Args:
         model: path or name.
-        suffix: of the file that a name stands for, as `bundled` takes it.
+        suffix: of the file that a name stands for, as `pretrained_path` takes it.
 
     Raises:
         ModelFileError: it is neither.
     """
     path = Path(model)
-    return path if path.suffix or path.is_file() else bundled(str(model), suffix)
+    return path if path.suffix or path.is_file() else pretrained_path(str(model), suffix)
 
 
-def bundled(name: str, suffix: str) -> Path:
+def pretrained_path(name: str, suffix: str) -> Path:
     """Path of a model that comes with this package, such as `speech-24k`.
 
     A wheel carries them inside the package, a clone of the repository beside it.
@@ -37,12 +37,12 @@ def bundled(name: str, suffix: str) -> Path:
     for folder in _folders():
         if (path := folder / f"{name}{suffix}").is_file():
             return path
-    known = ", ".join(released(suffix))
+    known = ", ".join(pretrained_names(suffix))
     raise ModelFileError(f"{name}: neither a file nor a model that comes with this package ({known})")
 
 
-def released(suffix: str) -> list[str]:
-    """Names, sorted, of the models that come with this package as files of a suffix, which `bundled` explains."""
+def pretrained_names(suffix: str) -> list[str]:
+    """Names of the models that come with this package as files of a suffix (.onnx or .safetensors), sorted."""
     return sorted({path.stem for folder in _folders() for path in folder.glob(f"*{suffix}") if "." not in path.stem})
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from basis_melgan.audio.mel import convention
+from basis_melgan.audio.mel import mel_config
 from basis_melgan.inference.mel_causes import peak_value
 from basis_melgan.inference.mel_checks import AnyMel, finite_range
 from basis_melgan.inference.mel_statistics import ENOUGH, Spread, spread, unit_and_floor
@@ -63,7 +63,7 @@ def _certain(mel: AnyMel, name: str, observed: Spread) -> bool:
     Few frames may hold one tone, and little dynamics noise or a melody. Levels are refused by their range alone: of
     other units none lies within.
     """
-    if convention(name).decibels or _clipped(mel, unit_and_floor(name)[1]):
+    if mel_config(name).decibels or _clipped(mel, unit_and_floor(name)[1]):
         return False
     low, high = CERTAIN
     if mel.shape[-1] < LONG or observed.dynamics <= NOISY:
@@ -85,7 +85,7 @@ def _normalized(mel: AnyMel, name: str) -> bool:
         return True
     if any(abs(lowest + bound) < EXACT and abs(highest - bound) < EXACT for bound in (1.0, 4.0)):
         return True
-    kind = convention(name)
+    kind = mel_config(name)
     floors = () if kind.decibels else (np.log10(kind.minimum), np.log2(kind.minimum))
     return any(_clipped(mel, float(floor)) for floor in floors)
 
@@ -98,7 +98,7 @@ def _clipped(mel: AnyMel, floor: float) -> bool:
 
 def _too_loud(mel: AnyMel, name: str) -> bool:
     """Whether a mel, but for a few values, is louder than any wave within full scale."""
-    if convention(name).decibels:
+    if mel_config(name).decibels:
         return False
     return float(np.quantile(mel.max(axis=0).astype(np.float32), 0.9)) > peak_value(name) + 1.0
 
@@ -111,6 +111,6 @@ def _magnitudes(mel: AnyMel, name: str) -> bool:
     lowest = float(mel.min())
     if mel.shape[-1] < ENOUGH or lowest < 0.0:
         return False
-    if convention(name).decibels is None:
+    if mel_config(name).decibels is None:
         return True
     return lowest > 0.0 and float(mel.max()) > 0.1 and float(np.median(mel)) < 0.02

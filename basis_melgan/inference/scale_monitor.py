@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from basis_melgan.errors import MelWarning
-from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel
 from basis_melgan.inference.mel_statistics import ENOUGH, MANY
 
@@ -16,7 +16,7 @@ class ScaleMonitor:
     A stream may begin with silence, so one check is not enough; what is kept is bounded.
     """
 
-    def __init__(self, scale: MelScale) -> None:
+    def __init__(self, scale: MelAdapter) -> None:
         """Check that mels have a scale."""
         self._scale = scale
         self.reset()

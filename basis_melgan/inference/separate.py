@@ -13,14 +13,14 @@ from rich.progress import Progress
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
-from basis_melgan.inference.pretrained import located
+from basis_melgan.inference.pretrained import resolve_model
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import SPEECH, Separator
 from basis_melgan.storage.paths import require_place
 
-RELEASED = "separator-24k"
+DEFAULT_VOCODER = "separator-24k"
 OUTPUTS = ("speech.wav", "noise.wav")
-WINDOW, OVERLAP = 8.0, 1.0  # seconds; the least that neighbouring windows overlap
+WINDOW, OVERLAP = 8.0, 1.0  # seconds; the least that neighboring windows overlap
 
 Waves = npt.NDArray[np.float32]
 
@@ -50,7 +50,7 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
     for target in targets:
         files.require_free(target, force)
     samples, source_rate = files.length(source)
-    model, config = model_file.load_separator(located(separator or RELEASED, ".safetensors"))
+    model, config = model_file.load_separator(resolve_model(separator or DEFAULT_VOCODER, ".safetensors"))
     rate = config.frames.sample_rate
     console = Console(stderr=True)
     with ExitStack() as stack:
@@ -78,14 +78,14 @@ def separated(pieces: Iterable[Wave], separator: Separator, window: int, overlap
 
     A wave of at most `window` samples comes out as the separator's own `forward` makes it. In a longer one each window
     is separated alone, so gLN's means and variances are those of a window and not of the whole wave. The mask network
-    sees weights normalised frame by frame and its masks scale the mixture itself, so windows agree in scale; a raised
+    sees weights normalized frame by frame and its masks scale the mixture itself, so windows agree in scale; a raised
     cosine passes from one estimate to the next, whose factors add up to 1.
 
     Args:
         pieces: consecutive pieces (T,) of a wave at the separator's sample rate.
         separator: ready to infer.
         window: samples that are separated at once.
-        overlap: samples by which neighbouring windows overlap at least, below `window`.
+        overlap: samples by which neighboring windows overlap at least, below `window`.
 
     Yields:
         Consecutive stretches of the wave (T,), each with its sources (C, T); as many samples as went in.

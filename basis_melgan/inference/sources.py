@@ -116,7 +116,7 @@ def read_mel(path: Path) -> AnyMel:
 
 def _recording(source: Path | BinaryIO, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
     samples, rate = files.length(source)
-    pieces = vocoder.resynthesised(files.stream(source, vocoder.info.rate))
+    pieces = vocoder.resynthesized(files.stream(source, vocoder.info.rate))
     return pieces, samples * vocoder.info.rate // rate
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from basis_melgan.errors import MelError
-from basis_melgan.inference.backend import UNENDING, Array, Engine
-from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.backend import UNKNOWN_LENGTH, Array, Backend
+from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel
 from basis_melgan.inference.scale_monitor import ScaleMonitor
 
-WINDOW = 500  # mel frames that are given to the engine at once: fewer are slow to begin, more outgrow the caches
+WINDOW = 500  # mel frames that are given to the backend at once: fewer are slow to begin, more outgrow the caches
 
 
 class Stream:
@@ -20,9 +20,9 @@ class Stream:
     between them does not grow.
     """
 
-    def __init__(self, engine: Engine, scale: MelScale, monitor: ScaleMonitor | None = None) -> None:
+    def __init__(self, backend: Backend, scale: MelAdapter, monitor: ScaleMonitor | None = None) -> None:
         """Begin a stream of mels of a scale, whose scale is checked where a monitor is given; `Vocoder.stream` does."""
-        self._engine, self._info, self._scale, self._monitor = engine, engine.info, scale, monitor
+        self._backend, self._info, self._scale, self._monitor = backend, backend.info, scale, monitor
         self._begin()
 
     def push(self, mel: AnyMel) -> Array:
@@ -44,7 +44,7 @@ class Stream:
             raise MelError(f"mel of shape {mel.shape}: the stream began with {self._last.shape[:-1]} of each frame")
         if self._monitor is not None:
             self._monitor.add(source)
-        return np.concatenate([self._empty(mel), *self._pushed(mel, UNENDING)], axis=-1)
+        return np.concatenate([self._empty(mel), *self._pushed(mel, UNKNOWN_LENGTH)], axis=-1)
 
     def flush(self) -> Array:
         """End the mel: speak what was waiting for the frames ahead, and begin anew.
@@ -62,7 +62,7 @@ class Stream:
         frames, last = self._first, self._last
         left = frames * self._info.hop - self._said
         held = max(0, self._info.shortest - frames)
-        waves = [self._empty(last), *self._pushed(np.repeat(last, held, axis=-1), UNENDING)]
+        waves = [self._empty(last), *self._pushed(np.repeat(last, held, axis=-1), UNKNOWN_LENGTH)]
         ahead = np.zeros((*last.shape[:-1], self._info.lookahead_frames), np.float32)
         waves += self._pushed(ahead, frames + held)
         self._begin()
@@ -85,7 +85,7 @@ class Stream:
             batch = chunk if chunk.ndim == 3 else chunk[None]
             if self._state is None:
                 self._state = np.zeros((len(batch), self._info.state_size), np.float32)
-            wave, self._state = self._engine.run(
+            wave, self._state = self._backend.run(
                 np.ascontiguousarray(batch, np.float32), self._state, self._first, frames
             )
             self._first += chunk.shape[-1]

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import torch
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.inference.backend import Array, Info
 from basis_melgan.models import model_file
 from basis_melgan.models.cost import macs_per_frame, parameters
 from basis_melgan.models.streaming import Streamed, streamed
 
 
-class TorchEngine:
+class TorchBackend:
     """Runs a vocoder of `train-vocoder` in PyTorch."""
 
     def __init__(self, path: Path, precision: torch.dtype = torch.float32) -> None:
@@ -25,7 +25,7 @@ class TorchEngine:
         self._precision = precision
 
     def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
-        """Speak a chunk, as `basis_melgan.inference.backend.Engine` says."""
+        """Speak a chunk, as `basis_melgan.inference.backend.Backend` says."""
         with torch.inference_mode():
             given = (torch.tensor(each, dtype=self._precision) for each in (mel, state))
             wave, state_after = self.model(*given, torch.tensor(first), torch.tensor(frames))
@@ -53,7 +53,7 @@ def load(path: Path) -> tuple[Streamed, Info]:
     return model, info
 
 
-def macs_per_second(model: Streamed, frames: Frames) -> float:
+def macs_per_second(model: Streamed, frames: FrameGeometry) -> float:
     """Multiply-adds of a streamed generator for a second of audio."""
     state, nothing = torch.zeros(1, model.size), torch.tensor(0)
     per_frame = macs_per_frame(lambda count: model(torch.zeros(1, model.bands, count), state, nothing, nothing))

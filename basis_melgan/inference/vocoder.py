@@ -11,15 +11,15 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.audio.mel_chunks import covering, mel_chunks
 from basis_melgan.errors import MelError
-from basis_melgan.inference.backend import Array, Engine, Info
-from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.backend import Array, Backend, Info
+from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel, require_shape
-from basis_melgan.inference.onnx import OnnxEngine
-from basis_melgan.inference.pretrained import located
+from basis_melgan.inference.onnx import OnnxBackend
+from basis_melgan.inference.pretrained import resolve_model
 from basis_melgan.inference.scale_monitor import ScaleMonitor
 from basis_melgan.inference.stream import WINDOW, Stream
 
-RELEASED = "speech-24k"
+DEFAULT_VOCODER = "speech-24k"
 
 
 class Vocoder:
@@ -29,27 +29,27 @@ class Vocoder:
     >>> wave = vocoder(mel)  # (M, F) to (F·hop,), at vocoder.info.rate
 
     Attributes:
-        info: what the vocoder says of itself: rate, hop, mel convention, lookahead, parameters, cost, data, licence.
+        info: what the vocoder says of itself: rate, hop, mel convention, lookahead, parameters, cost, data, license.
     """
 
-    def __init__(self, engine: Engine, mel_convention: str | None = None) -> None:
-        """Speak with an engine; `Vocoder.load` makes the usual one, and says more.
+    def __init__(self, backend: Backend, mel_config: str | None = None) -> None:
+        """Speak with an backend; `Vocoder.load` makes the usual one, and says more.
 
         Raises:
             MelError: of such mels none of the vocoder's own can be made.
         """
-        self._engine = engine
-        self.info: Info = engine.info
-        self._scale = MelScale(self.info.mel, mel_convention)
+        self._backend = backend
+        self.info: Info = backend.info
+        self._scale = MelAdapter(self.info.mel, mel_config)
 
     @classmethod
-    def load(cls, vocoder: str | Path = RELEASED, threads: int = 1, mel_convention: str | None = None) -> "Vocoder":
+    def load(cls, vocoder: str | Path = DEFAULT_VOCODER, threads: int = 1, mel_config: str | None = None) -> "Vocoder":
         """Load a vocoder that runs in ONNX Runtime.
 
         Args:
             vocoder: a file of `basis-melgan export`, or the name of one that comes with this package.
             threads: to run it on.
-            mel_convention: what mels it is given and makes, where these are not its own but differ only in scale:
+            mel_config: what mels it is given and makes, where these are not its own but differ only in scale:
                 ``vocos:log10``, ``vocos:db``, or ``vocos:ln,2,-5`` where 2 · value − 5 is in that unit.
 
         Raises:
@@ -57,7 +57,7 @@ class Vocoder:
             MelError: of such mels none of the vocoder's own can be made.
             ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
         """
-        return cls(OnnxEngine(located(vocoder, ".onnx"), threads), mel_convention)
+        return cls(OnnxBackend(resolve_model(vocoder, ".onnx"), threads), mel_config)
 
     @overload
     def __call__(self, mel: AnyMel) -> Array: ...
@@ -84,12 +84,12 @@ class Vocoder:
 
     def stream(self) -> Stream:
         """A new stream: give it the mel chunk by chunk, as it is made."""
-        return Stream(self._engine, self._scale, ScaleMonitor(self._scale))
+        return Stream(self._backend, self._scale, ScaleMonitor(self._scale))
 
     def mel(self, wave: Wave, rate: int) -> Array:
         """The mel (M, F) of a wave (T,) of `rate` Hz, resampled where the vocoder's is another; F·hop ≥ T.
 
-        An uncentred convention drops what does not fill a frame, so silence fills it.
+        An uncentered convention drops what does not fill a frame, so silence fills it.
 
         Raises:
             MelError: the wave is not (T,), not of floats, empty, or holds NaN or infinite samples; or the rate is none.
@@ -98,15 +98,15 @@ class Vocoder:
         wave = covering(self._resampled(wave, rate), self.info.mel, frames)
         return np.asarray(self._scale.theirs(mel_spectrogram(wave, self.info.mel, frames)))
 
-    def resynthesise(self, wave: Wave, rate: int) -> Wave:
+    def resynthesize(self, wave: Wave, rate: int) -> Wave:
         """Speak a wave (T,) of `rate` Hz again from its mel, as (T',): exactly as long, at the vocoder's rate.
 
         Raises:
             MelError: as `mel`.
         """
-        return np.concatenate(list(self.resynthesised([self._resampled(wave, rate)])))
+        return np.concatenate(list(self.resynthesized([self._resampled(wave, rate)])))
 
-    def resynthesised(self, pieces: Iterable[Wave]) -> Iterator[Wave]:
+    def resynthesized(self, pieces: Iterable[Wave]) -> Iterator[Wave]:
         """Speak a recording again that comes in consecutive pieces (T,) at the vocoder's rate, in as many samples.
 
         Memory is bounded.
@@ -160,7 +160,7 @@ class Vocoder:
 
     def _unchecked_stream(self) -> Stream:
         """A stream of a mel whose scale is known to be right."""
-        return Stream(self._engine, self._scale)
+        return Stream(self._backend, self._scale)
 
     def _resampled(self, wave: Wave, rate: int) -> Wave:
         wave = np.asarray(wave)

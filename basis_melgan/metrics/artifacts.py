@@ -36,7 +36,7 @@ TINY = 1e-30  # power per Hz, so that digital silence has a share too
 FEWEST = 10  # frames, a tenth of a second; the fewer, the more noise looks like lines
 
 
-class Artefacts(NamedTuple):
+class Artifacts(NamedTuple):
     """What an estimate adds to a recording, in dB; below 0 where it takes something away."""
 
     whistle: float
@@ -56,7 +56,7 @@ class _Spectrum(NamedTuple):
         return np.where(near, np.maximum(self.whole - self.floor, 0.0), 0.0)
 
 
-def whistle_and_buzz(reference: Wave, estimate: Wave, rate: int) -> Artefacts:
+def whistle_and_buzz(reference: Wave, estimate: Wave, rate: int) -> Artifacts:
     """Lines and noise that an estimate (T,) has above a recording (T,), from 4 kHz up, in silence and unvoiced frames.
 
     Over the frames that are silent or unvoiced in the recording, S(f) is the geometric mean of the power per Hz, and
@@ -90,7 +90,7 @@ def whistle_and_buzz(reference: Wave, estimate: Wave, rate: int) -> Artefacts:
     recorded, found = (_spectrum(each[quiet] + hush, width) for each in (frames, _frames(heard, rate)))
     louder = np.maximum(recorded.floor, found.floor)
     tones = [1.0 + float((each.lines() / louder)[band].sum()) * width / SPAN for each in (found, recorded)]
-    return Artefacts(
+    return Artifacts(
         whistle=float(10.0 * np.log10(tones[0] / tones[1])),
         buzz=float(10.0 * np.log10(found.floor / recorded.floor)[band].mean()),
     )

@@ -72,7 +72,7 @@ def speaker_cosine(reference: Wave, estimate: Wave, rate: int) -> float:
 def phoneme_error(reference: Wave, estimate: Wave, rate: int) -> float:
     """Share of the phonemes heard in one wave (T,) that another (T,) gets wrong: edit distance over their number.
 
-    What the recogniser, hama's, hears in the recording counts as right, in whatever language: so the recording itself
+    What the recognizer, hama's, hears in the recording counts as right, in whatever language: so the recording itself
     scores 0. 1 or more is possible.
 
     Raises:
@@ -115,7 +115,7 @@ def _voice(wave: Wave, rate: int) -> npt.NDArray[np.float64] | None:
 
 @remembered
 def _phonemes(wave: Wave, rate: int) -> list[str]:
-    return list(_recogniser()(_heard(wave, rate), RATE).phonemes)
+    return list(_recognizer()(_heard(wave, rate), RATE).phonemes)
 
 
 @functools.cache
@@ -131,5 +131,5 @@ def _speakers() -> Any:
 
 
 @functools.cache
-def _recogniser() -> Any:
+def _recognizer() -> Any:
     return packages.load("hama").ASRModel()

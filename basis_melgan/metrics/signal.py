@@ -14,7 +14,7 @@ from pystoi import stoi as pystoi
 
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError
 from basis_melgan.metrics.waves import Array, pair
 
@@ -138,13 +138,13 @@ def mel_l1(reference: Wave, estimate: Wave, rate: int) -> float:
         MelError: the wave is too short for one frame.
     """
     pair(reference, estimate)
-    frames = Frames(sample_rate=rate)
+    frames = FrameGeometry(sample_rate=rate)
     target, found = (mel_spectrogram(wave, "bigvgan", frames) for wave in (reference, estimate))
     return float(np.abs(target - found).mean(dtype=np.float64))
 
 
 def _magnitude(wave: Array, fft: int, hop: int, window: int) -> Array:
-    """Floored STFT magnitudes (F, fft/2 + 1) of a wave (T,): centred frames, reflected edges, periodic Hann window."""
+    """Floored STFT magnitudes (F, fft/2 + 1) of a wave (T,): centered frames, reflected edges, periodic Hann window."""
     side = (fft - window) // 2
     hann = np.pad(np.hanning(window + 1)[:-1], (side, fft - window - side))
     frames = sliding_window_view(np.pad(wave, fft // 2, mode="reflect"), fft)[::hop]

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from basis_melgan.audio.mel import convention, spectrum_from_mel
-from basis_melgan.config.frames import Frames
+from basis_melgan.audio.mel import mel_config, spectrum_from_mel
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
-from basis_melgan.models.bases.basis import Basis, Spoken, full_precision
+from basis_melgan.models.bases.basis import Basis, SynthesisOutput, full_precision
 from basis_melgan.models.bases.modulated import ModulatedBasis, modulated, modulated_pairs
 from basis_melgan.models.bases.pairs import Pairs, quadrature_pairs
 
@@ -31,7 +31,7 @@ class Convolution(nn.Conv1d):
     def forward(self, rows: Tensor) -> Tensor:
         """(B, F + kernel − 1, channels), what it sees beyond the ends included, to (B, F, out).
 
-        In two dimensions, of which one is 1: engines are several times as fast at depthwise ones of those.
+        In two dimensions, of which one is 1: backends are several times as fast at depthwise ones of those.
         """
         image = rows.unsqueeze(1).permute(0, 3, 1, 2)
         made = F.conv2d(image, torch.unflatten(self.weight, 2, (1, -1)), self.bias, groups=self.groups)
@@ -88,7 +88,7 @@ class Gains(nn.Module):
 
     def __init__(self, config: Config, pairs: Pairs) -> None:
         super().__init__()
-        rate, kind = config.frames.sample_rate, convention(config.mel)
+        rate, kind = config.frames.sample_rate, mel_config(config.mel)
         norms = np.linalg.norm(pairs.signals, axis=1).reshape(2, -1).max(axis=0)  # at its ends half a pair is silent
         matrix, offset = spectrum_from_mel(config.mel, rate, pairs.frequencies)
         # Noise of power p per Hz has E|X|² = p · Σ window². Pairs of unit norm with amplitude a, a stride apart and at
@@ -142,7 +142,7 @@ class Linear(nn.Module):
 HEADS: dict[str, type[Polar | Signed | Linear]] = {"polar": Polar, "signed": Signed, "linear": Linear}
 
 
-class FrameRateGenerator(nn.Module):
+class ConvNeXtGenerator(nn.Module):
     """Mel to weights at the mel's own frame rate, over a basis of quadrature pairs.
 
     At the sizes of the preset `fast` 1.65 M parameters and 0.17 GMAC a second at 24 kHz, 0.16 of them in the network.
@@ -169,7 +169,7 @@ class FrameRateGenerator(nn.Module):
         super().__init__()
         sizes, frames = config.generator, config.frames
         _validate(config)
-        self.bands, self.hop = convention(config.mel).bands, frames.hop
+        self.bands, self.hop = mel_config(config.mel).bands, frames.hop
         self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
         lead, ahead = reach(sizes, frames)
         without_taps = pairs is None and not taps and modulated(sizes, frames)
@@ -182,7 +182,7 @@ class FrameRateGenerator(nn.Module):
         self.head = HEADS[sizes.head]()
         self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
         self.gains = Gains(config, pairs) if sizes.prior else None
-        self.apply(_initialise)
+        self.apply(_initialize)
         self.basis = ModulatedBasis(frames, lead) if without_taps else _with_signals(pairs, frames, lead)
         # Mel frames back and ahead that a frame's samples depend on.
         rest = frames.basis_length - frames.stride - lead
@@ -190,7 +190,7 @@ class FrameRateGenerator(nn.Module):
         self.lookahead = self.late + -(-lead // frames.hop)
 
     @torch.no_grad()
-    def begin_at(self, level: float) -> None:
+    def init_input_bias(self, level: float) -> None:
         """Begin where a mel of this level, in all bands and frames, makes nothing of the first convolution.
 
         Of what that makes, the norm after it keeps the direction alone: without a bias, a mel and its multiples would
@@ -198,7 +198,7 @@ class FrameRateGenerator(nn.Module):
         """
         self.embed.bias.copy_(-level * self.embed.weight.sum(dim=(1, 2)))
 
-    def forward(self, mel: Tensor) -> Spoken:
+    def forward(self, mel: Tensor) -> SynthesisOutput:
         """Speak a mel.
 
         Args:
@@ -214,10 +214,10 @@ class FrameRateGenerator(nn.Module):
             raise MelError(f"mel of shape {tuple(mel.shape)}: expected (batch, {self.bands} bands, at least 1 frame)")
         rows = mel.transpose(1, 2)
         hidden = self.trunk(self.first_norm(self.embed(self.embed.padded(rows))))
-        weights = torch.cat(self.weigh(hidden, rows), dim=2).transpose(1, 2)
-        return Spoken(self.basis(weights), weights)
+        weights = torch.cat(self.predict_weights(hidden, rows), dim=2).transpose(1, 2)
+        return SynthesisOutput(self.basis(weights), weights)
 
-    def weigh(self, hidden: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_weights(self, hidden: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Weights of cosines and of sines (B, F·weights_per_mel, P).
 
         Args:
@@ -230,7 +230,7 @@ class FrameRateGenerator(nn.Module):
         cosines, sines = self.head(said, gains)
         return cosines.flatten(1, 2), sines.flatten(1, 2)
 
-    def hidden_matrices(self) -> list[nn.Parameter]:
+    def muon_parameters(self) -> list[nn.Parameter]:
         """Matrices (A, B) between hidden channels: neither what reads the mel nor what says the weights."""
         matrices = (layer.weight for layer in self.trunk.modules() if isinstance(layer, nn.Linear))
         return [matrix for matrix in matrices if isinstance(matrix, nn.Parameter)]
@@ -255,13 +255,13 @@ def own_pairs(config: Config) -> Pairs:
     return quadrature_pairs(sizes.pairs, sizes.spacing, frames)
 
 
-def _with_signals(pairs: Pairs, frames: Frames, lead: int) -> Basis:
+def _with_signals(pairs: Pairs, frames: FrameGeometry, lead: int) -> Basis:
     basis = Basis(len(pairs.signals), frames, lead)
     basis.signals.data.copy_(torch.from_numpy(pairs.signals))
     return basis.requires_grad_(False)
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     """Draw weights from N(0, 0.02) cut at two deviations, biases 0, as ConvNeXt does."""
     if isinstance(module, nn.Conv1d | nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04)
@@ -269,7 +269,7 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def reach(sizes: GeneratorConfig, frames: Frames) -> tuple[int, list[int]]:
+def reach(sizes: GeneratorConfig, frames: FrameGeometry) -> tuple[int, list[int]]:
     """Samples that a signal begins before its own frame, and frames that each convolution sees ahead, first to last.
 
     Without a limit a signal reaches as far ahead as back, and so does every convolution. With one, signals use it up

@@ -8,10 +8,10 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
-from basis_melgan.models.bases.basis import Basis, Spoken, full_precision
+from basis_melgan.models.bases.basis import Basis, SynthesisOutput, full_precision
 
 FIRST_KERNEL = 7
 DILATION = 3  # from one residual stack to the next
@@ -45,7 +45,7 @@ class ResidualStack(nn.Module):
         return out
 
 
-class Generator(nn.Module):
+class MelGANGenerator(nn.Module):
     """Basis-MelGAN's generator (arXiv 2106.13419; sizes from FastVocoder).
 
     At the default sizes 3.17 M parameters with weight norm merged, the basis included, and 2.24 GMAC a second at 24 kHz
@@ -54,7 +54,7 @@ class Generator(nn.Module):
     The basis starts frozen. `generator.basis.requires_grad_(True)` opens it for fine-tuning.
     """
 
-    def __init__(self, config: GeneratorConfig, bands: int, frames: Frames, basis_signals: int) -> None:
+    def __init__(self, config: GeneratorConfig, bands: int, frames: FrameGeometry, basis_signals: int) -> None:
         """Build the network for mels of `bands` bands over a basis of `basis_signals` signals.
 
         Raises:
@@ -81,7 +81,7 @@ class Generator(nn.Module):
         self.basis = Basis(basis_signals, frames)
         self.basis.requires_grad_(False)
 
-    def forward(self, mel: Tensor) -> Spoken:
+    def forward(self, mel: Tensor) -> SynthesisOutput:
         """Speak a mel.
 
         The response to an all-zero mel, which is what the biases alone say, is subtracted from the weights. Synthesis
@@ -104,7 +104,7 @@ class Generator(nn.Module):
             mel = F.pad(mel, (0, self.shortest - frames), mode="replicate")
         weights = full_precision(self.network(mel)) - self.rest(mel)
         weights = weights[..., : frames * self.weights_per_mel]
-        return Spoken(self.basis(weights), weights)
+        return SynthesisOutput(self.basis(weights), weights)
 
     def fold_weight_norm(self) -> None:
         """Merge direction and length into plain weights, for inference alone: a call need not compute them again.
@@ -116,7 +116,7 @@ class Generator(nn.Module):
             if parametrize.is_parametrized(module):
                 parametrize.remove_parametrizations(module, "weight")
 
-    def hidden_matrices(self) -> list[nn.Parameter]:
+    def muon_parameters(self) -> list[nn.Parameter]:
         """None: all that this generator has is convolutions."""
         return []
 
@@ -164,7 +164,7 @@ def _shortest(config: GeneratorConfig) -> int:
     return frames
 
 
-def _validate(config: GeneratorConfig, frames: Frames, basis_signals: int) -> None:
+def _validate(config: GeneratorConfig, frames: FrameGeometry, basis_signals: int) -> None:
     rate = math.prod(config.upsampling)
     if min(config.upsampling, default=1) < 2:
         raise ConfigurationError(

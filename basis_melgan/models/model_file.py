@@ -13,21 +13,21 @@ from safetensors.torch import save as packed
 from torch import Tensor
 
 import basis_melgan
-from basis_melgan.audio.mel import convention
+from basis_melgan.audio.mel import mel_config
 from basis_melgan.config.loading import from_dict
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
 from basis_melgan.models.bases.basis import SIGNALS, Basis
 from basis_melgan.models.bases.pairs import Pairs, pairs_of, quarter_turn
-from basis_melgan.models.convnext import FrameRateGenerator
-from basis_melgan.models.melgan import Generator
+from basis_melgan.models.convnext import ConvNeXtGenerator
+from basis_melgan.models.melgan import MelGANGenerator
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.storage.atomic import write_bytes
 
 FORMAT = 1
 Module = TypeVar("Module", bound=torch.nn.Module)
 Kind = Literal["separator", "vocoder", "discriminators"]
-AnyGenerator = Generator | FrameRateGenerator
+AnyGenerator = MelGANGenerator | ConvNeXtGenerator
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def load_vocoder(path: Path) -> tuple[AnyGenerator, Config]:
     """
     state, config = read(path, "vocoder")
     generator = filled(lambda: new_generator(config, taps=SIGNALS in state), state, path)
-    if isinstance(generator, Generator):
+    if isinstance(generator, MelGANGenerator):
         generator.fold_weight_norm()
     return generator.eval().requires_grad_(False), config
 
@@ -110,9 +110,9 @@ def new_generator(config: Config, separator: Separator | None = None, taps: bool
     """
     if config.generator.kind == "convnext":
         taps = taps or config.vocoder_training.basis_learning_rate > 0
-        return FrameRateGenerator(config, _pairs(separator, config) if separator is not None else None, taps)
-    bands = convention(config.mel).bands
-    generator = Generator(config.generator, bands, config.frames, config.separator.basis_signals)
+        return ConvNeXtGenerator(config, _pairs(separator, config) if separator is not None else None, taps)
+    bands = mel_config(config.mel).bands
+    generator = MelGANGenerator(config.generator, bands, config.frames, config.separator.basis_signals)
     if separator is not None:
         if not isinstance(separator.basis, Basis):
             raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""The normalisations of Conv-TasNet (arXiv 1809.07454, section II-D), over hidden frames (B, K, channels)."""
+"""The normalizations of Conv-TasNet (arXiv 1809.07454, section II-D), over hidden frames (B, K, channels)."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ class GlobalNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (B, K, channels), in float32."""
+        """Normalize (B, K, channels), in float32."""
         full = x.float()
         mean = full.mean(dim=(1, 2), keepdim=True)
         # The mean of squares less the square of the mean, which takes one pass where the textbook's form takes two.
@@ -27,12 +27,12 @@ class BatchNorm(nn.BatchNorm1d):
     """BN: mean and variance of each channel over the batch and time; running averages once trained."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (B, K, channels)."""
+        """Normalize (B, K, channels)."""
         return super().forward(x.flatten(0, 1)).reshape(x.shape)
 
 
-def normalisation(kind: Literal["gLN", "cLN", "BN"], channels: int) -> nn.Module:
-    """The normalisation layer that a configuration names.
+def normalization(kind: Literal["gLN", "cLN", "BN"], channels: int) -> nn.Module:
+    """The normalization layer that a configuration names.
 
     cLN here takes mean and variance over the channels of each frame alone, as the reference does and as LayerNorm does
     with time in front; the paper's is cumulative over time.

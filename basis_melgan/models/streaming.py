@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from basis_melgan.models.bases.basis import Basis, Mirrored, mirrored, overlap_add
 from basis_melgan.models.bases.modulated import Modulated, ModulatedBasis
-from basis_melgan.models.convnext import Block, Convolution, FrameRateGenerator
-from basis_melgan.models.melgan import Generator, ResidualStack
+from basis_melgan.models.convnext import Block, ConvNeXtGenerator, Convolution
+from basis_melgan.models.melgan import MelGANGenerator, ResidualStack
 
 
 class Cache:
@@ -55,7 +55,7 @@ class Streamed(nn.Module):
         shortest: mel frames that a whole mel must have.
     """
 
-    def __init__(self, generator: Generator | FrameRateGenerator, late: int) -> None:
+    def __init__(self, generator: MelGANGenerator | ConvNeXtGenerator, late: int) -> None:
         """Stream a generator whose weights are `late` weight frames late."""
         super().__init__()
         self.generator = generator
@@ -80,7 +80,7 @@ class Streamed(nn.Module):
             mel: the chunk (B, M, n), n from 1 upward.
             state: (B, S), what the chunk before left; zeros before the first.
             first: (), int64: which frame of the whole mel the chunk begins with.
-            frames: (), int64: how many the whole mel has; `inference.engine.UNENDING` as long as that is not known.
+            frames: (), int64: how many the whole mel has; `UNKNOWN_LENGTH` as long as that is not known.
                 What a chunk holds beyond does not count. `lookahead` frames more bring out what is late.
 
         Returns:
@@ -128,9 +128,9 @@ def _inside(places: Tensor, frames: Tensor, kind: torch.dtype) -> Tensor:
 class StreamedFrameRate(Streamed):
     """A generator at the frame rate in chunks."""
 
-    generator: FrameRateGenerator
+    generator: ConvNeXtGenerator
 
-    def __init__(self, generator: FrameRateGenerator) -> None:
+    def __init__(self, generator: ConvNeXtGenerator) -> None:
         super().__init__(generator, generator.late * generator.weights_per_mel)
         self.basis = _synthesis(generator.basis)  # exported layers are called after it
 
@@ -150,7 +150,7 @@ class StreamedFrameRate(Streamed):
             seen, passed = _convolve(block.depthwise, hidden, cache)
             late += block.depthwise.around[1]
             hidden = within(passed + block.mix(seen), late)
-        said = net.weigh(hidden, cache.join(heard, late, 1)[:, :count])
+        said = net.predict_weights(hidden, cache.join(heard, late, 1)[:, :count])
         spoken = inside[:count].repeat_interleave(net.weights_per_mel, dim=0)
         cosines, sines = (weights * spoken for weights in said)
         if self.basis is not None:
@@ -176,10 +176,10 @@ def _convolve(convolution: Convolution, rows: Tensor, cache: Cache) -> tuple[Ten
 class StreamedMelGAN(Streamed):
     """The paper's generator in chunks."""
 
-    generator: Generator
+    generator: MelGANGenerator
     at_rest: Tensor
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: MelGANGenerator) -> None:
         """Stream a generator whose weight norm has been folded."""
         super().__init__(generator, _late(generator))
         self.rate = generator.weights_per_mel
@@ -226,7 +226,7 @@ class StreamedMelGAN(Streamed):
         return self.at_rest[rows].T[None]
 
 
-def _late(generator: Generator) -> int:
+def _late(generator: MelGANGenerator) -> int:
     """Weight frames that the paper's generator sees ahead."""
     late = 0
     for layer in generator.network:
@@ -254,6 +254,6 @@ def _reflect(hidden: Tensor, reach: int, cache: Cache, first: Tensor, frames: Te
     return joined.index_select(2, inside), joined[..., reach:-reach]
 
 
-def streamed(generator: Generator | FrameRateGenerator) -> Streamed:
+def streamed(generator: MelGANGenerator | ConvNeXtGenerator) -> Streamed:
     """The streamed form of a generator that is ready to infer."""
-    return StreamedMelGAN(generator) if isinstance(generator, Generator) else StreamedFrameRate(generator)
+    return StreamedMelGAN(generator) if isinstance(generator, MelGANGenerator) else StreamedFrameRate(generator)

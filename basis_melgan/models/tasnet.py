@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import SeparatorConfig
 from basis_melgan.models.bases.basis import Basis
 from basis_melgan.models.bases.learned_pairs import LearnedPairs, magnitudes
-from basis_melgan.models.norms import normalisation
+from basis_melgan.models.norms import normalization
 
 SPEECH, NOISE = 0, 1
 
@@ -35,7 +35,7 @@ class Separator(nn.Module):
     encoder; masks are made from the magnitudes of pairs and multiply both signals of each.
     """
 
-    def __init__(self, config: SeparatorConfig, frames: Frames) -> None:
+    def __init__(self, config: SeparatorConfig, frames: FrameGeometry) -> None:
         super().__init__()
         self.frames = frames
         self.sources = config.sources
@@ -60,7 +60,7 @@ class Separator(nn.Module):
         padded = F.pad(mixture, (margin, margin + filling))
         with torch.autocast(mixture.device.type, enabled=False):
             if isinstance(self.basis, LearnedPairs):
-                return self.basis.analyse(padded.float())
+                return self.basis.analyze(padded.float())
             encoded: Tensor = self.encoder(padded[:, None].float())
             return encoded.relu()
 
@@ -96,7 +96,7 @@ class ConvolutionalMasker(nn.Module):
     def __init__(self, config: SeparatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.norm = normalisation("cLN", config.basis_signals)
+        self.norm = normalization("cLN", config.basis_signals)
         self.bottleneck = nn.Linear(config.basis_signals, config.channels, bias=False)
         dilations = [2**x for x in range(config.blocks)] * config.repeats
         self.blocks = nn.Sequential(*(MaskerBlock(config, dilation) for dilation in dilations))
@@ -115,10 +115,10 @@ class MaskerBlock(nn.Module):
         super().__init__()
         self.up = nn.Linear(config.channels, config.hidden, bias=False)
         self.up_activation = nn.PReLU()
-        self.up_norm = normalisation(config.norm, config.hidden)
+        self.up_norm = normalization(config.norm, config.hidden)
         self.depthwise = Depthwise(config.hidden, config.kernel, dilation, config.causal)
         self.depthwise_activation = nn.PReLU()
-        self.depthwise_norm = normalisation(config.norm, config.hidden)
+        self.depthwise_norm = normalization(config.norm, config.hidden)
         self.down = nn.Linear(config.hidden, config.channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -156,12 +156,12 @@ class Depthwise(nn.Module):
 
 
 class RecurrentMasker(nn.Module):
-    """TasNet's mask network: a deep (B)LSTM over the normalised weights; unidirectional when causal."""
+    """TasNet's mask network: a deep (B)LSTM over the normalized weights; unidirectional when causal."""
 
     def __init__(self, config: SeparatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.norm = normalisation("cLN", config.basis_signals)
+        self.norm = normalization("cLN", config.basis_signals)
         self.recurrent = nn.LSTM(
             config.basis_signals, config.hidden, config.layers, batch_first=True, bidirectional=not config.causal
         )

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from basis_melgan.config.schema import Config
 from basis_melgan.models.bases.basis import SIGNALS
-from basis_melgan.models.bases.pairs import centres
+from basis_melgan.models.bases.pairs import centers
 from basis_melgan.models.convnext import own_pairs, reach
 
 State = dict[str, Tensor]
@@ -64,7 +64,7 @@ def _turn(state: State, config: Config, samples: int) -> None:
     if signals is None:
         frequencies = own_pairs(config).frequencies
     else:
-        frequencies = centres(signals.double().numpy(), frames.sample_rate)
+        frequencies = centers(signals.double().numpy(), frames.sample_rate)
     turns = torch.from_numpy(2.0 * math.pi * samples * frequencies / frames.sample_rate).float()
     bias = state["say.bias"].reshape(frames.weights_per_mel, -1).clone()
     bias[:, pairs:] += turns

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.plotting import basis_spectra
 from basis_melgan.report.comparison import Comparison
 from basis_melgan.report.pictures import image
@@ -29,7 +29,7 @@ def gather(comparison: Comparison, separator: Path | None) -> list[dict[str, Any
         return []
     from basis_melgan.models import model_file  # PyTorch takes a second to import, and only models need it
 
-    found: list[tuple[list[str], Signals, Frames]] = []
+    found: list[tuple[list[str], Signals, FrameGeometry]] = []
     if separator is not None:
         model, config = model_file.load_separator(separator)
         found.append(([separator.stem], model.basis.signals.numpy(), config.frames))
@@ -50,7 +50,7 @@ def _found(comparison: Comparison, source: Any) -> Path | None:
     return next((path for path in (Path(source), comparison.folder / source) if path.is_file()), None)
 
 
-def _basis(names: list[str], signals: Signals, frames: Frames) -> dict[str, Any]:
+def _basis(names: list[str], signals: Signals, frames: FrameGeometry) -> dict[str, Any]:
     """A picture of spectra (bins, N), sorted by peak frequency, and some of the signals over time."""
     spectra = basis_spectra(signals, frames)
     places = np.linspace(0, len(signals) - 1, SHAPES).round().astype(int)

@@ -1,4 +1,4 @@
-"""Pictures as small grey images, which the page colours, subtracts from one another and gives their axes."""
+"""Pictures as small gray images, which the page colors, subtracts from one another and gives their axes."""
 
 import base64
 import io
@@ -18,13 +18,13 @@ STEP = 0.010  # seconds from column to column
 ROWS = 192  # from 0 Hz to half the sample rate
 RANGE = 80.0  # dB below the loudest spot of the recording at which a spectrogram ends
 QUALITY = 75  # of WebP: an error of about 1.5 dB at a third of the size without loss
-STOPS = 17  # colours between which the page interpolates
+STOPS = 17  # colors between which the page interpolates
 
 
 def levels(wave: Wave, rate: int) -> Array:
     """Levels in dB (ROWS, F), low frequencies first, of a wave (T,) with full scale ±1 at `rate` Hz.
 
-    Power spectra through a Hann window, one every `STEP` seconds, centred; a row is the mean power of its bins.
+    Power spectra through a Hann window, one every `STEP` seconds, centered; a row is the mean power of its bins.
     """
     window, hop = round(WINDOW * rate), round(STEP * rate)
     padded = np.pad(wave, (window // 2, window))
@@ -41,13 +41,13 @@ def spectrogram(found: Array, peak: float) -> str:
 
 
 def image(values: Array) -> str:
-    """A grey WebP (base64) of values (rows, columns) from 0 to 1, the first row at the bottom."""
-    grey = np.round(np.clip(values[::-1], 0.0, 1.0) * 255.0).astype(np.uint8)
+    """A gray WebP (base64) of values (rows, columns) from 0 to 1, the first row at the bottom."""
+    gray = np.round(np.clip(values[::-1], 0.0, 1.0) * 255.0).astype(np.uint8)
     content = io.BytesIO()
-    Image.fromarray(grey).save(content, "WEBP", quality=QUALITY, method=6)
+    Image.fromarray(gray).save(content, "WEBP", quality=QUALITY, method=6)
     return base64.b64encode(content.getvalue()).decode()
 
 
-def colours() -> list[str]:
-    """Stops of magma, perceptually uniform and readable without colour vision, from 0 to 1."""
-    return [to_hex(colour) for colour in colormaps["magma"](np.linspace(0.0, 1.0, STOPS))]
+def colors() -> list[str]:
+    """Stops of magma, perceptually uniform and readable without color vision, from 0 to 1."""
+    return [to_hex(color) for color in colormaps["magma"](np.linspace(0.0, 1.0, STOPS))]

@@ -52,7 +52,7 @@ def report(
         "bases": bases.gather(comparison, separator),
         "clips": _clips(comparison, count),
         "peers": [peer._asdict() for peer in PEERS],
-        "colours": pictures.colours(),
+        "colors": pictures.colors(),
         "range": pictures.RANGE,
     }
     text = page(content)

@@ -1,4 +1,4 @@
-"""Stage 1 applied to a whole corpus: each clip's speech weights and re-synthesised wave, in float16 shards.
+"""Stage 1 applied to a whole corpus: each clip's speech weights and re-synthesized wave, in float16 shards.
 
 Weights come from the whole clip, so gLN's statistics are the utterance's, as they are when the separator speaks. (The
 training of stage 2 can instead compute weights of its crops on the fly; then the statistics are the crop's, as in stage
@@ -19,8 +19,8 @@ from lightning_fabric import Fabric
 from safetensors.numpy import save as packed
 
 from basis_melgan.audio import files
-from basis_melgan.config.frames import Frames
-from basis_melgan.config.schema import EngineConfig
+from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.schema import TrainerConfig
 from basis_melgan.corpus import decomposition, manifest
 from basis_melgan.corpus.decomposition import shard_name
 from basis_melgan.corpus.manifest import Clip
@@ -36,7 +36,7 @@ BYTES = 2  # of a float16
 Clips = list[tuple[Path, Clip]]
 
 
-def decompose(separator: Path, corpus: Path, out: Path, engine: EngineConfig, force: bool = False) -> None:
+def decompose(separator: Path, corpus: Path, out: Path, trainer: TrainerConfig, force: bool = False) -> None:
     """Decompose every clip of a corpus; finished shards are kept, so an interrupted run goes on where it stopped.
 
     Raises:
@@ -48,7 +48,7 @@ def decompose(separator: Path, corpus: Path, out: Path, engine: EngineConfig, fo
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
     clips: Clips = [(corpus.path(clip), clip) for corpus in corpora for clip in corpus.clips]
-    fabric = Fabric(accelerator=engine.accelerator, devices=engine.devices, num_nodes=engine.nodes)
+    fabric = Fabric(accelerator=trainer.accelerator, devices=trainer.devices, num_nodes=trainer.nodes)
     fabric.launch()
     header = decomposition.header(separator, manifest.data_hash(corpora))
     if fabric.is_global_zero:
@@ -102,7 +102,7 @@ def _claim(out: Path, header: dict[str, object], force: bool) -> None:
     write_text(claim, text)
 
 
-def _require_space(out: Path, clips: Clips, frames: Frames, basis_signals: int) -> None:
+def _require_space(out: Path, clips: Clips, frames: FrameGeometry, basis_signals: int) -> None:
     """Print the size of the shards still to write, and refuse when the disk cannot hold them."""
     shards = range(0, len(clips), CLIPS_PER_SHARD)
     missing = [clip for first in shards if not (out / shard_name(first // CLIPS_PER_SHARD)).exists()

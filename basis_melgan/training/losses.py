@@ -83,8 +83,8 @@ def basis_spread(signals: Tensor, stride: int) -> Tensor:
     power = torch.fft.rfft(signals).abs().square()
     power = power / power.sum(dim=1, keepdim=True)
     place = torch.linspace(0.0, 1.0, power.shape[1], device=signals.device)
-    centres = power @ place
-    variances: Tensor = power @ place.square() - centres.square()
+    centers = power @ place
+    variances: Tensor = power @ place.square() - centers.square()
     return unevenness + BREADTH * variances.mean()
 
 

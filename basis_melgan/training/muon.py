@@ -14,7 +14,7 @@ RMS = 0.5  # of an update's entries at rate 1; Adam's have about 0.2, so that on
 
 
 class Muon(Optimizer):
-    """Descends along the orthogonalised momentum of each matrix.
+    """Descends along the orthogonalized momentum of each matrix.
 
     After Jordan et al. 2024 (kellerjordan.github.io/posts/muon), scaled as in arXiv 2502.16982, equation 4. PyTorch's
     own iterates in bfloat16, which takes seconds a step on a CPU that does not know it; here it is float32. Processes
@@ -22,7 +22,7 @@ class Muon(Optimizer):
     """
 
     def __init__(self, matrices: Iterable[nn.Parameter]) -> None:
-        """Optimise matrices (A, B); the learning rate, which starts at 0, is set before every step."""
+        """Optimize matrices (A, B); the learning rate, which starts at 0, is set before every step."""
         super().__init__(matrices, {"lr": 0.0})
 
     @torch.no_grad()
@@ -45,11 +45,11 @@ class Muon(Optimizer):
 
 
 def _directions(matrices: list[Tensor]) -> list[Tensor]:
-    """All matrices orthogonalised, each by one of the processes that train together."""
+    """All matrices orthogonalized, each by one of the processes that train together."""
     together = distributed.is_available() and distributed.is_initialized()
     rank, count = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
     found = [
-        orthogonalised(each).contiguous() if index % count == rank else torch.empty_like(each)
+        orthogonalized(each).contiguous() if index % count == rank else torch.empty_like(each)
         for index, each in enumerate(matrices)
     ]
     told = [distributed.broadcast(each, index % count, async_op=True) for index, each in enumerate(found) if count > 1]
@@ -58,7 +58,7 @@ def _directions(matrices: list[Tensor]) -> list[Tensor]:
     return found
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
+def orthogonalized(matrix: Tensor) -> Tensor:
     """A matrix (A, B) with singular values of about 0.7 to 1.2 in place of its own, by Newton–Schulz iterations."""
     tall = matrix.shape[0] > matrix.shape[1]
     found: Tensor = matrix.float().T if tall else matrix.float()

@@ -71,7 +71,7 @@ class Run:
             "torch": str(torch.__version__),
         }
 
-    def save(self, engine: Fabric, state: dict[str, Any], step: int) -> None:
+    def save(self, fabric: Fabric, state: dict[str, Any], step: int) -> None:
         """Write the state aside, then rename, so that an interruption leaves the earlier checkpoint whole.
 
         Raises:
@@ -79,17 +79,17 @@ class Run:
         """
         aside = self.checkpoint.with_suffix(".part")
         try:
-            engine.save(aside, {**state, "step": step, "identity": self.identity()})
-            if engine.is_global_zero:
+            fabric.save(aside, {**state, "step": step, "identity": self.identity()})
+            if fabric.is_global_zero:
                 aside.replace(self.checkpoint)
         except (OSError, RuntimeError) as error:  # PyTorch's, of a disk that is full
             aside.unlink(missing_ok=True)
             raise OutputError(
                 f"{self.checkpoint}: cannot be written ({_first_line(error)}); make room and go on"
             ) from error
-        engine.barrier()
+        fabric.barrier()
 
-    def resume(self, engine: Fabric, state: dict[str, Any]) -> int:
+    def resume(self, fabric: Fabric, state: dict[str, Any]) -> int:
         """Load the checkpoint into the objects of `state`; returns how many steps it has done, 0 without one.
 
         Raises:
@@ -97,19 +97,19 @@ class Run:
         """
         if not self.checkpoint.is_file():
             return 0
-        identity, _ = self._load(engine, None)  # first, since other settings may ask for weights of other shapes
+        identity, _ = self._load(fabric, None)  # first, since other settings may ask for weights of other shapes
         self._require_same(identity)
-        _, step = self._load(engine, state)
+        _, step = self._load(fabric, state)
         return step
 
     def is_ahead_of(self, released: Path, step: int) -> bool:
         """Whether a released model is missing, or of another step than the training has done."""
         return not released.is_file() or int(metadata(released)["step"]) != self.learned + step
 
-    def _load(self, engine: Fabric, state: dict[str, Any] | None) -> tuple[dict[str, str], int]:
+    def _load(self, fabric: Fabric, state: dict[str, Any] | None) -> tuple[dict[str, str], int]:
         """Fill the objects of `state`, where there are any, from the checkpoint; returns its identity and its step."""
         try:
-            rest = engine.load(self.checkpoint, state, weights_only=True)
+            rest = fabric.load(self.checkpoint, state, weights_only=True)
             return rest["identity"], int(rest["step"])
         except Exception as error:  # torch, zipfile and Fabric each raise their own kinds on a damaged file
             raise TrainingError(

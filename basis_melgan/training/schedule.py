@@ -28,10 +28,10 @@ def shortened(steps: int, warmup: int, cooldown: int) -> str:
     )
 
 
-def announce(engine: Fabric, training: SeparatorTrainingConfig | VocoderTrainingConfig) -> None:
+def announce(fabric: Fabric, training: SeparatorTrainingConfig | VocoderTrainingConfig) -> None:
     """Tell of ramps that a training is too short for."""
     if note := shortened(training.steps, training.warmup, training.cooldown):
-        engine.print(note)
+        fabric.print(note)
 
 
 def noam(step: int, width: int, warmup: int, pace: float = 1.0) -> float:
@@ -57,7 +57,7 @@ def averaging_decay(updates: int, limit: float) -> float:
     return min(limit, (1 + updates) / (10 + updates))
 
 
-def set_rate(optimiser: Optimizer, rate: float) -> None:
+def set_rate(optimizer: Optimizer, rate: float) -> None:
     """Set the learning rate of every group to `rate` times the group's own share (1 unless it says otherwise)."""
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = rate * group.get("share", 1.0)

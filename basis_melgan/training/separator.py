@@ -22,7 +22,7 @@ from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.training import losses, schedule
 from basis_melgan.training.run import Run
-from basis_melgan.training.trainer import fabric, fit, fuse, require_finite
+from basis_melgan.training.trainer import build_fabric, fit, fuse, require_finite
 
 SECTIONS = ("frames", "mixture", "separator", "separator_training")
 VALIDATION_SNR = -4.0  # dB, where the paper's fixed noise puts BiaoBei
@@ -39,11 +39,11 @@ def train(corpus: Path, out: Path, config: Config, force: bool = False) -> None:
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
     run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
-    engine = fabric(config.engine, config.separator_training.seed)
-    task = SeparatorTask(corpora, run, engine)
-    schedule.announce(engine, config.separator_training)
-    fit(task, engine, config.engine, run, force)
-    engine.print(f"separator: {task.path}")
+    fabric = build_fabric(config.engine, config.separator_training.seed)
+    task = SeparatorTask(corpora, run, fabric)
+    schedule.announce(fabric, config.separator_training)
+    fit(task, fabric, config.engine, run, force)
+    fabric.print(f"separator: {task.path}")
 
 
 class SeparatorTask:
@@ -51,9 +51,9 @@ class SeparatorTask:
 
     keeps_best = False
 
-    def __init__(self, corpora: tuple[manifest.Corpus, ...], run: Run, engine: Fabric) -> None:
+    def __init__(self, corpora: tuple[manifest.Corpus, ...], run: Run, fabric: Fabric) -> None:
         training = run.config.separator_training
-        self.run, self.engine, self.training = run, engine, training
+        self.run, self.engine, self.training = run, fabric, training
         self.steps, self.batch = training.steps, training.batch
         self.pace = schedule.pace(training.steps, training.warmup, training.cooldown)
         self.validate_every, self.save_every = training.validate_every, training.save_every
@@ -63,8 +63,8 @@ class SeparatorTask:
         self.separator = Separator(run.config.separator, run.config.frames)
         if run.config.engine.compile:
             fuse(self.separator)
-        optimiser = torch.optim.RAdam(self.separator.parameters(), lr=0.0)
-        self.model, self.optimiser = engine.setup(self.separator, optimiser)
+        optimizer = torch.optim.RAdam(self.separator.parameters(), lr=0.0)
+        self.model, self.optimizer = fabric.setup(self.separator, optimizer)
 
     def released_step(self, step: int) -> int:
         """After which step the separator was released that stands in the run folder: always the last."""
@@ -75,14 +75,14 @@ class SeparatorTask:
 
     def state(self) -> dict[str, Any]:
         """Everything that training changes."""
-        return {"model": self.model, "optimiser": self.optimiser}
+        return {"model": self.model, "optimizer": self.optimizer}
 
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """One step of RAdam on a batch of mixtures."""
         training = self.training
         noam = schedule.noam(step, self.run.config.separator.basis_signals, training.warmup, self.pace)
         rate = training.scale * noam * schedule.trapezoid(step, self.steps, 0, training.cooldown, self.pace)
-        schedule.set_rate(self.optimiser, rate)
+        schedule.set_rate(self.optimizer, rate)
         self.model.train()
         sources: Tensor = batch["sources"]
         ceiling = math.inf if training.ceiling is None else training.ceiling
@@ -92,11 +92,11 @@ class SeparatorTask:
             found["loss/spread"] = training.spread * losses.basis_spread(basis.signals, self.run.config.frames.stride)
         loss = torch.stack(list(found.values())).sum()
         require_finite(found, step, batch["id"])
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         self.engine.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
         require_finite({"gradient norm": norm}, step, batch["id"])
-        self.optimiser.step()
+        self.optimizer.step()
         rates = {"rate/learning": rate, "rate/gradient_norm": float(norm)}
         return {name: float(value.detach()) for name, value in found.items()} | rates
 
@@ -136,7 +136,7 @@ class SeparatorTask:
         """Write the separator, its scale made that of its input.
 
         SI-SNR leaves the scale of the estimate open. Here the gain that best fits clean speech goes into the basis, so
-        that weights re-synthesise a recording at its own level.
+        that weights re-synthesize a recording at its own level.
         """
         self.separator.eval()
         order = self._order()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 
-from basis_melgan.config.schema import EngineConfig
+from basis_melgan.config.schema import TrainerConfig
 from basis_melgan.corpus.datasets import StepSampler
 from basis_melgan.errors import ConfigurationError, TrainingError
 from basis_melgan.progress import Progress
@@ -65,18 +65,18 @@ def native_bf16(accelerator: str) -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def fabric(config: EngineConfig, seed: int) -> Fabric:
+def build_fabric(config: TrainerConfig, seed: int) -> Fabric:
     """Fabric with the configured devices and precision, launched and seeded."""
     bf16 = config.precision == "bf16" or (config.precision == "auto" and native_bf16(config.accelerator))
-    engine = Fabric(
+    fabric = Fabric(
         accelerator=config.accelerator,
         devices=config.devices,
         num_nodes=config.nodes,
         precision="bf16-mixed" if bf16 else "32-true",
     )
-    engine.launch()
+    fabric.launch()
     seed_everything(seed, verbose=False)
-    return engine
+    return fabric
 
 
 def require_finite(losses: Mapping[str, Tensor], step: int, ids: Sequence[str]) -> None:
@@ -106,7 +106,7 @@ def fuse(module: nn.Module) -> None:
     module.compile()
 
 
-def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool = False) -> dict[str, float]:
+def fit(task: Task, fabric: Fabric, config: TrainerConfig, run: Run, force: bool = False) -> dict[str, float]:
     """Train from the run's last checkpoint, or from the start, to the task's last step.
 
     With `force`, what an earlier training left in the run folder goes first: here, where nothing else can be wrong.
@@ -118,24 +118,24 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
         ConfigurationError: the batch does not divide among the processes.
         TrainingError: the checkpoint cannot be resumed, or a loss is NaN or infinite.
     """
-    if task.batch % engine.world_size:
-        raise ConfigurationError(f"batch: {task.batch} crops do not divide among {engine.world_size} processes")
-    if engine.is_global_zero:
+    if task.batch % fabric.world_size:
+        raise ConfigurationError(f"batch: {task.batch} crops do not divide among {fabric.world_size} processes")
+    if fabric.is_global_zero:
         run.prepare(force, task.released)
-    engine.barrier()
-    start = run.resume(engine, task.state())
-    if start > 0 and engine.is_global_zero and run.is_ahead_of(task.released[0], task.released_step(start)):
+    fabric.barrier()
+    start = run.resume(fabric, task.state())
+    if start > 0 and fabric.is_global_zero and run.is_ahead_of(task.released[0], task.released_step(start)):
         task.release(start)  # which an interruption after the checkpoint has left out
     if start >= task.steps:
-        engine.print(f"{run.folder}: trained to step {start} already; raise the number of steps to go on")
+        fabric.print(f"{run.folder}: trained to step {start} already; raise the number of steps to go on")
         return {}
-    sampler = StepSampler(range(start, task.steps), task.batch, engine.global_rank, engine.world_size)
-    loader = engine.setup_dataloaders(
+    sampler = StepSampler(range(start, task.steps), task.batch, fabric.global_rank, fabric.world_size)
+    loader = fabric.setup_dataloaders(
         DataLoader(task.dataset, batch_sampler=sampler, num_workers=config.workers), use_distributed_sampler=False
     )
-    board = SummaryWriter(run.folder / "log", purge_step=start + 1) if engine.is_global_zero else None
+    board = SummaryWriter(run.folder / "log", purge_step=start + 1) if fabric.is_global_zero else None
     began, scores = time.monotonic(), dict[str, float]()
-    with Progress("step", task.steps, start, engine.is_global_zero) as progress, board or nullcontext():
+    with Progress("step", task.steps, start, fabric.is_global_zero) as progress, board or nullcontext():
         task.begin(start, board)
         for step, batch in enumerate(loader, start):
             logs = task.step(batch, step)
@@ -153,13 +153,13 @@ def fit(task: Task, engine: Fabric, config: EngineConfig, run: Run, force: bool 
                 board.flush()
                 progress.say(f"step {done}: validation {_listed(scores)}")
             if done % task.save_every == 0 or done == task.steps or (validates and task.keeps_best):
-                run.save(engine, task.state(), done)
-                if engine.is_global_zero:
+                run.save(fabric, task.state(), done)
+                if fabric.is_global_zero:
                     task.release(done)
     seconds = time.monotonic() - began
-    engine.print(
+    fabric.print(
         f"{run.folder}: steps {start} to {task.steps} in {seconds:.0f} s, {(task.steps - start) / seconds:.2f} steps/s "
-        f"in {engine._precision.precision}"
+        f"in {fabric._precision.precision}"
     )
     return scores
 

@@ -15,13 +15,13 @@ from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import model_file
 from basis_melgan.models.bases.basis import SIGNALS
 from basis_melgan.models.bases.modulated import modulated
-from basis_melgan.models.convnext import FrameRateGenerator
+from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.models.transfer import adaptable, adapted
 from basis_melgan.storage import hashing
 from basis_melgan.training import schedule
 from basis_melgan.training.run import Run
-from basis_melgan.training.trainer import fabric, fit
+from basis_melgan.training.trainer import build_fabric, fit
 from basis_melgan.training.validation_scores import ValidationScores
 from basis_melgan.training.vocoder_task import VocoderTask
 
@@ -70,7 +70,7 @@ def train(
         config = _of_separator(config, taught)
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    engine = fabric(config.engine, config.vocoder_training.seed)  # before the generator, whose weights are drawn
+    fabric = build_fabric(config.engine, config.vocoder_training.seed)  # before the generator, whose weights are drawn
     data_hash = manifest.data_hash(corpora)
     stored = None
     if sources.decomposition is not None and sources.separator is not None:
@@ -80,7 +80,7 @@ def train(
     mels.require([*clips, *validation])
     dataset = SpeechCrops(clips, config, stored, mels)
     if sources.start is not None:
-        generator = _begun(sources.start, config, teacher, engine)
+        generator = _begun(sources.start, config, teacher, fabric)
     else:
         generator = _untrained(config, teacher, dataset)
     discriminators = _discriminators(sources.start, config)
@@ -93,7 +93,7 @@ def train(
     learned = int(model_file.metadata(sources.start)["step"]) if sources.start else 0
     run = Run(out, config, SECTIONS, data_hash, origins, learned)
     validation_scores = ValidationScores(out / "validation.jsonl") if keep_best else None
-    task = VocoderTask(dataset, validation, teacher, generator, run, engine, validation_scores)
+    task = VocoderTask(dataset, validation, teacher, generator, run, fabric, validation_scores)
     if sources.start is not None:
         if sources.start.resolve() == task.path.resolve():
             raise ConfigurationError(
@@ -104,24 +104,24 @@ def train(
             model_file.filled(lambda: task.discriminators.module, discriminators, beside)
             task.discriminators_have_learned = True
         else:
-            engine.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
-    schedule.announce(engine, config.vocoder_training)
-    scores = fit(task, engine, config.engine, run, force)
-    engine.print(f"vocoder: {task.path}")
+            fabric.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
+    schedule.announce(fabric, config.vocoder_training)
+    scores = fit(task, fabric, config.engine, run, force)
+    fabric.print(f"vocoder: {task.path}")
     if validation_scores is not None and validation_scores.by_step:
-        engine.print(validation_scores.summary())
+        fabric.print(validation_scores.summary())
     if (level := scores.get("level", 0.0)) < QUIET:
-        engine.print(
+        fabric.print(
             f"{task.path}: its speech is {-level:.0f} dB below the recordings', so it has not learned to speak yet; "
             "train it for more steps, or at a higher vocoder_training.learning_rate"
         )
 
 
-def _begun(path: Path, config: Config, teacher: Separator | None, engine: Fabric) -> model_file.AnyGenerator:
+def _begun(path: Path, config: Config, teacher: Separator | None, fabric: Fabric) -> model_file.AnyGenerator:
     """A generator that goes on from a vocoder's parameters."""
-    state = _start(path, config, engine)
+    state = _start(path, config, fabric)
     generator = model_file.new_generator(config, teacher, taps=SIGNALS in state)
-    if isinstance(generator, FrameRateGenerator) and modulated(config.generator, config.frames):
+    if isinstance(generator, ConvNeXtGenerator) and modulated(config.generator, config.frames):
         # Where the basis is to be fine-tuned it has taps, which the vocoder may do without.
         state = generator.basis.state_dict(prefix="basis.") | state
     return model_file.filled(lambda: generator, state, path)
@@ -130,9 +130,9 @@ def _begun(path: Path, config: Config, teacher: Separator | None, engine: Fabric
 def _untrained(config: Config, teacher: Separator | None, dataset: SpeechCrops) -> model_file.AnyGenerator:
     """An untrained generator; one at the frame rate begins at the level a deviation below the mean of crops' mels."""
     generator = model_file.new_generator(config, teacher)
-    if isinstance(generator, FrameRateGenerator):
+    if isinstance(generator, ConvNeXtGenerator):
         mels = torch.stack([dataset[index]["mel"] for index in range(LEVEL_CROPS)])
-        generator.begin_at(float(mels.mean() - mels.std()))
+        generator.init_input_bias(float(mels.mean() - mels.std()))
     return generator
 
 
@@ -188,13 +188,13 @@ def _of_separator(config: Config, taught: Config) -> Config:
     return dataclasses.replace(config, separator=taught.separator)
 
 
-def _start(path: Path, config: Config, engine: Fabric) -> dict[str, Tensor]:
+def _start(path: Path, config: Config, fabric: Fabric) -> dict[str, Tensor]:
     """Parameters of a vocoder whose generator is that of `config`, or can be adapted to it, which is said."""
     state, theirs = model_file.read(path, "vocoder")
     if adaptable(theirs, config):
         for name, was in dataclasses.asdict(theirs.generator).items():
             if was != (now := getattr(config.generator, name)):
-                engine.print(f"{path}: its generator.{name} is {was}, here it becomes {now}")
+                fabric.print(f"{path}: its generator.{name} is {was}, here it becomes {now}")
         return adapted(state, theirs, config)
     sections = ("frames", "mel", "generator")
     differing = next(name for name in sections if getattr(theirs, name) != getattr(config, name))

@@ -19,8 +19,8 @@ from basis_melgan.audio import files
 from basis_melgan.config.schema import VocoderTrainingConfig
 from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
 from basis_melgan.models import model_file
-from basis_melgan.models.bases.basis import Spoken
-from basis_melgan.models.convnext import FrameRateGenerator
+from basis_melgan.models.bases.basis import SynthesisOutput
+from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.discriminators import Discriminators
 from basis_melgan.models.tasnet import SPEECH, Separated, Separator
 from basis_melgan.training import losses, schedule
@@ -44,7 +44,7 @@ class VocoderTask:
         teacher: Separator | None,
         generator: model_file.AnyGenerator,
         run: Run,
-        engine: Fabric,
+        fabric: Fabric,
         scores: ValidationScores | None = None,
     ) -> None:
         """Build the task.
@@ -55,12 +55,12 @@ class VocoderTask:
             teacher: the separator whose weights are aimed at, where any are.
             generator: to be trained.
             run: its folder and configuration.
-            engine: devices and precision.
+            fabric: devices and precision.
             scores: where validations are scored as `evaluate` does it; the best of them is released then, in place of
                 the last.
         """
         config, training = run.config, run.config.vocoder_training
-        self.run, self.engine, self.training, self.dataset = run, engine, training, dataset
+        self.run, self.engine, self.training, self.dataset = run, fabric, training, dataset
         self.steps, self.batch = training.steps, training.batch
         self.pace = schedule.pace(training.steps, training.warmup, training.cooldown)
         self.validate_every, self.save_every = training.validate_every, training.save_every
@@ -68,16 +68,16 @@ class VocoderTask:
         self.scores, self.measures = scores, scored_measures() if scores else ()
         self.keeps_best = scores is not None
         self.discriminators_have_learned = False  # before this training
-        self.teacher = engine.to_device(teacher) if teacher is not None else None
+        self.teacher = fabric.to_device(teacher) if teacher is not None else None
         generator.basis.requires_grad_(training.basis_learning_rate > 0)
         self.average = AveragedModel(generator, multi_avg_fn=_exponential_average(training.ema))
-        engine.to_device(self.average)
+        fabric.to_device(self.average)
         if config.engine.compile and self.teacher is not None and training.aims_at_separator:
             fuse(self.teacher)
-        self.generator, *self.optimisers = engine.setup(generator, *_optimisers(generator, training))
+        self.generator, *self.optimizers = fabric.setup(generator, *_optimizers(generator, training))
         discriminators = Discriminators(config.discriminators)
         theirs = torch.optim.Adam(discriminators.parameters(), betas=(0.8, 0.99))
-        self.discriminators, self.discriminators_optimiser = engine.setup(discriminators, theirs)
+        self.discriminators, self.discriminators_optimizer = fabric.setup(discriminators, theirs)
 
     @property
     def path(self) -> Path:
@@ -108,8 +108,8 @@ class VocoderTask:
             "generator": self.generator,
             "average": self.average,
             "discriminators": self.discriminators,
-            "discriminators_optimiser": self.discriminators_optimiser,
-            **dict(zip(("optimiser", "muon"), self.optimisers, strict=False)),  # the second where there are matrices
+            "discriminators_optimizer": self.discriminators_optimizer,
+            **dict(zip(("optimizer", "muon"), self.optimizers, strict=False)),  # the second where there are matrices
         }
 
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
@@ -117,7 +117,7 @@ class VocoderTask:
         training = self.training
         adversarial = step >= training.adversarial_from
         factor = schedule.trapezoid(step, self.steps, training.warmup, training.cooldown, self.pace)
-        spoken: Spoken = self.generator(batch["mel"])
+        spoken: SynthesisOutput = self.generator(batch["mel"])
         target = self._target(batch)
         ours, theirs = Spectra(spoken.wave), Spectra(target)
         found = losses.stft_losses(ours, theirs, self.run.config.discriminators.resolutions)
@@ -133,14 +133,14 @@ class VocoderTask:
             found["weights/l1"] = F.l1_loss(spoken.weights, self._weight_targets(batch))
         require_finite(found, step, batch["id"])
         loss = losses.total(found, training.loss_weights)
-        norm = self._descend(loss, self.generator, self.optimisers, factor * training.learning_rate, step, batch["id"])
+        norm = self._descend(loss, self.generator, self.optimizers, factor * training.learning_rate, step, batch["id"])
         self.average.update_parameters(self.generator.module)
         if adversarial:
             made = self.discriminators(spoken.wave[:seen].detach())
             judged = torch.stack([losses.discriminator_loss(real[kind], made[kind]) for kind in real]).mean()
             require_finite({"loss/discriminators": judged}, step, batch["id"])
             rate = factor * training.discriminator_learning_rate
-            self._descend(judged, self.discriminators, [self.discriminators_optimiser], rate, step, batch["id"])
+            self._descend(judged, self.discriminators, [self.discriminators_optimizer], rate, step, batch["id"])
             found["loss/discriminators"] = judged
         found["loss/total"] = loss
         rates = {"rate/learning": factor * training.learning_rate, "rate/gradient_norm": norm}
@@ -165,20 +165,20 @@ class VocoderTask:
         self,
         loss: Tensor,
         model: nn.Module,
-        optimisers: Sequence[Optimizer],
+        optimizers: Sequence[Optimizer],
         rate: float,
         step: int,
         ids: Sequence[str],
     ) -> float:
         """One step down the loss at a learning rate; returns the gradient's norm before clipping."""
-        for optimiser in optimisers:
-            optimiser.zero_grad()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
         self.engine.backward(loss)
         norm = nn.utils.clip_grad_norm_(model.parameters(), self.training.clip)
         require_finite({"gradient norm": norm}, step, ids)
-        for optimiser in optimisers:
-            schedule.set_rate(optimiser, rate)
-            optimiser.step()
+        for optimizer in optimizers:
+            schedule.set_rate(optimizer, rate)
+            optimizer.step()
         return float(norm)
 
     def _target(self, batch: Mapping[str, Any]) -> Tensor:
@@ -201,7 +201,7 @@ class VocoderTask:
     @torch.no_grad()
     def _pair_targets(self, target: Tensor) -> Tensor:
         """Weights (B, 2P, K) of pairs that make the target wave (B, T)."""
-        return cast(FrameRateGenerator, self.generator.module).targets(target)
+        return cast(ConvNeXtGenerator, self.generator.module).targets(target)
 
     @torch.no_grad()
     def _separated(self, wave: Tensor) -> Separated:
@@ -255,13 +255,13 @@ class VocoderTask:
             model_file.save(beside, "discriminators", self.discriminators.module.state_dict(), self.run.config, origin)
 
 
-def _optimisers(generator: model_file.AnyGenerator, training: VocoderTrainingConfig) -> list[Optimizer]:
+def _optimizers(generator: model_file.AnyGenerator, training: VocoderTrainingConfig) -> list[Optimizer]:
     """Adam, and Muon for the generator's hidden matrices where it has any.
 
     The basis, where it is fine-tuned, learns at its own share of the learning rate.
     """
     basis = set(generator.basis.parameters())
-    matrices = generator.hidden_matrices()
+    matrices = generator.muon_parameters()
     rest = [p for p in generator.parameters() if p not in basis.union(matrices)]
     groups: list[dict[str, Any]] = [{"params": rest}]
     if training.basis_learning_rate > 0:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from basis_melgan.analysis.basis_measures import frame_bounds, frame_operator, measure, polyphase
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.models.bases.gabor import gabor
 
-FRAMES = Frames()
+FRAMES = FrameGeometry()
 LENGTH, STRIDE = FRAMES.basis_length, FRAMES.stride
 TIME = np.arange(LENGTH)
 TONE = np.cos(2 * np.pi * 6_000 / FRAMES.sample_rate * (TIME - (LENGTH - 1) / 2))
@@ -93,14 +93,14 @@ def test_a_click_has_every_frequency_and_no_duration() -> None:
     found = measure(click, FRAMES)
     assert found.bandwidths[0] == pytest.approx(12_000, abs=6)
     assert found.rms_bandwidths[0] == pytest.approx(12_000 / np.sqrt(12), rel=1e-3)
-    assert (found.centres[0], found.durations[0]) == (7.0, 0.0)
+    assert (found.centers[0], found.durations[0]) == (7.0, 0.0)
 
 
 def test_time_shape_of_a_plateau() -> None:
     plateau = np.zeros((1, LENGTH), np.float32)
     plateau[0, 4:16] = 3.0
     found = measure(plateau, FRAMES)
-    assert found.centres[0] == pytest.approx(9.5)
+    assert found.centers[0] == pytest.approx(9.5)
     assert found.durations[0] == pytest.approx(np.sqrt((12**2 - 1) / 12))
 
 
@@ -146,7 +146,7 @@ def test_a_silent_signal_is_left_out() -> None:
     basis = gabor(32, LENGTH)
     found = measure(np.concatenate([np.zeros((2, LENGTH), np.float32), basis]), FRAMES)
     alone = measure(basis, FRAMES)
-    for field in ("peaks", "bandwidths", "rms_bandwidths", "centres", "durations"):
+    for field in ("peaks", "bandwidths", "rms_bandwidths", "centers", "durations"):
         assert np.isnan(getattr(found, field)[:2]).all(), field
         np.testing.assert_allclose(getattr(found, field)[2:], getattr(alone, field))
     np.testing.assert_allclose(found.unit_bounds, alone.unit_bounds)

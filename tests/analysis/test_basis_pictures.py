@@ -6,10 +6,10 @@ import pytest
 from basis_melgan.analysis import basis_pictures
 from basis_melgan.analysis.basis_measures import measure
 from basis_melgan.analysis.basis_study import Fit, Study
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.models.bases.gabor import gabor
 
-FRAMES = Frames()
+FRAMES = FrameGeometry()
 COUNTS = (1, 2, 4, 8, 16)
 
 
@@ -31,7 +31,7 @@ def panels(found: Study) -> dict:
 
 
 def lines(axes) -> dict:
-    """Points of each labelled line."""
+    """Points of each labeled line."""
     return {line.get_label(): line.get_xydata() for line in axes.lines if not line.get_label().startswith("_")}
 
 
@@ -42,12 +42,12 @@ def test_every_panel_names_its_units(panels: dict) -> None:
         "learned: time shapes": ("sample", "signals that peak at (Hz)"),
         "Gabor: time shapes": ("sample", "signals that peak at (Hz)"),
         "bandwidth": ("peak frequency (Hz)", "−3 dB bandwidth (Hz)"),
-        "time shape": ("centre (samples)", "RMS duration (samples)"),
+        "time shape": ("center (samples)", "RMS duration (samples)"),
         "coverage at unit norm (dotted: frame bounds)": ("frequency (Hz)", "dB of signals / stride"),
         "energy in the largest weights": ("largest weights of each frame", "share of all energy (%)"),
         "re-synthesis, signed weights (least squares)": ("basis signals", "SI-SNR (dB, 100 at most)"),
         "re-synthesis, non-negative weights": ("basis signals", "SI-SNR (dB, 100 at most)"),
-        "": ("", "magnitude, relative to the signal's peak"),  # the colour bar
+        "": ("", "magnitude, relative to the signal's peak"),  # the color bar
     }
     assert {title: (axes.get_xlabel(), axes.get_ylabel()) for title, axes in panels.items()} == expected
 
@@ -65,7 +65,7 @@ def test_points_are_the_measures(panels: dict, found: Study) -> None:
     for name, measures in (("learned", found.learned), ("Gabor", found.gabor)):
         points = bandwidths[f"{name}, median {np.nanmedian(measures.bandwidths):.0f} Hz"]
         np.testing.assert_array_equal(points, np.stack([measures.peaks, measures.bandwidths], axis=1))
-        np.testing.assert_array_equal(shapes[name], np.stack([measures.centres, measures.durations], axis=1))
+        np.testing.assert_array_equal(shapes[name], np.stack([measures.centers, measures.durations], axis=1))
 
 
 def test_time_shapes_run_from_the_lowest_to_the_highest_sounding_signal(panels: dict, found: Study) -> None:
@@ -99,7 +99,7 @@ def test_coverage_lies_between_its_dotted_bounds(panels: dict, found: Study) -> 
     np.testing.assert_allclose(dotted, [*found.learned.unit_bounds, *found.gabor.unit_bounds])
 
 
-def test_lines_of_one_panel_differ_in_colour_and_marker(panels: dict) -> None:
+def test_lines_of_one_panel_differ_in_color_and_marker(panels: dict) -> None:
     for title in ("re-synthesis, signed weights (least squares)", "re-synthesis, non-negative weights"):
         drawn = panels[title].lines
         assert len({line.get_color() for line in drawn}) == len({line.get_marker() for line in drawn}) == len(drawn)

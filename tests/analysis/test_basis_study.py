@@ -1,4 +1,4 @@
-"""The study of a basis: which speech, how its numbers come about, and what `analyse --basis` leaves."""
+"""The study of a basis: which speech, how its numbers come about, and what `analyze --basis` leaves."""
 
 import re
 from pathlib import Path
@@ -10,12 +10,12 @@ import torch
 from basis_melgan.analysis import basis_study
 from basis_melgan.analysis.basis_measures import measure
 from basis_melgan.analysis.basis_study import Study, share_of_largest, study
-from basis_melgan.analysis.clip_selection import Choice
+from basis_melgan.analysis.clip_selection import ClipSelection
 from basis_melgan.analysis.resynthesis import least_squares, non_negative
-from basis_melgan.analysis.separator import analyse
+from basis_melgan.analysis.separator import analyze
 from basis_melgan.audio import files
 from basis_melgan.cli.main import main
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import SeparatorConfig
 from basis_melgan.errors import ModelFileError
 from basis_melgan.metrics.signal import si_snr
@@ -31,7 +31,7 @@ COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 @pytest.fixture(scope="module")
 def model() -> Separator:
     torch.manual_seed(0)
-    return Separator(SIZES, Frames()).eval()
+    return Separator(SIZES, FrameGeometry()).eval()
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_shares_are_of_the_weights_in_the_loudest_part(found: Study, own_weights
 
 def test_measures_are_of_the_separators_basis_and_of_gabors(found: Study, model: Separator) -> None:
     for measures, basis in ((found.learned, model.basis.signals.detach().numpy()), (found.gabor, gabor(24, 30))):
-        for mine, theirs in zip(measures, measure(basis, Frames()), strict=True):
+        for mine, theirs in zip(measures, measure(basis, FrameGeometry()), strict=True):
             np.testing.assert_array_equal(mine, theirs)
 
 
@@ -136,7 +136,9 @@ def test_the_separators_own_resynthesis(found: Study, model: Separator, waves, e
 
 
 def test_no_gabor_signal_is_shorter_than_two_samples() -> None:
-    small = Separator(SeparatorConfig(basis_signals=3, channels=2, hidden=2, blocks=1, repeats=1), Frames(24, 4, 2, 2))
+    small = Separator(
+        SeparatorConfig(basis_signals=3, channels=2, hidden=2, blocks=1, repeats=1), FrameGeometry(24, 4, 2, 2)
+    )
     wave = np.random.default_rng(0).uniform(-1, 1, 200).astype(np.float32)
     assert [fit.length for fit in study(small, [wave]).fits] == [2, 2, 4, 8] * 2
 
@@ -167,14 +169,14 @@ def test_the_table_says_the_same(found: Study) -> None:
     assert f"the separator's own: {found.separator.mean():.1f} dB" in found.table()
 
 
-# Through analyse
+# Through analyze
 
 
-def test_analyse_leaves_the_study_and_prints_it(
+def test_analyze_leaves_the_study_and_prints_it(
     separator: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(basis_study, "SECONDS", 0.05)
-    words = ["analyse", str(separator), str(corpus), "--count", "1"]
+    words = ["analyze", str(separator), str(corpus), "--count", "1"]
     for name in ("first", "second"):
         assert main([*words[:3], str(tmp_path / name), *words[3:], "--basis"]) == 0
     printed, progress = capsys.readouterr()
@@ -188,8 +190,8 @@ def test_analyse_leaves_the_study_and_prints_it(
     assert {name: first[name] for name in without} == without
     table = (tmp_path / "first" / "basis.md").read_text(encoding="utf-8")
     assert table in printed
-    assert "re-synthesising" in progress
-    assert "re-synthesising" not in printed
+    assert "re-synthesizing" in progress
+    assert "re-synthesizing" not in printed
     basis, data = np.load(tmp_path / "first" / "60_basis.npz"), np.load(tmp_path / "first" / "60_basis_study.npz")
     np.testing.assert_array_equal(data["learned_order"], basis["order"])
     np.testing.assert_array_equal(data["learned_peaks"], basis["peaks"])
@@ -201,6 +203,6 @@ def test_a_silent_basis_is_refused(separator: Path, corpus: Path, tmp_path: Path
     state = model.state_dict() | {"basis.signals": torch.zeros_like(model.basis.signals)}
     model_file.save(silent, "separator", state, config, model_file.Origin(7, "hash"))
     with pytest.raises(ModelFileError, match=r"^basis: all its signals are silent, nothing to study; train") as raised:
-        analyse(silent, corpus, tmp_path / "out", Choice(None, 1, "test", 1, basis=True), -4.0)
+        analyze(silent, corpus, tmp_path / "out", ClipSelection(None, 1, "test", 1, basis=True), -4.0)
     assert "\n" not in str(raised.value)
     assert [path.name for path in tmp_path.iterdir()] == ["silent.safetensors"]

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import nnls
 
 from basis_melgan.analysis.resynthesis import least_squares, non_negative
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.metrics.signal import si_snr
 from basis_melgan.models.bases.basis import Basis
 from basis_melgan.models.bases.gabor import gabor
@@ -44,7 +44,7 @@ def test_enough_signals_make_any_wave_and_too_few_do_not() -> None:
 
 @pytest.mark.parametrize("kind", [least_squares, non_negative])
 def test_weights_make_the_wave_through_the_vocoders_own_basis(kind) -> None:
-    frames = Frames()
+    frames = FrameGeometry()
     signals = 0.01 * gabor(80, frames.basis_length, phases=4) * np.linspace(1, 2, 80)[:, None]
     wave = random(0, 1_000).astype(np.float32)
     found = kind(signals.astype(np.float64), frames.stride, wave)

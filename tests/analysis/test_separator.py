@@ -1,4 +1,4 @@
-"""Analysing an untrained separator on real speech: every file, what stands in it, and every refusal."""
+"""Analyzing an untrained separator on real speech: every file, what stands in it, and every refusal."""
 
 import json
 import zipfile
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from basis_melgan.analysis.clip_selection import Choice
-from basis_melgan.analysis.separator import analyse
+from basis_melgan.analysis.clip_selection import ClipSelection
+from basis_melgan.analysis.separator import analyze
 from basis_melgan.audio import files
 from basis_melgan.cli.main import main
 from basis_melgan.config.schema import Config, CorpusConfig, SeparatorConfig
@@ -28,7 +28,7 @@ CONFIG = Config(
     separator=SeparatorConfig(basis_signals=16, channels=8, hidden=8, blocks=2, repeats=1),
 )
 SI_SNR, PESQ, LEVEL = "SI-SNR (dB)", "PESQ-WB", "level (dBFS)"
-ONE = Choice(None, 1, "test", 1)
+ONE = ClipSelection(None, 1, "test", 1)
 
 
 def save_separator(path: Path, config: Config = CONFIG, gain: float = 0.02) -> Path:
@@ -63,10 +63,10 @@ def large(corpora: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def analysed(separator: Path, corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def analyzed(separator: Path, corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An analysis of two drawn test clips."""
     out = tmp_path_factory.mktemp("out") / "deep" / "analysis"
-    analyse(separator, corpora / "large", out, Choice(None, 2, "test", 1), -4.0)
+    analyze(separator, corpora / "large", out, ClipSelection(None, 2, "test", 1), -4.0)
     return out
 
 
@@ -87,19 +87,19 @@ def read_waves(folder: Path, index: int) -> dict[str, np.ndarray]:
 # What stands in the folder
 
 
-def test_the_folder_holds_every_file_and_nothing_else(analysed: Path) -> None:
+def test_the_folder_holds_every_file_and_nothing_else(analyzed: Path) -> None:
     expected = {f"7_{index}_{name}.wav" for index in (0, 1) for name in WAVES}
     expected |= {f"7_{index}_weights.{kind}" for index in (0, 1) for kind in ("png", "npz")}
     expected |= {"7_basis.png", "7_basis.npz", "table.md", "table.json", "summary.md"}
-    assert set(contents(analysed)) == expected
-    assert [path.name for path in analysed.parent.iterdir()] == ["analysis"]
+    assert set(contents(analyzed)) == expected
+    assert [path.name for path in analyzed.parent.iterdir()] == ["analysis"]
 
 
-def test_waves_are_what_the_separator_makes(analysed: Path, separator: Path, corpora: Path) -> None:
+def test_waves_are_what_the_separator_makes(analyzed: Path, separator: Path, corpora: Path) -> None:
     model, _ = model_file.load_separator(separator)
     clips = {clip.id: path for path, clip in manifest.load_clips(manifest.load(corpora / "large"), "test")}
-    for index, each in enumerate(read_table(analysed)["utterances"]):
-        waves = read_waves(analysed, index)
+    for index, each in enumerate(read_table(analyzed)["utterances"]):
+        waves = read_waves(analyzed, index)
         speech, rate = files.read(clips[each["clip"]])
         assert rate == 24_000
         np.testing.assert_allclose(waves["original"], speech, atol=1e-4)
@@ -116,9 +116,9 @@ def test_waves_are_what_the_separator_makes(analysed: Path, separator: Path, cor
         np.testing.assert_allclose(waves["est_noi"], noisy[1], atol=1e-3)
 
 
-def test_weights_are_the_separators_sorted_by_peak(analysed: Path, separator: Path) -> None:
+def test_weights_are_the_separators_sorted_by_peak(analyzed: Path, separator: Path) -> None:
     model, _ = model_file.load_separator(separator)
-    basis, weights = np.load(analysed / "7_basis.npz"), np.load(analysed / "7_0_weights.npz")
+    basis, weights = np.load(analyzed / "7_basis.npz"), np.load(analyzed / "7_0_weights.npz")
     signals = model.basis.signals.numpy()
     np.testing.assert_array_equal(basis["signals"], signals[basis["order"]])
     assert sorted(basis["order"]) == list(range(16))
@@ -126,7 +126,7 @@ def test_weights_are_the_separators_sorted_by_peak(analysed: Path, separator: Pa
     np.testing.assert_array_equal(basis["hertz"][basis["magnitudes"].argmax(axis=1)], basis["peaks"])
     np.testing.assert_array_equal(weights["order"], basis["order"])
     np.testing.assert_array_equal(weights["peaks"], basis["peaks"])
-    mix = torch.from_numpy(read_waves(analysed, 0)["mix"])[None]
+    mix = torch.from_numpy(read_waves(analyzed, 0)["mix"])[None]
     with torch.no_grad():
         encoded = model.encode(mix)[0].numpy()[basis["order"]]
     np.testing.assert_allclose(weights["mixture"], encoded, atol=1e-3)
@@ -134,11 +134,11 @@ def test_weights_are_the_separators_sorted_by_peak(analysed: Path, separator: Pa
         unsorted = np.empty_like(weights[name])
         unsorted[weights["order"]] = weights[name]
         made = model.decode(torch.from_numpy(unsorted)[None], mix.shape[-1])[0].numpy()
-        np.testing.assert_allclose(made, read_waves(analysed, 0)[wave], atol=1e-4)
+        np.testing.assert_allclose(made, read_waves(analyzed, 0)[wave], atol=1e-4)
 
 
-def test_pictures_are_pictures(analysed: Path) -> None:
-    pictures = [content for name, content in contents(analysed).items() if name.endswith(".png")]
+def test_pictures_are_pictures(analyzed: Path) -> None:
+    pictures = [content for name, content in contents(analyzed).items() if name.endswith(".png")]
     assert len(pictures) == 3
     for picture in pictures:
         assert picture.startswith(b"\x89PNG\r\n")
@@ -146,9 +146,9 @@ def test_pictures_are_pictures(analysed: Path) -> None:
         assert min(width, height) >= 600
 
 
-def test_scores_are_those_of_the_waves(analysed: Path) -> None:
-    for index, each in enumerate(read_table(analysed)["utterances"]):
-        waves, scores = read_waves(analysed, index), each["scores"]
+def test_scores_are_those_of_the_waves(analyzed: Path) -> None:
+    for index, each in enumerate(read_table(analyzed)["utterances"]):
+        waves, scores = read_waves(analyzed, index), each["scores"]
         assert scores["mix"][SI_SNR] == pytest.approx(-4.0, abs=0.3)
         for name, source in (("mix", "original"), ("est_wav_non_noi", "original"), ("est_noi", "noi")):
             assert scores[name][SI_SNR] == pytest.approx(si_snr(waves[source], waves[name]), rel=0.01)
@@ -160,8 +160,8 @@ def test_scores_are_those_of_the_waves(analysed: Path) -> None:
         assert scores["est_noi_non_noi"] | {LEVEL: None} == {SI_SNR: None, PESQ: None, LEVEL: None}
 
 
-def test_means_are_over_the_utterances(analysed: Path) -> None:
-    table = read_table(analysed)
+def test_means_are_over_the_utterances(analyzed: Path) -> None:
+    table = read_table(analyzed)
     for wave, columns in table["means"].items():
         for column, mean in columns.items():
             scores = [each["scores"][wave][column] for each in table["utterances"]]
@@ -169,8 +169,8 @@ def test_means_are_over_the_utterances(analysed: Path) -> None:
     assert (table["separator"], table["step"], table["seed"], table["snr"]) == ("separator.safetensors", 7, 1, -4.0)
 
 
-def test_the_markdown_table_says_the_same(analysed: Path) -> None:
-    table, text = read_table(analysed), (analysed / "table.md").read_text(encoding="utf-8")
+def test_the_markdown_table_says_the_same(analyzed: Path) -> None:
+    table, text = read_table(analyzed), (analyzed / "table.md").read_text(encoding="utf-8")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     assert rows[0] == ["utterance", "wave", "against", SI_SNR, PESQ, LEVEL]
     first = table["utterances"][0]
@@ -188,11 +188,11 @@ def test_the_markdown_table_says_the_same(analysed: Path) -> None:
 # Which clips
 
 
-def test_the_same_arguments_give_the_same_bytes(analysed: Path, separator: Path, large: Path, tmp_path: Path) -> None:
-    analyse(separator, large, tmp_path / "again", Choice(None, 2, "test", 1), -4.0)
-    assert contents(tmp_path / "again") == contents(analysed)
+def test_the_same_arguments_give_the_same_bytes(analyzed: Path, separator: Path, large: Path, tmp_path: Path) -> None:
+    analyze(separator, large, tmp_path / "again", ClipSelection(None, 2, "test", 1), -4.0)
+    assert contents(tmp_path / "again") == contents(analyzed)
     stamps = {
-        member.date_time for path in analysed.glob("*.npz") for member in zipfile.ZipFile(path).infolist()
+        member.date_time for path in analyzed.glob("*.npz") for member in zipfile.ZipFile(path).infolist()
     }  # a clock in an archive would show only after a pause
     assert stamps == {(1980, 1, 1, 0, 0, 0)}
 
@@ -200,40 +200,43 @@ def test_the_same_arguments_give_the_same_bytes(analysed: Path, separator: Path,
 def test_another_seed_gives_other_clips_and_other_noise(separator: Path, large: Path, tmp_path: Path) -> None:
     name = manifest.load(large)[0].clips[0].id
     for seed in (1, 2):
-        analyse(separator, large, tmp_path / str(seed), Choice([name], 3, "test", seed), 0.0)
+        analyze(separator, large, tmp_path / str(seed), ClipSelection([name], 3, "test", seed), 0.0)
     assert contents(tmp_path / "1")["7_0_original.wav"] == contents(tmp_path / "2")["7_0_original.wav"]
     assert contents(tmp_path / "1")["7_0_noi.wav"] != contents(tmp_path / "2")["7_0_noi.wav"]
-    draws = {tuple(one.clip.id for one in Choice(None, 2, "train", seed).of(manifest.load(large))) for seed in range(9)}
+    draws = {
+        tuple(one.clip.id for one in ClipSelection(None, 2, "train", seed).of(manifest.load(large)))
+        for seed in range(9)
+    }
     assert len(draws) > 1
 
 
-def test_noise_of_a_clip_does_not_depend_on_the_others(analysed: Path, separator: Path, large: Path, tmp_path: Path):
-    second = read_table(analysed)["utterances"][1]["clip"]
-    analyse(separator, large, tmp_path / "out", Choice([second], 3, "test", 1), -4.0)
-    assert contents(tmp_path / "out")["7_0_mix.wav"] == contents(analysed)["7_1_mix.wav"]
+def test_noise_of_a_clip_does_not_depend_on_the_others(analyzed: Path, separator: Path, large: Path, tmp_path: Path):
+    second = read_table(analyzed)["utterances"][1]["clip"]
+    analyze(separator, large, tmp_path / "out", ClipSelection([second], 3, "test", 1), -4.0)
+    assert contents(tmp_path / "out")["7_0_mix.wav"] == contents(analyzed)["7_1_mix.wav"]
 
 
 def test_clips_are_drawn_over_all_corpora_without_repetition(corpora: Path) -> None:
     loaded = manifest.load(corpora)
     every = {(each.name, clip.id) for each in loaded for clip in each.split("test")}
-    drawn = Choice(None, 99, "test", 3).of(loaded)
+    drawn = ClipSelection(None, 99, "test", 3).of(loaded)
     assert len(drawn) == len(every)
     assert {(one.corpus, one.clip.id) for one in drawn} == every
     assert {one.corpus for one in drawn} == {"large", "small"}
     assert all(one.path.is_file() for one in drawn)
     reversed_ = tuple(replace(each, clips=each.clips[::-1]) for each in loaded[::-1])
-    assert Choice(None, 2, "test", 3).of(reversed_) == Choice(None, 2, "test", 3).of(loaded) == drawn[:2]
+    assert ClipSelection(None, 2, "test", 3).of(reversed_) == ClipSelection(None, 2, "test", 3).of(loaded) == drawn[:2]
 
 
 def test_clips_may_be_named_from_any_split_in_any_order(corpora: Path) -> None:
     loaded = manifest.load(corpora)
     first, last = loaded[0].clips[0].id, loaded[0].clips[-1].id
-    found = Choice([last, f"small/{first}", last], 1, "validation", 1).of(loaded)
+    found = ClipSelection([last, f"small/{first}", last], 1, "validation", 1).of(loaded)
     assert [(one.corpus, one.clip.id) for one in found] == [("large", last), ("small", first)]
 
 
 def test_more_clips_than_there_are_is_noted(separator: Path, large: Path, tmp_path: Path) -> None:
-    report = analyse(separator, large, tmp_path / "out", Choice(None, 20, "validation", 1), -4.0)
+    report = analyze(separator, large, tmp_path / "out", ClipSelection(None, 20, "validation", 1), -4.0)
     assert len(report.utterances) == 1
     assert "20 clips were asked for; validation has 1, and these are all" in report.notes
 
@@ -244,7 +247,7 @@ def test_more_clips_than_there_are_is_noted(separator: Path, large: Path, tmp_pa
 def test_all_eight_waves_are_scaled_alike_where_one_would_clip(large: Path, tmp_path: Path) -> None:
     loud = save_separator(tmp_path / "loud.safetensors", gain=20.0)
     soft = save_separator(tmp_path / "soft.safetensors", gain=20.0 / 1024)
-    reports = [analyse(model, large, tmp_path / model.stem, ONE, 20.0) for model in (loud, soft)]
+    reports = [analyze(model, large, tmp_path / model.stem, ONE, 20.0) for model in (loud, soft)]
     scale = reports[0].utterances[0].scale
     assert scale < 0.5
     assert reports[1].utterances[0].scale == 1.0
@@ -264,7 +267,7 @@ def test_all_eight_waves_are_scaled_alike_where_one_would_clip(large: Path, tmp_
 
 def test_a_score_that_cannot_be_had_is_told(large: Path, tmp_path: Path) -> None:
     dumb = save_separator(tmp_path / "dumb.safetensors", gain=0.0)
-    report = analyse(dumb, large, tmp_path / "out", ONE, -4.0)
+    report = analyze(dumb, large, tmp_path / "out", ONE, -4.0)
     assert report.utterances[0].scores["est_wav"] == {SI_SNR: None, PESQ: None, LEVEL: None}
     assert report.means()["est_wav"][SI_SNR] is None
     assert sum(note.startswith(f"0, est_wav, {SI_SNR}: estimate: silent") for note in report.notes) == 1
@@ -278,7 +281,7 @@ def refuse(error: type[BasisMelGANError], separator: Path, corpus: Path, out: Pa
     """The one line of a refusal, which leaves nothing behind."""
     before = sorted(out.parent.rglob("*"))
     with pytest.raises(error) as raised:
-        analyse(separator, corpus, out, choice, snr, force)
+        analyze(separator, corpus, out, choice, snr, force)
     assert sorted(out.parent.rglob("*")) == before
     message = str(raised.value)
     assert "\n" not in message
@@ -288,12 +291,12 @@ def refuse(error: type[BasisMelGANError], separator: Path, corpus: Path, out: Pa
 @pytest.mark.parametrize("count", [0, -3])
 def test_a_count_below_one(count: int) -> None:
     with pytest.raises(ConfigurationError, match=f"^count: {count} clips; draw 1 or more$"):
-        Choice(None, count, "test", 1)
+        ClipSelection(None, count, "test", 1)
 
 
 def test_a_negative_seed() -> None:
     with pytest.raises(ConfigurationError, match=r"^seed: -1 is negative; use 0 or more$"):
-        Choice(None, 1, "test", -1)
+        ClipSelection(None, 1, "test", -1)
 
 
 @pytest.mark.parametrize("snr", [float("nan"), float("inf"), -101.0])
@@ -303,15 +306,15 @@ def test_an_snr_that_cannot_be(snr: float, separator: Path, large: Path, tmp_pat
 
 def test_an_unknown_clip_names_the_nearest(separator: Path, large: Path, tmp_path: Path) -> None:
     known = manifest.load(large)[0].clips[0].id
-    message = refuse(CorpusError, separator, large, tmp_path / "out", Choice([known + "x"], 1, "test", 1))
+    message = refuse(CorpusError, separator, large, tmp_path / "out", ClipSelection([known + "x"], 1, "test", 1))
     assert message == f"clips: '{known}x' is the id of no clip; did you mean {known}?"
-    message = refuse(CorpusError, separator, large, tmp_path / "out", Choice([""], 1, "test", 1))
+    message = refuse(CorpusError, separator, large, tmp_path / "out", ClipSelection([""], 1, "test", 1))
     assert message == "clips: '' is the id of no clip; clips.jsonl of the corpus lists them"
 
 
 def test_a_clip_of_two_corpora_must_be_told_apart(separator: Path, corpora: Path, tmp_path: Path) -> None:
     name = manifest.load(corpora)[0].clips[0].id
-    message = refuse(CorpusError, separator, corpora, tmp_path / "out", Choice([name], 1, "test", 1))
+    message = refuse(CorpusError, separator, corpora, tmp_path / "out", ClipSelection([name], 1, "test", 1))
     assert message == f"clips: '{name}' is in several corpora; say large/{name} or small/{name}"
 
 
@@ -325,9 +328,9 @@ def test_an_existing_folder_needs_force_and_must_be_an_analysis(separator: Path,
     assert "is a file; name a folder" in refuse(OutputError, separator, large, out / "thesis.txt", force=True)
     (out / "thesis.txt").unlink()
     assert "exists; choose another folder, or --force" in refuse(OutputError, separator, large, out)
-    analyse(separator, large, out, ONE, -4.0, force=True)
+    analyze(separator, large, out, ONE, -4.0, force=True)
     (out / "7_9_original.wav").write_bytes(b"of an earlier run")
-    analyse(separator, large, out, ONE, -4.0, force=True)
+    analyze(separator, large, out, ONE, -4.0, force=True)
     assert len(contents(out)) == 8 + 2 + 2 + 3
     assert list(tmp_path.iterdir()) == [out]
 
@@ -341,7 +344,7 @@ def test_an_interruption_leaves_nothing_and_keeps_the_old(
     separator: Path, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    analyse(separator, large, out, ONE, -4.0)
+    analyze(separator, large, out, ONE, -4.0)
     before = contents(out)
 
     def interrupted(*_: object) -> None:
@@ -349,7 +352,7 @@ def test_an_interruption_leaves_nothing_and_keeps_the_old(
 
     monkeypatch.setattr("basis_melgan.analysis.separator.scored", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        analyse(separator, large, out, Choice(None, 1, "test", 5), -4.0, force=True)
+        analyze(separator, large, out, ClipSelection(None, 1, "test", 5), -4.0, force=True)
     assert contents(out) == before
     assert list(tmp_path.iterdir()) == [out]
 
@@ -373,12 +376,12 @@ def test_through_the_command_line(
     separator: Path, large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = [clip.id for clip in manifest.load(large)[0].clips[:2]]
-    words = ["analyse", str(separator), str(large), str(tmp_path / "out"), "--clips", ",".join(names), "--snr", "3"]
+    words = ["analyze", str(separator), str(large), str(tmp_path / "out"), "--clips", ",".join(names), "--snr", "3"]
     assert main(words) == 0
     printed, progress = capsys.readouterr()
     assert printed == (tmp_path / "out" / "table.md").read_text(encoding="utf-8") + f"\n{tmp_path / 'out'}\n"
-    assert "analysing" in progress
-    assert "analysing" not in printed
+    assert "analyzing" in progress
+    assert "analyzing" not in printed
     table = read_table(tmp_path / "out")
     assert [each["clip"] for each in table["utterances"]] == names
     assert table["means"]["mix"][SI_SNR] == pytest.approx(3.0, abs=0.3)

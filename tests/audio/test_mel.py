@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basis_melgan.audio import mel as mels
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import MelError
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))[:3]
-FRAMES = Frames()
-NAMES = list(mels.CONVENTIONS)
+FRAMES = FrameGeometry()
+NAMES = list(mels.MEL_CONFIGS)
 
 
 def clip(path: Path) -> np.ndarray:
@@ -32,8 +32,8 @@ def noise(*shape: int) -> np.ndarray:
 
 def paper(wave: np.ndarray, hop: int) -> np.ndarray:
     """FastVocoder's data/audio.py, with the reflection of the librosa of its day."""
-    emphasised = scipy.signal.lfilter([1, -0.97], [1], wave.astype(np.float64))
-    spectrum = np.abs(librosa.stft(emphasised, n_fft=2048, hop_length=hop, win_length=1200, pad_mode="reflect"))
+    emphasized = scipy.signal.lfilter([1, -0.97], [1], wave.astype(np.float64))
+    spectrum = np.abs(librosa.stft(emphasized, n_fft=2048, hop_length=hop, win_length=1200, pad_mode="reflect"))
     mel = librosa.filters.mel(sr=24000, n_fft=2048, n_mels=80, fmin=40) @ spectrum
     return np.clip((20 * np.log10(np.maximum(1e-5, mel)) - 20 + 100) / 100, 0, 1)
 
@@ -69,7 +69,7 @@ ORACLES = {"paper": paper, "hifigan": hifigan, "bigvgan": bigvgan, "vocos": voco
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("hop", [240, 256])
 def test_equals_the_projects_own_formula(name: str, hop: int) -> None:
-    frames = Frames(hop=hop, basis_length=2 * hop // 16, stride=hop // 16)
+    frames = FrameGeometry(hop=hop, basis_length=2 * hop // 16, stride=hop // 16)
     for path in CLIPS:
         wave = clip(path)
         expected = ORACLES[name](wave, hop)
@@ -87,7 +87,7 @@ def test_equals_the_projects_own_formula(name: str, hop: int) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 48_000])
 def test_filterbank_equals_librosa(name: str, rate: int) -> None:
-    kind = mels.convention(name)
+    kind = mels.mel_config(name)
     expected = librosa.filters.mel(
         sr=rate,
         n_fft=kind.n_fft,
@@ -116,7 +116,7 @@ def test_batch_equals_its_rows(name: str) -> None:
 def test_blocks_leave_no_seams(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     wave = noise(30_000)
     whole = mels.mel_spectrogram(wave, name, FRAMES)
-    monkeypatch.setattr(mels, "_BLOCK", 7 * mels.convention(name).n_fft)
+    monkeypatch.setattr(mels, "_BLOCK", 7 * mels.mel_config(name).n_fft)
     np.testing.assert_allclose(mels.mel_spectrogram(wave, name, FRAMES), whole, atol=1e-5)
 
 
@@ -137,7 +137,7 @@ def test_silence_is_the_floor(name: str, floor: float | None) -> None:
 def test_tone_peaks_in_the_band_that_holds_it(name: str) -> None:
     wave = (0.5 * np.sin(2 * np.pi * 1500 * np.arange(24_000) / 24_000)).astype(np.float32)
     filters = mels.mel_filterbank(name, 24_000)
-    bin_of_tone = 1500 * mels.convention(name).n_fft // 24_000
+    bin_of_tone = 1500 * mels.mel_config(name).n_fft // 24_000
     middle = mels.mel_spectrogram(wave, name, FRAMES)[:, 50]
     assert middle.argmax() == filters[:, bin_of_tone].argmax()
 
@@ -146,7 +146,7 @@ def test_tone_peaks_in_the_band_that_holds_it(name: str) -> None:
 def test_magnitude_undoes_the_logarithm(name: str) -> None:
     mel = mels.mel_spectrogram(clip(CLIPS[0]), name, FRAMES)
     magnitude = mels.mel_to_magnitude(mel, name)
-    kind = mels.convention(name)
+    kind = mels.mel_config(name)
     again = np.log(magnitude) if kind.decibels is None else (20 * np.log10(magnitude) + 80) / 100
     np.testing.assert_allclose(again, mel, atol=1e-5)
 
@@ -161,9 +161,9 @@ def test_magnitude_is_filterbank_times_stft() -> None:
 @given(samples=st.integers(1, 6_000), hop=st.sampled_from([90, 240, 256, 600]), name=st.sampled_from(NAMES))
 @settings(max_examples=60, deadline=None)
 def test_frames_of_any_length(samples: int, hop: int, name: str) -> None:
-    frames = Frames(hop=hop, stride=hop // 2, basis_length=hop)
-    kind = mels.convention(name)
-    expected = samples // hop + kind.centred
+    frames = FrameGeometry(hop=hop, stride=hop // 2, basis_length=hop)
+    kind = mels.mel_config(name)
+    expected = samples // hop + kind.centered
     if expected == 0:
         with pytest.raises(MelError, match=f"{samples} samples are less than one mel frame"):
             mels.mel_spectrogram(noise(samples), name, frames)
@@ -205,12 +205,12 @@ def test_unknown_convention_names_the_four() -> None:
 
 def test_bands_beyond_half_the_sample_rate() -> None:
     with pytest.raises(MelError, match="hifigan needs 0 to 8000 Hz, but 8000 Hz sampling ends at 4000 Hz"):
-        mels.mel_spectrogram(noise(24_000), "hifigan", Frames(sample_rate=8_000))
+        mels.mel_spectrogram(noise(24_000), "hifigan", FrameGeometry(sample_rate=8_000))
 
 
 def test_hop_beyond_the_window() -> None:
     with pytest.raises(MelError, match="hop 1200 exceeds vocos's window of 1024"):
-        mels.mel_spectrogram(noise(24_000), "vocos", Frames(hop=1_200))
+        mels.mel_spectrogram(noise(24_000), "vocos", FrameGeometry(hop=1_200))
 
 
 @pytest.mark.parametrize("shape", [(81, 5), (80,), (1, 1, 80, 5), (5, 80)])

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from basis_melgan.audio import files, mel_chunks
-from basis_melgan.audio.mel import CONVENTIONS, mel_spectrogram
-from basis_melgan.config.frames import Frames
+from basis_melgan.audio.mel import MEL_CONFIGS, mel_spectrogram
+from basis_melgan.config.frames import FrameGeometry
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", MEL_CONFIGS)
 @pytest.mark.parametrize("samples", [1, 239, 5_000, 100_000, 100_001])
 def test_chunks_together_are_the_whole(name: str, samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mel_chunks, "CHUNK", 7)
-    frames = Frames()
+    frames = FrameGeometry()
     wave = np.concatenate([files.read(clip)[0] for clip in CLIPS[:2]])[:samples]
     cuts = np.sort(np.random.default_rng(samples).integers(0, samples + 1, 30))
     found = list(mel_chunks.mel_chunks(np.split(wave, cuts), name, frames))

@@ -11,13 +11,13 @@ from onnx import TensorProto, helper
 from basis_melgan.benchmark import measure as measuring
 from basis_melgan.benchmark.matmul import product
 from basis_melgan.benchmark.tables import bench
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export.onnx import OPSET, describe
 from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import sealed
-from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.vocoder import Vocoder
 
 
@@ -31,7 +31,7 @@ def peer(tmp_path: Path) -> Path:
     wave = helper.make_tensor_value_info("wave", TensorProto.FLOAT, [1, "samples"])
     graph = helper.make_graph([product_of_bands, flat], "peer", [mel], [wave], [weights])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-    config = Config(mel="vocos", frames=Frames(hop=256, basis_length=1024, stride=256))
+    config = Config(mel="vocos", frames=FrameGeometry(hop=256, basis_length=1024, stride=256))
     describe(model, Info("peer", config, 0, 1, 0, 25_600, 2.4e6, 0, precision="int8"), "", kind="peer")
     path = tmp_path / "peer.onnx"
     path.write_bytes(sealed(model.SerializeToString()))
@@ -44,7 +44,7 @@ def test_a_vocoder_is_measured_beside_a_peer(peer: Path, tmp_path: Path, monkeyp
     found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     ours, theirs = found["systems"]
     assert [ours["name"], theirs["name"]] == ["speech-24k.onnx", "peer.onnx"]
-    assert ours["size"] == bundled("speech-24k", ".onnx").stat().st_size
+    assert ours["size"] == pretrained_path("speech-24k", ".onnx").stat().st_size
     assert [len(times) for times in ours["factors"].values()] == [2, 2]
     assert len(found["peaks"]["int8"]) == 2
     assert theirs["command"] is None

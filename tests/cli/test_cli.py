@@ -13,7 +13,7 @@ import pytest
 
 from basis_melgan import __version__
 from basis_melgan.cli import commands
-from basis_melgan.cli.commands import SECTIONS, VERBS
+from basis_melgan.cli.commands import COMMANDS, SECTIONS
 from basis_melgan.cli.main import SUBSTITUTES, main
 from basis_melgan.cli.parser import arguments, load
 from basis_melgan.config.schema import Config
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def read(verb: str, *words: str) -> dict[str, Any]:
-    function = VERBS[verb]
+    function = COMMANDS[verb]
     return arguments(function, SECTIONS[function], words)
 
 
@@ -49,7 +49,7 @@ def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     lines = result.stdout.splitlines()
     assert lines[-1] == "[]"
-    assert {line.split()[0] for line in lines if line.startswith("  ")} == set(VERBS)
+    assert {line.split()[0] for line in lines if line.startswith("  ")} == set(COMMANDS)
     assert all(len(line) <= 100 for line in lines)
 
 
@@ -69,7 +69,7 @@ def test_help_is_quick() -> None:
     assert seconds("train-separator", "--help") < 1.0
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_help_of_a_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([verb, "--help"])
@@ -77,7 +77,7 @@ def test_help_of_a_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.startswith(f"usage: basis-melgan {verb} ")
     assert "<class" not in out
-    for section in SECTIONS[VERBS[verb]]:
+    for section in SECTIONS[COMMANDS[verb]]:
         assert f"--{section}" in out
 
 
@@ -116,7 +116,7 @@ def test_plain_arguments() -> None:
         "separator": None,
         "force": False,
     }
-    values = read("analyse", "s", "c", "o", "--clips", "a,b", "--force", "--seed", "7", "--split=train")
+    values = read("analyze", "s", "c", "o", "--clips", "a,b", "--force", "--seed", "7", "--split=train")
     assert (values["clips"], values["force"], values["seed"], values["split"]) == ("a,b", True, 7, "train")
     assert read("prepare", "folder", "out", "--source", "x")["source"] == Path("x")
 
@@ -234,7 +234,7 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
             "unknown option -x; options begin with two dashes; see basis-melgan separate --help",
         ),
         (
-            ["analyse", "a", "b", "c", "-s"],
+            ["analyze", "a", "b", "c", "-s"],
             "unknown option -s; options begin with two dashes; did you mean --separator or --split or --seed?",
         ),
         (
@@ -310,7 +310,7 @@ def test_a_mistake_found_by_a_stage_is_one_line(
     def stage() -> None:
         raise CorpusError("c: no such folder;\n  prepare it first")
 
-    monkeypatch.setitem(commands.VERBS, "stage", stage)
+    monkeypatch.setitem(commands.COMMANDS, "stage", stage)
     monkeypatch.setitem(commands.SECTIONS, stage, ())
     assert refusal(capsys, "stage") == "c: no such folder; prepare it first"
 
@@ -322,8 +322,8 @@ def test_interruption_and_defects(capsys: pytest.CaptureFixture[str], monkeypatc
     def defective() -> None:
         raise ZeroDivisionError("a defect must show its traceback")
 
-    monkeypatch.setitem(commands.VERBS, "interrupted", interrupted)
-    monkeypatch.setitem(commands.VERBS, "defective", defective)
+    monkeypatch.setitem(commands.COMMANDS, "interrupted", interrupted)
+    monkeypatch.setitem(commands.COMMANDS, "defective", defective)
     monkeypatch.setitem(commands.SECTIONS, interrupted, ())
     monkeypatch.setitem(commands.SECTIONS, defective, ())
     assert main(["interrupted"]) == 130
@@ -350,9 +350,9 @@ def streamed(*words: str, **environment: str) -> subprocess.CompletedProcess[byt
 
 
 @pytest.mark.parametrize("encoding", ["cp1251", "cp1252", "ascii"])
-@pytest.mark.parametrize("verb", ["vocode", "analyse"])
+@pytest.mark.parametrize("verb", ["vocode", "analyze"])
 def test_a_terminal_of_any_encoding_is_written_to(verb: str, encoding: str) -> None:
-    """The help of vocode has a ×, which cp1251 and ASCII lack, that of analyse a −, which all three lack."""
+    """The help of vocode has a ×, which cp1251 and ASCII lack, that of analyze a −, which all three lack."""
     words = (verb, "--help")
     told, expected = streamed(*words, PYTHONIOENCODING=encoding), streamed(*words, PYTHONIOENCODING="utf-8")
     assert (told.returncode, told.stderr) == (expected.returncode, b"") == (0, b"")

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from fuzzing import case_count, time_limit
 
-from basis_melgan.cli.commands import SECTIONS, VERBS
+from basis_melgan.cli.commands import COMMANDS, SECTIONS
 from basis_melgan.cli.main import main
 from basis_melgan.cli.usage import placed
 from basis_melgan.config.loading import keys
@@ -46,8 +46,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def command(rng: np.random.Generator) -> list[str]:
     """A verb with about as many words as it takes, and options that it mostly has, with values that seldom fit."""
-    verb = str(rng.choice([verb for verb in VERBS if verb != "complexity"]))
-    function, sections = VERBS[verb], SECTIONS[VERBS[verb]]
+    verb = str(rng.choice([verb for verb in COMMANDS if verb != "complexity"]))
+    function, sections = COMMANDS[verb], SECTIONS[COMMANDS[verb]]
     names = [name for name in inspect.signature(function).parameters if name not in ("config", *placed(function))]
     options = [*names, *names, *(key for key in keys() if key.split(".")[0] in sections)] or ["help"]
     words = [str(word) for word in rng.choice(PATHS, size=len(placed(function)) + int(rng.choice((0, 0, 0, 0, 1, -1))))]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from basis_melgan.cli.parser import load
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.loading import PRESETS, from_dict, keys, preset_path
 from basis_melgan.config.schema import Config, CorpusConfig, DiscriminatorConfig, MixtureConfig, VocoderTrainingConfig
 from basis_melgan.errors import ConfigurationError
@@ -32,7 +32,7 @@ def test_paper_spells_out_every_key() -> None:
 
 def test_every_comment_stands_where_help_finds_it() -> None:
     """Help takes the comment on a setting's own line; one that stands alone would be lost."""
-    sources = (Path(inspect.getsourcefile(kind)).read_text(encoding="utf-8") for kind in (Config, Frames))
+    sources = (Path(inspect.getsourcefile(kind)).read_text(encoding="utf-8") for kind in (Config, FrameGeometry))
     lines = "\n".join(sources).splitlines()
     assert [line for line in lines if re.match(r"    (#|\)  #)|    \w+: .*\($", line)] == []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import AugmentationConfig, Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.augmentation import UNCHANGED, Change, draw
@@ -18,7 +18,7 @@ from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import ConfigurationError
 
-FRAMES = Frames()
+FRAMES = FrameGeometry()
 WIDE = AugmentationConfig(share=0.5, rate=(0.8, 1.25), level=(-12.0, 6.0), blur=(0.2, 1.0))
 
 

@@ -11,7 +11,7 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, MixtureConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import Clips, MixtureCrops, SpeechCrops, StepSampler
@@ -195,7 +195,7 @@ def test_speech_is_a_function_of_seed_and_index(clips: Clips, config: Config) ->
 @pytest.mark.parametrize("convention", ["paper", "hifigan", "vocos"])
 @pytest.mark.parametrize("hop", [240, 120])
 def test_a_crop_is_as_in_the_whole_clip(clips: Clips, config: Config, convention: str, hop: int) -> None:
-    dataset = SpeechCrops(clips, replace(config, mel=convention, frames=Frames(hop=hop)), None)
+    dataset = SpeechCrops(clips, replace(config, mel=convention, frames=FrameGeometry(hop=hop)), None)
     paths = {clip.id: path for path, clip in clips}
     for index in range(6):
         item = dataset[index]

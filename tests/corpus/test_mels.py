@@ -7,14 +7,14 @@ import pytest
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import CorpusError
 
-FRAMES = Frames()
+FRAMES = FrameGeometry()
 
 
 @pytest.fixture(scope="module")

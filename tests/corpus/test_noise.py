@@ -1,4 +1,4 @@
-"""Noise for mixtures: its colour, its level, and that it is a function of the generator alone."""
+"""Noise for mixtures: its color, its level, and that it is a function of the generator alone."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +26,7 @@ def spectrum(wave: files.Wave, size: int = 24_000) -> np.ndarray:
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
 def test_power_falls_by_the_slope(slope: float) -> None:
-    power = spectrum(noise.coloured(np.random.default_rng(1), 60 * RATE, slope))
+    power = spectrum(noise.colored(np.random.default_rng(1), 60 * RATE, slope))
     edges = np.geomspace(60, 11_000, 25).astype(int)
     bands = [power[low:high].mean() for low, high in pairwise(edges)]
     middles = np.sqrt(edges[:-1] * edges[1:])
@@ -36,7 +36,7 @@ def test_power_falls_by_the_slope(slope: float) -> None:
 
 def test_below_20_hz_the_slope_is_held() -> None:
     powers = [
-        np.abs(np.fft.rfft(noise.coloured(np.random.default_rng(seed), 10 * RATE, 2.0))) ** 2 for seed in range(40)
+        np.abs(np.fft.rfft(noise.colored(np.random.default_rng(seed), 10 * RATE, 2.0))) ** 2 for seed in range(40)
     ]
     power = np.mean(powers, axis=0)  # bins of 0.1 Hz
     assert power[1:100].mean() == pytest.approx(power[100:200].mean(), rel=0.1)
@@ -45,14 +45,14 @@ def test_below_20_hz_the_slope_is_held() -> None:
 
 @pytest.mark.parametrize("slope", [1.0, 2.0])
 @pytest.mark.parametrize("samples", [1, 2, 999, 24_000])
-def test_coloured_noise_has_unit_rms(slope: float, samples: int) -> None:
-    wave = noise.coloured(np.random.default_rng(0), samples, slope)
+def test_colored_noise_has_unit_rms(slope: float, samples: int) -> None:
+    wave = noise.colored(np.random.default_rng(0), samples, slope)
     assert (wave.shape, wave.dtype) == ((samples,), np.float32)
     assert rms(wave) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_white_noise_is_gaussian() -> None:
-    wave = noise.coloured(np.random.default_rng(0), 200_000, 0.0).astype(np.float64)
+    wave = noise.colored(np.random.default_rng(0), 200_000, 0.0).astype(np.float64)
     assert wave.mean() == pytest.approx(0.0, abs=0.01)
     assert wave.std() == pytest.approx(1.0, abs=0.01)
     assert np.mean(wave**4) == pytest.approx(3.0, abs=0.1)
@@ -79,7 +79,7 @@ def test_noise_is_a_function_of_the_generator() -> None:
     def draw(seed: int) -> list[files.Wave]:
         rng = np.random.default_rng(seed)
         return [
-            noise.coloured(rng, 500, 1.0),
+            noise.colored(rng, 500, 1.0),
             noise.excerpt(rng, CLIPS[0], 500, RATE),
             noise.babble(rng, CLIPS, 500, RATE),
         ]

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from basis_melgan.audio import files
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, CorpusConfig
 from basis_melgan.corpus import convert as convert_module
 from basis_melgan.corpus import manifest
@@ -185,7 +185,7 @@ def test_a_folder_made_for_another_purpose_is_refused(tmp_path):
     with pytest.raises(CorpusError, match=r"was prepared with source .*in, not .*other"):
         prepare("folder", out, other, Config(), jobs=1)
     with pytest.raises(CorpusError, match="was prepared with sample_rate 24000, not 16000"):
-        prepare("folder", out, source, Config(frames=Frames(sample_rate=16_000)), jobs=1)
+        prepare("folder", out, source, Config(frames=FrameGeometry(sample_rate=16_000)), jobs=1)
     with pytest.raises(CorpusError, match="exists and is no prepared corpus"):
         prepare("folder", other, source, Config(), jobs=1)
     with pytest.raises(CorpusError, match="lies inside the recordings"):

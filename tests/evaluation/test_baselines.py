@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from basis_melgan.audio import files
-from basis_melgan.audio.mel import CONVENTIONS, convention, mel_filterbank, mel_spectrogram, mel_to_magnitude
-from basis_melgan.config.frames import Frames
+from basis_melgan.audio.mel import MEL_CONFIGS, mel_config, mel_filterbank, mel_spectrogram, mel_to_magnitude
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.evaluation import baselines
 from basis_melgan.metrics import signal
 
 RATE = 24_000
-FRAMES = Frames()
+FRAMES = FrameGeometry()
 
 
 def mel_distance(wave: files.Wave, mel: np.ndarray, name: str) -> float:
@@ -23,7 +23,7 @@ def mel_distance(wave: files.Wave, mel: np.ndarray, name: str) -> float:
     return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", MEL_CONFIGS)
 def test_griffin_lim_speaks_every_convention_in_step_with_the_recording(name, speech):
     mel = mel_spectrogram(speech, name, FRAMES)
     spoken = baselines.griffin_lim(mel, name, FRAMES, iterations=30)
@@ -51,12 +51,12 @@ def test_griffin_lim_is_as_good_as_librosas(speech):
         np.maximum(magnitude, 1e-10),
         n_iter=60,
         hop_length=FRAMES.hop,
-        win_length=convention("paper").window,
-        n_fft=convention("paper").n_fft,
+        win_length=mel_config("paper").window,
+        n_fft=mel_config("paper").n_fft,
         momentum=0.0,
         random_state=0,
     )
-    undone = librosa.effects.deemphasis(theirs, coef=convention("paper").preemphasis, zi=0.0)
+    undone = librosa.effects.deemphasis(theirs, coef=mel_config("paper").preemphasis, zi=0.0)
     scores = [
         signal.pesq_wb(*signal.common(speech, wave.astype(np.float32), FRAMES.hop), RATE)
         for wave in (baselines.griffin_lim(mel, "paper", FRAMES), undone)
@@ -96,11 +96,11 @@ def test_griffin_lim_refuses_mels_that_are_none():
         with pytest.raises(MelError, match=message):
             baselines.griffin_lim(mel, "paper", FRAMES)
     with pytest.raises(MelError, match="hop 600 is more than half of hifigan's window, 1024"):
-        baselines.griffin_lim(np.zeros((80, 5), np.float32), "hifigan", Frames(hop=600))
+        baselines.griffin_lim(np.zeros((80, 5), np.float32), "hifigan", FrameGeometry(hop=600))
 
 
 def test_the_inverse_stft_undoes_the_stft(speech):
-    kind = CONVENTIONS["paper"]
+    kind = MEL_CONFIGS["paper"]
     wave = speech[: 1200 + 40 * 240]
     spectrum = baselines._stft(wave, kind, 240)
     assert spectrum.shape == (41, 1025)

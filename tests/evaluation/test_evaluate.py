@@ -11,17 +11,17 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, CorpusConfig, GeneratorConfig, SeparatorConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
 from basis_melgan.evaluation import baselines, scoring
-from basis_melgan.evaluation.evaluate import MARK, Scope, compare, evaluate
+from basis_melgan.evaluation.evaluate import MARK, EvalConfig, compare, evaluate
 from basis_melgan.evaluation.scoring import Job, measure
 from basis_melgan.evaluation.systems import Recorded, Recording
-from basis_melgan.inference.loading import open_vocoder
-from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.loading import load_vocoder
+from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.metrics import signal, waves
 from basis_melgan.metrics.table import MEASURES
 from basis_melgan.models import model_file
@@ -83,7 +83,7 @@ def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
 
 
 def test_the_recording_itself_scores_perfectly(corpora, tmp_path, capsys):
-    scope = Scope(corpora / "a", quick=True, jobs=1)
+    scope = EvalConfig(corpora / "a", quick=True, jobs=1)
     results = evaluate("recording", scope, tmp_path / "new" / "a.json", tmp_path / "a.csv", tmp_path / "waves")
     require_folder(tmp_path / "waves", MARK)  # which may be filled again
     printed, shown = capsys.readouterr()
@@ -117,8 +117,8 @@ def test_the_recording_itself_scores_perfectly(corpora, tmp_path, capsys):
 
 
 def test_processes_give_what_one_gives_and_bad_clips_are_listed(corpora, tmp_path, capsys):
-    alone = evaluate("griffin-lim:4", Scope(corpora, quick=True, jobs=1), tmp_path / "1.json")
-    together = evaluate("griffin-lim:4", Scope(corpora, quick=True, jobs=2), tmp_path / "2.json")
+    alone = evaluate("griffin-lim:4", EvalConfig(corpora, quick=True, jobs=1), tmp_path / "1.json")
+    together = evaluate("griffin-lim:4", EvalConfig(corpora, quick=True, jobs=2), tmp_path / "2.json")
     one, other = (json.loads((tmp_path / f"{n}.json").read_text("utf-8")) for n in (1, 2))
     assert one.pop("timing")["griffin-lim:4"]["clips"] == other.pop("timing")["griffin-lim:4"]["clips"] == 4
     assert [(c.corpus, c.clip) for c in alone.clips] == [("a", "clip7"), ("a", "clip8"), ("b", "clip7"), ("b", "clip8")]
@@ -135,13 +135,13 @@ def test_processes_give_what_one_gives_and_bad_clips_are_listed(corpora, tmp_pat
     assert rows["| ESTOI ↑"][3].endswith("(3 clips) |")
     assert "- griffin-lim:4, b/clip8, ESTOI: ESTOI: less than 0.4 s" in table
     wave, rate = files.read(corpora / "a" / "flac" / "clip8.flac")
-    spoken = baselines.griffin_lim(mel_spectrogram(wave, "paper", Frames()), "paper", Frames(), 4)
+    spoken = baselines.griffin_lim(mel_spectrogram(wave, "paper", FrameGeometry()), "paper", FrameGeometry(), 4)
     expected = signal.stft_distance(*signal.common(wave, files.rounded(spoken), 240), rate)
     assert alone.clips[1].scores["MR-STFT"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_vocoder_is_measured_from_its_file_alone(corpora, vocoder, tmp_path):
-    results = evaluate(str(vocoder), Scope(corpora / "a", quick=True, jobs=1), waves=tmp_path)
+    results = evaluate(str(vocoder), EvalConfig(corpora / "a", quick=True, jobs=1), waves=tmp_path)
     assert {*results.clips[0].scores, *results.clips[0].failures} == {column.name for column in results.columns}
     assert results.clips[0].compute > 0
     generator, config = model_file.load_vocoder(vocoder)
@@ -155,19 +155,19 @@ def test_a_vocoder_is_measured_from_its_file_alone(corpora, vocoder, tmp_path):
 
 def test_a_vocoder_refuses_a_corpus_of_another_rate(corpora, tmp_path):
     config = Config(
-        frames=Frames(sample_rate=16_000),
+        frames=FrameGeometry(sample_rate=16_000),
         generator=GeneratorConfig(channels=8),
         separator=SeparatorConfig(basis_signals=8),
     )
     path = tmp_path / "slow.safetensors"
     model_file.save(path, "vocoder", model_file.new_generator(config).state_dict(), config, model_file.Origin(1, ""))
     with pytest.raises(CorpusError, match=r"prepared at 24000 Hz, but frames\.sample_rate is 16000"):
-        evaluate(str(path), Scope(corpora))
+        evaluate(str(path), EvalConfig(corpora))
 
 
 def test_systems_are_compared_clip_by_clip(corpora, vocoder, tmp_path, capsys):
     out = tmp_path / "out"
-    compare(["griffin-lim:4", str(vocoder), "recording"], Scope(corpora, quick=True, jobs=1), out)
+    compare(["griffin-lim:4", str(vocoder), "recording"], EvalConfig(corpora, quick=True, jobs=1), out)
     found = json.loads((out / "results.json").read_text("utf-8"))
     assert [system["name"] for system in found["systems"]] == ["griffin-lim:4", "tiny", "recording"]
     folded = model_file.load_vocoder(vocoder)[0]
@@ -183,7 +183,7 @@ def test_systems_are_compared_clip_by_clip(corpora, vocoder, tmp_path, capsys):
     for system in ("griffin-lim:4", "tiny", "recording"):
         assert len(list((out / "waves" / system).rglob("*.wav"))) == 4
     with pytest.raises(OutputError, match="holds a comparison; choose another folder, or --force"):
-        compare(["world"], Scope(corpora, quick=True, jobs=1), out)
+        compare(["world"], EvalConfig(corpora, quick=True, jobs=1), out)
 
 
 def test_two_runs_of_ones_own_are_compared_with_a_released_vocoder_in_their_precision(
@@ -193,9 +193,9 @@ def test_two_runs_of_ones_own_are_compared_with_a_released_vocoder_in_their_prec
         (tmp_path / run).mkdir()
         (tmp_path / run / "vocoder.safetensors").write_bytes(vocoder.read_bytes())
     runs = [str(tmp_path / run / "vocoder.safetensors") for run in ("first", "second")]
-    floating, exported = (bundled("speech-24k-small", suffix) for suffix in (".safetensors", ".onnx"))
+    floating, exported = (pretrained_path("speech-24k-small", suffix) for suffix in (".safetensors", ".onnx"))
     out = tmp_path / "out"
-    results = compare([*runs, "speech-24k-small", str(exported)], Scope(corpora / "a", quick=True, jobs=1), out)
+    results = compare([*runs, "speech-24k-small", str(exported)], EvalConfig(corpora / "a", quick=True, jobs=1), out)
     names = ["first", "second", "speech-24k-small", "speech-24k-small.onnx", "recording"]
     assert [system.name for system in results.systems] == names
     assert sorted(path.name for path in (out / "waves").iterdir()) == sorted(names)
@@ -210,12 +210,12 @@ def test_two_runs_of_ones_own_are_compared_with_a_released_vocoder_in_their_prec
     clip = corpus.split("test")[0]
     spoken = files.read(out / "waves" / "speech-24k-small" / "a" / f"{clip.id}.wav")[0]
     wave, rate = files.read(corpus.path(clip))
-    waves_of = [open_vocoder(path).resynthesise(wave, rate) for path in (floating, exported)]
+    waves_of = [load_vocoder(path).resynthesize(wave, rate) for path in (floating, exported)]
     assert np.abs(spoken - waves_of[0]).max() < 1e-4 < np.abs(spoken - waves_of[1]).max()
 
 
 def test_results_are_not_mixed_with_what_is_not_theirs(corpora, tmp_path):
-    scope = Scope(corpora / "a", quick=True, jobs=1)
+    scope = EvalConfig(corpora / "a", quick=True, jobs=1)
     recorded = tmp_path / "recordings"
     recorded.mkdir()
     (recorded / "results.json").write_text("mine", "utf-8")
@@ -240,7 +240,7 @@ def test_results_are_not_mixed_with_what_is_not_theirs(corpora, tmp_path):
 
 @pytest.mark.parametrize("system", ["griffin-lim:4", "tiny"])
 def test_a_folder_of_waves_is_compared_as_if_it_had_been_spoken_here(system, corpora, vocoder, tmp_path):
-    scope = Scope(corpora / "a", quick=True, jobs=1)
+    scope = EvalConfig(corpora / "a", quick=True, jobs=1)
     spoken = evaluate(str(vocoder) if system == "tiny" else system, scope, waves=tmp_path / "theirs")
     read = evaluate(str(tmp_path / "theirs"), scope)
     for one, other in zip(spoken.clips, read.clips, strict=True):
@@ -251,20 +251,24 @@ def test_a_folder_of_waves_is_compared_as_if_it_had_been_spoken_here(system, cor
 @pytest.mark.parametrize("jobs", [0, -3])
 def test_no_job_is_none(corpora, jobs):
     with pytest.raises(ConfigurationError, match=f"jobs: {jobs}; use 1 or more"):
-        evaluate("recording", Scope(corpora / "a", quick=True, jobs=jobs))
+        evaluate("recording", EvalConfig(corpora / "a", quick=True, jobs=jobs))
 
 
 def test_only_the_recording_is_nothing_to_compare(corpora, tmp_path):
     with pytest.raises(ConfigurationError, match="only recording; name at least one to compare"):
-        compare(["recording"], Scope(corpora), tmp_path / "out")
+        compare(["recording"], EvalConfig(corpora), tmp_path / "out")
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped_and_gives_the_same_bytes(corpora, tmp_path, monkeypatch):
-    scope, whole, parts = Scope(corpora / "a", quick=True, jobs=1), tmp_path / "whole.json", tmp_path / "parts.json"
+    scope, whole, parts = (
+        EvalConfig(corpora / "a", quick=True, jobs=1),
+        tmp_path / "whole.json",
+        tmp_path / "parts.json",
+    )
     evaluate("griffin-lim:4", scope, whole)
     asked: list[str] = []
 
-    def interrupted(job: Job, system: object) -> scoring.Measured:
+    def interrupted(job: Job, system: object) -> scoring.ClipScores:
         if asked == ["clip7"]:
             raise KeyboardInterrupt
         asked.append(job.clip)
@@ -284,12 +288,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped_and_gives_the_same_bytes(co
 
 
 def test_a_later_comparison_measures_only_what_has_changed(corpora, tmp_path, monkeypatch):
-    scope, theirs, out = Scope(corpora, quick=True, jobs=1), tmp_path / "theirs", tmp_path / "out"
+    scope, theirs, out = EvalConfig(corpora, quick=True, jobs=1), tmp_path / "theirs", tmp_path / "out"
     evaluate("griffin-lim:4", scope, waves=theirs)
     first = compare([str(theirs)], scope, out)
     asked: list[tuple[str, str]] = []
 
-    def counted(job: Job, system: object) -> scoring.Measured:
+    def counted(job: Job, system: object) -> scoring.ClipScores:
         asked.append((job.label, job.clip))
         return measure(job, system)
 
@@ -348,7 +352,7 @@ def test_a_run_without_any_score_is_an_error_after_its_reasons(tmp_path, capsys)
     prepare("folder", tmp_path / "out", recordings(tmp_path / "in", [24_000] * 3), CONFIG, jobs=1)
     (tmp_path / "waves").mkdir()
     with pytest.raises(CorpusError, match="none of its 1 test clips could be scored"):
-        evaluate(str(tmp_path / "waves"), Scope(tmp_path / "out", quick=True, jobs=1))
+        evaluate(str(tmp_path / "waves"), EvalConfig(tmp_path / "out", quick=True, jobs=1))
     assert "- waves, out/clip2, clip: " in capsys.readouterr().out
 
 
@@ -357,7 +361,7 @@ def test_a_file_that_cannot_be_written_is_an_error_before_any_work(tmp_path):
     below = tmp_path / "file" / "below"
     for place in ({"out_json": below}, {"out_csv": below}, {"waves": below}):
         with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file; choose another place"):
-            evaluate("recording", Scope(tmp_path / "before any work"), **place)
+            evaluate("recording", EvalConfig(tmp_path / "before any work"), **place)
     with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file; choose another place"):
-        compare(["world"], Scope(tmp_path / "before any work"), below)
+        compare(["world"], EvalConfig(tmp_path / "before any work"), below)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

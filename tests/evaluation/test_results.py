@@ -6,20 +6,20 @@ import io
 import pytest
 
 from basis_melgan.evaluation.results import Described, Results
-from basis_melgan.evaluation.scoring import Measured
+from basis_melgan.evaluation.scoring import ClipScores
 from basis_melgan.metrics.table import Column
 
 COLUMNS = (Column("MCD", "dB", False), Column("PESQ-WB", "", True))
 
 
-def results(*clips: Measured, left_out: dict[str, str] | None = None) -> Results:
+def results(*clips: ClipScores, left_out: dict[str, str] | None = None) -> Results:
     systems = tuple(Described(name, name) for name in dict.fromkeys(clip.system for clip in clips))
     return Results(systems, "test", "abc", COLUMNS, left_out or {}, clips)
 
 
-def clip(system: str, corpus: str, name: str, mcd: float | None, compute: float | None = None) -> Measured:
+def clip(system: str, corpus: str, name: str, mcd: float | None, compute: float | None = None) -> ClipScores:
     scores = {} if mcd is None else {"MCD": mcd}
-    return Measured(system, corpus, name, "", 2.0, compute, scores, {} if scores else {"MCD": "no reason"})
+    return ClipScores(system, corpus, name, "", 2.0, compute, scores, {} if scores else {"MCD": "no reason"})
 
 
 def test_the_row_over_all_corpora_weighs_every_clip_alike():

@@ -9,7 +9,7 @@ import soundfile
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, ConfigurationError, ModelFileError
 from basis_melgan.evaluation.systems import Folder, GriffinLim, Recorded, Recording, World, candidates, system_named
-from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.metrics import signal
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
@@ -44,8 +44,8 @@ def test_names_give_their_systems(tmp_path):
         assert signal.estoi(*signal.common(wave, spoken, 256), rate) > 0.85
     assert (system_named("world"), system_named("recording")) == (World(), Recording())
     assert system_named(str(tmp_path)) == Folder(tmp_path)
-    assert system_named("speech-24k-small").source == bundled("speech-24k-small", ".onnx")
-    assert system_named("paper-24k").source == bundled("paper-24k", ".safetensors")
+    assert system_named("speech-24k-small").source == pretrained_path("speech-24k-small", ".onnx")
+    assert system_named("paper-24k").source == pretrained_path("paper-24k", ".safetensors")
     with pytest.raises(ModelFileError, match=r"separator-24k\.safetensors: holds a separator; expected a vocoder"):
         system_named("separator-24k")
     with pytest.raises(ModelFileError, match=r"absent\.safetensors: no such file"):
@@ -57,7 +57,7 @@ def sources(*names: str) -> list[str]:
 
 
 def test_released_vocoders_are_compared_in_the_precision_of_the_others(tmp_path):
-    floating, exported = bundled("speech-24k", ".safetensors"), bundled("speech-24k", ".onnx")
+    floating, exported = pretrained_path("speech-24k", ".safetensors"), pretrained_path("speech-24k", ".onnx")
     small = tmp_path / "small.safetensors"
     assert sources("speech-24k") == sources("speech-24k", "world")[:1] == [str(exported)]
     for order in (("speech-24k", str(small)), (str(small), "speech-24k")):

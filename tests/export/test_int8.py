@@ -8,26 +8,26 @@ import pytest
 import torch
 
 from basis_melgan.audio import files
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, GeneratorConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, OutputError
 from basis_melgan.export import int8
 from basis_melgan.export.int8 import export_int8
 from basis_melgan.export.onnx import export
-from basis_melgan.export.quantize import quantise_vocoder
+from basis_melgan.export.quantize import quantize_vocoder
 from basis_melgan.export.robustness import MAX_CHANGE, MIN_SNR, chunk_response
 from basis_melgan.inference.backend import Array
-from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.onnx import sealed
-from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import model_file
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"
 SMALL = Config(
     mel="vocos",
-    frames=Frames(hop=256, basis_length=1024, stride=256),
+    frames=FrameGeometry(hop=256, basis_length=1024, stride=256),
     generator=GeneratorConfig(kind="convnext", kernel=5, channels=16, hidden=24, blocks=2, pairs=64),
 )
 
@@ -44,21 +44,21 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
     """The released vocoder, exported anew over the bundled clips."""
     out = tmp_path_factory.mktemp("int8") / "new" / "speech.onnx"
-    export_int8(bundled("speech-24k", ".safetensors"), out, corpus, None, data="clips", licence="MIT")
+    export_int8(pretrained_path("speech-24k", ".safetensors"), out, corpus, None, data="clips", license="MIT")
     return out
 
 
 def test_it_is_small_and_says_so(exported: Path) -> None:
     info = Vocoder.load(exported).info
     assert exported.stat().st_size < 5e6
-    assert (info.precision, info.data, info.licence) == ("int8", "clips", "MIT")
-    assert Vocoder.load(bundled("speech-24k", ".onnx")).info.precision == "int8"
+    assert (info.precision, info.data, info.license) == ("int8", "clips", "MIT")
+    assert Vocoder.load(pretrained_path("speech-24k", ".onnx")).info.precision == "int8"
 
 
 def test_it_speaks_as_the_whole_does(exported: Path, corpus: Path) -> None:
-    whole, made = open_vocoder(bundled("speech-24k", ".safetensors")), Vocoder.load(exported)
+    whole, made = load_vocoder(pretrained_path("speech-24k", ".safetensors")), Vocoder.load(exported)
     wave, rate = files.read(sorted(corpus.glob("flac/**/*.flac"))[0])
-    expected, spoken = (each.resynthesise(wave, rate) for each in (whole, made))
+    expected, spoken = (each.resynthesize(wave, rate) for each in (whole, made))
     assert spoken.shape == expected.shape
     spectra = [np.abs(np.fft.rfft(each.reshape(-1, 500)[:, :500])) for each in (expected[:24_000], spoken[:24_000])]
     assert np.linalg.norm(spectra[0] - spectra[1]) < 0.1 * np.linalg.norm(spectra[0])
@@ -101,7 +101,7 @@ def test_what_follows_jitter_is_refused_with_the_layer(tmp_path: Path) -> None:
     model_file.save(source, "vocoder", generator.state_dict(), SMALL, model_file.Origin(7, "none"))
     export(source, whole)
     mel = Vocoder.load(whole).mel(*files.read(CLIPS / "ru_0274.flac"))[:, :150]
-    quantise_vocoder(whole, made, [mel], leave)
+    quantize_vocoder(whole, made, [mel], leave)
     message = (
         r"small: 8 bits follow jitter \(jitter of 1e-06 on mels: a sample moves by .*; in floating point: a sample "
         r"moves by .*\); leave out embed too: trunk,gains,basis,embed$"

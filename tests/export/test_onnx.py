@@ -13,15 +13,15 @@ import pytest
 import torch
 
 from basis_melgan.audio import files
-from basis_melgan.audio.mel import convention
-from basis_melgan.config.frames import Frames
+from basis_melgan.audio.mel import mel_config
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export import onnx as module
 from basis_melgan.export.onnx import export, reference_mel
-from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.onnx import SEAL, sealed
-from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import model_file
 from basis_melgan.storage import hashing
@@ -29,7 +29,7 @@ from basis_melgan.storage import hashing
 ROOT = Path(__file__).parents[2]
 FRAME_RATE = Config(
     mel="vocos",
-    frames=Frames(hop=256, basis_length=1024, stride=256),
+    frames=FrameGeometry(hop=256, basis_length=1024, stride=256),
     generator=GeneratorConfig(kind="convnext", kernel=5, channels=16, hidden=24, blocks=2, pairs=64),
 )
 LINEAR = replace(FRAME_RATE, generator=replace(FRAME_RATE.generator, spacing="linear", pairs=512))
@@ -53,8 +53,8 @@ def pair(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Vocoder, Pa
     """A vocoder in PyTorch, and the file that export makes of it."""
     folder = tmp_path_factory.mktemp("export")
     source, out = released(folder / "vocoder.safetensors", request.param), folder / "small.onnx"
-    export(source, out, data="nothing", licence="MIT")
-    return open_vocoder(source), out
+    export(source, out, data="nothing", license="MIT")
+    return load_vocoder(source), out
 
 
 def test_it_says_what_pytorch_says(pair: tuple[Vocoder, Path]) -> None:
@@ -83,7 +83,7 @@ def test_a_stream_says_what_the_whole_says(pair: tuple[Vocoder, Path]) -> None:
 
 
 def test_openvino_says_the_same_whole_and_in_chunks(pair: tuple[Vocoder, Path]) -> None:
-    vocoder, mel = open_vocoder(pair[1], engine="openvino"), reference_mel(pair[0].info, 60)
+    vocoder, mel = load_vocoder(pair[1], backend="openvino"), reference_mel(pair[0].info, 60)
     expected = pair[0](mel)
     np.testing.assert_allclose(vocoder(mel), expected, atol=1e-4)
     stream = vocoder.stream()
@@ -92,7 +92,7 @@ def test_openvino_says_the_same_whole_and_in_chunks(pair: tuple[Vocoder, Path]) 
 
 
 def test_openvino_speaks_several_at_once(pair: tuple[Vocoder, Path]) -> None:
-    vocoder = open_vocoder(pair[1], engine="openvino")
+    vocoder = load_vocoder(pair[1], backend="openvino")
     mels = [reference_mel(pair[0].info, frames) for frames in (300, 310, 320, 330)]
     expected = [vocoder(mel) for mel in mels]
     with ThreadPoolExecutor(4) as pool:
@@ -103,7 +103,7 @@ def test_openvino_speaks_several_at_once(pair: tuple[Vocoder, Path]) -> None:
 def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
     reference, path = pair
     info = Vocoder.load(path).info
-    assert (info.name, info.data, info.licence, info.steps) == ("small", "nothing", "MIT", 7)
+    assert (info.name, info.data, info.license, info.steps) == ("small", "nothing", "MIT", 7)
     for name in ("config", "lookahead_frames", "shortest", "state_size", "parameters", "macs_per_second"):
         assert getattr(info, name) == getattr(reference.info, name)
     model = onnx.load(path)
@@ -118,16 +118,16 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
 
 @pytest.mark.parametrize(("name", "size"), [("speech-24k", 5e6), ("speech-24k-small", 1.5e6), ("speech-24k-live", 5e6)])
 def test_a_released_file_is_of_the_released_vocoder_and_small(name: str, size: float) -> None:
-    model, source = onnx.load(bundled(name, ".onnx")), bundled(name, ".safetensors")
+    model, source = onnx.load(pretrained_path(name, ".onnx")), pretrained_path(name, ".safetensors")
     assert {entry.key: entry.value for entry in model.metadata_props}["source"] == hashing.of_file(source)
     info = Vocoder.load(name).info
-    assert (info.licence, info.precision) == ("MIT", "int8")
-    assert bundled(name, ".onnx").stat().st_size <= size
+    assert (info.license, info.precision) == ("MIT", "int8")
+    assert pretrained_path(name, ".onnx").stat().st_size <= size
 
 
 def test_the_live_vocoder_speaks_within_40_ms_of_a_sound() -> None:
     info = Vocoder.load("speech-24k-live").info
-    analysis = convention(info.mel).window / 2  # samples by which a centred frame of the mel looks ahead
+    analysis = mel_config(info.mel).window / 2  # samples by which a centered frame of the mel looks ahead
     assert info.lookahead_ms + 1e3 * analysis / info.rate <= 40.0
 
 
@@ -213,7 +213,13 @@ def test_it_speaks_in_onnx_runtime_alone(tmp_path: Path) -> None:
     np.save(tmp_path / "mel.npy", mel)
     script = ROOT / "examples" / "onnxruntime_alone.py"
     assert "basis_melgan" not in script.read_text(encoding="utf-8")
-    command = [sys.executable, script, bundled("speech-24k", ".onnx"), tmp_path / "mel.npy", tmp_path / "spoken.wav"]
+    command = [
+        sys.executable,
+        script,
+        pretrained_path("speech-24k", ".onnx"),
+        tmp_path / "mel.npy",
+        tmp_path / "spoken.wav",
+    ]
     subprocess.run(command, check=True)
     found, rate = files.read(tmp_path / "spoken.wav")
     assert rate == vocoder.info.rate

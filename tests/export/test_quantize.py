@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
-from basis_melgan.export.quantize import quantise
+from basis_melgan.export.quantize import quantize
 
 ROWS, INPUTS, OUTPUTS = 64, 48, 32
 CALIBRATED = np.linspace(-4.0, 4.0, ROWS * INPUTS, dtype=np.float32).reshape(ROWS, INPUTS)
@@ -41,7 +41,7 @@ def outputs(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("transposed", [False, True])
 def test_no_step_of_8_bits_is_left_in_what_a_product_makes(transposed: bool) -> None:
-    model = quantise(two_layers(transposed), [{"x": CALIBRATED}], ["gains"], fine=True)
+    model = quantize(two_layers(transposed), [{"x": CALIBRATED}], ["gains"], fine=True)
     step = 8.0 / 255.0
     # The row of zeros, and rows in which one input rises by two steps of 8 bits, in a thousand places.
     inputs = np.zeros((1_001, INPUTS), np.float32)
@@ -54,18 +54,18 @@ def test_no_step_of_8_bits_is_left_in_what_a_product_makes(transposed: bool) -> 
 
 @pytest.mark.parametrize("transposed", [False, True])
 def test_weights_have_8_bits_per_output_and_those_that_span_60_db_16(transposed: bool) -> None:
-    model = quantise(two_layers(transposed), [{"x": CALIBRATED}], ["trunk"], fine=True)
+    model = quantize(two_layers(transposed), [{"x": CALIBRATED}], ["trunk"], fine=True)
     stored = {constant.name: numpy_helper.to_array(constant) for constant in model.graph.initializer}
     assert stored["trunk.weight.integers"].dtype == np.int8
     per_output = np.abs(stored["trunk.weight.integers"]).max(axis=1 if transposed else 0)
     np.testing.assert_array_equal(per_output, 127)  # also of the outputs whose weights are smallest
-    exact = quantise(two_layers(transposed), [{"x": CALIBRATED}], ["gains"], fine=True)
+    exact = quantize(two_layers(transposed), [{"x": CALIBRATED}], ["gains"], fine=True)
     stored = {constant.name: numpy_helper.to_array(constant) for constant in exact.graph.initializer}
     assert stored["gains.weight.integers"].dtype == np.int16
 
 
 def test_values_beyond_those_seen_in_calibration_are_held_not_wrapped() -> None:
-    model, step = quantise(two_layers(False), [{"x": CALIBRATED}], ["gains"], fine=True), 8.0 / 255.0
+    model, step = quantize(two_layers(False), [{"x": CALIBRATED}], ["gains"], fine=True), 8.0 / 255.0
     inputs = np.stack([np.full(INPUTS, 4.0, np.float32), np.full(INPUTS, 40.0, np.float32)])
     near, far = outputs(model, inputs)
     expected = outputs(two_layers(False), inputs[:1])[0]

@@ -9,8 +9,8 @@ import pytest
 from basis_melgan.audio import files
 from basis_melgan.export.robustness import MAX_CHANGE, MIN_SNR, Response, chunk_response, jitter_response, response
 from basis_melgan.inference.backend import Array
-from basis_melgan.inference.loading import open_vocoder
-from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.loading import load_vocoder
+from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.vocoder import Vocoder
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"
@@ -68,7 +68,7 @@ def test_a_released_file_says_in_chunks_what_it_says_of_the_whole(vocoder: Vocod
 
 
 def test_openvino_says_what_onnx_runtime_does(vocoder: Vocoder, mels: list[Array]) -> None:
-    other = open_vocoder(bundled(vocoder.info.name, ".onnx"), engine="openvino")
+    other = load_vocoder(pretrained_path(vocoder.info.name, ".onnx"), backend="openvino")
     for mel in mels:
         measured = response(vocoder(mel), other(mel))
         assert measured.change <= MAX_CHANGE

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from basis_melgan.audio import files
-from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.vocoder import Vocoder
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ def test_it_speaks_there_as_here(tmp_path: Path) -> None:
     vocoder = Vocoder.load("speech-24k")
     mel = vocoder.mel(*files.read(ROOT / "examples" / "clips" / "ru_0683.flac"))[:, :150]
     (tmp_path / "mel.f32").write_bytes(np.ascontiguousarray(mel, np.float32).tobytes())
-    onnx = bundled("speech-24k", ".onnx")
+    onnx = pretrained_path("speech-24k", ".onnx")
     words = [onnx, vocoder.info.lookahead_frames, tmp_path / "mel.f32", tmp_path / "spoken.f32"]
     subprocess.run(["node", str(script), *map(str, words)], check=True, timeout=120)
     spoken, expected = np.fromfile(tmp_path / "spoken.f32", np.float32), vocoder(mel)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from small_vocoders import released
 
-from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.vocoder import Vocoder
 
 
@@ -16,4 +16,4 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def speaker(model: Path) -> Vocoder:
-    return open_vocoder(model)
+    return load_vocoder(model)

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from basis_melgan.audio import files
-from basis_melgan.audio.mel import convention, mel_spectrogram, mel_to_magnitude
-from basis_melgan.config.frames import Frames
-from basis_melgan.config.schema import Convention
+from basis_melgan.audio.mel import mel_config, mel_spectrogram, mel_to_magnitude
+from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.schema import MelConfigName
 from basis_melgan.errors import MelError
-from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.vocoder import Vocoder
 
 CLIP = Path(__file__).parents[2] / "examples" / "clips" / "ru_0683.flac"
 
 
-def mel_of(name: Convention) -> np.ndarray:
-    return mel_spectrogram(files.read(CLIP)[0], name, Frames(hop=256, stride=256, basis_length=1024))
+def mel_of(name: MelConfigName) -> np.ndarray:
+    return mel_spectrogram(files.read(CLIP)[0], name, FrameGeometry(hop=256, stride=256, basis_length=1024))
 
 
 @pytest.mark.parametrize("name", ["vocos", "bigvgan", "hifigan", "paper"])
@@ -31,10 +31,10 @@ def mel_of(name: Convention) -> np.ndarray:
         ("log10,4,-1", lambda magnitude: (np.log10(magnitude) + 1) / 4),
     ],
 )
-def test_a_mel_of_another_unit_becomes_the_own_one(name: Convention, unit: str, make: object) -> None:
+def test_a_mel_of_another_unit_becomes_the_own_one(name: MelConfigName, unit: str, make: object) -> None:
     own = mel_of(name)
     other = make(mel_to_magnitude(own, name))  # type: ignore[operator]
-    scale = MelScale(name, f"{name}:{unit}")
+    scale = MelAdapter(name, f"{name}:{unit}")
     np.testing.assert_allclose(scale.own(other), own, atol=1e-4)
     np.testing.assert_allclose(scale.theirs(own), other, atol=1e-3)
 
@@ -44,8 +44,8 @@ def test_a_mel_of_another_unit_becomes_the_own_one(name: Convention, unit: str, 
 )
 def test_values_beyond_the_conventions_range_are_brought_into_it(said: str, worth: float) -> None:
     mel = np.linspace(-20.0, 12.0, 8_000, dtype=np.float32).reshape(100, 80)
-    own = MelScale("vocos", said).own(mel / np.float32(worth))
-    least = np.log(convention("vocos").minimum)
+    own = MelAdapter("vocos", said).own(mel / np.float32(worth))
+    least = np.log(mel_config("vocos").minimum)
     np.testing.assert_allclose(own, np.clip(mel, least, 10.0), atol=1e-5)
 
 
@@ -65,13 +65,13 @@ def test_values_beyond_the_conventions_range_are_brought_into_it(said: str, wort
 )
 def test_what_cannot_be_converted_is_refused_with_the_reason(said: str, reason: str) -> None:
     with pytest.raises(MelError, match=reason):
-        MelScale("vocos", said)
+        MelAdapter("vocos", said)
 
 
 def test_a_mel_that_is_not_what_it_is_said_to_be_is_refused() -> None:
     decibels = 20 * np.log10(mel_to_magnitude(mel_of("vocos"), "vocos"))
     values = f"values from {decibels.min():.4g} to {decibels.max():.4g}, said to be vocos:log10, would be"
-    scale = MelScale("vocos", "vocos:log10")
+    scale = MelAdapter("vocos", "vocos:log10")
     for requirement in (scale.own, scale.require_whole):
         with pytest.raises(MelError, match=rf"{re.escape(values)} .* decibels \(mel convention vocos:db\)"):
             requirement(decibels)
@@ -82,7 +82,7 @@ def test_a_mel_that_is_not_what_it_is_said_to_be_is_refused() -> None:
 
 def test_statistics_of_another_scale_are_refused_with_the_values_that_were_given() -> None:
     mel = mel_of("vocos")
-    scale = MelScale("vocos", "vocos:ln,0.4343,0")  # as if the logarithms of the mel were to the base of ten
+    scale = MelAdapter("vocos", "vocos:ln,0.4343,0")  # as if the logarithms of the mel were to the base of ten
     assert scale.own(mel).shape == mel.shape
     with pytest.raises(MelError, match=rf"values from {mel.min():.4g} to .*, said to be vocos:ln,0\.4343,0"):
         scale.require_whole(mel)
@@ -90,7 +90,7 @@ def test_statistics_of_another_scale_are_refused_with_the_values_that_were_given
 
 def test_a_vocoder_speaks_and_makes_mels_of_the_scale_that_it_is_told() -> None:
     wave, rate = files.read(CLIP)
-    own, decimal = Vocoder.load(), Vocoder.load(mel_convention="vocos:log10")
+    own, decimal = Vocoder.load(), Vocoder.load(mel_config="vocos:log10")
     mel = decimal.mel(wave, rate)
     np.testing.assert_allclose(mel * np.log(10.0), own.mel(wave, rate), atol=1e-4)
     spoken, expected = decimal(mel), own(own.mel(wave, rate))

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from basis_melgan.config.schema import EngineName
+from basis_melgan.config.schema import BackendName
 from basis_melgan.errors import ModelFileError
-from basis_melgan.inference.loading import open_vocoder
-from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.loading import load_vocoder
+from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.stream import Stream
 from basis_melgan.inference.vocoder import Vocoder
 
-ENGINES: list[EngineName] = ["onnx", "openvino", "torch"]
+ENGINES: list[BackendName] = ["onnx", "openvino", "torch"]
 COPIES: list[Callable] = [lambda original: pickle.loads(pickle.dumps(original)), copy.deepcopy]
 
 
@@ -29,9 +29,9 @@ def synthesize(vocoder: Vocoder, mel: np.ndarray) -> np.ndarray:
     return vocoder(mel)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_copy_of_a_vocoder_synthesizes_the_same(engine: EngineName) -> None:
-    vocoder, mel = open_vocoder("speech-24k", 1, engine, "vocos:log10"), mel_of(40) / np.float32(np.log(10))
+@pytest.mark.parametrize("backend", ENGINES)
+def test_a_copy_of_a_vocoder_synthesizes_the_same(backend: BackendName) -> None:
+    vocoder, mel = load_vocoder("speech-24k", 1, backend, "vocos:log10"), mel_of(40) / np.float32(np.log(10))
     wave = vocoder(mel)
     for duplicate in (make(vocoder) for make in COPIES):
         np.testing.assert_array_equal(duplicate(mel), wave)
@@ -57,7 +57,7 @@ def test_a_file_is_found_from_another_folder_and_one_that_is_gone_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, other = tmp_path / "mine.onnx", tmp_path / "other"
-    file.write_bytes(bundled("speech-24k", ".onnx").read_bytes())
+    file.write_bytes(pretrained_path("speech-24k", ".onnx").read_bytes())
     other.mkdir()
     monkeypatch.chdir(tmp_path)
     content, mel = pickle.dumps(Vocoder.load("mine.onnx")), mel_of(9)

@@ -39,7 +39,7 @@ def test_what_is_played_is_what_is_spoken(tmp_path: Path) -> None:
     done = played(str(CLIP), tmp_path)
     assert done.returncode == 0, done.stderr
     vocoder = Vocoder.load()
-    expected = vocoder.resynthesise(*files.read(CLIP))
+    expected = vocoder.resynthesize(*files.read(CLIP))
     heard = np.fromfile(tmp_path / "played.raw", np.float32)
     assert np.abs(heard[: expected.size] - expected).max() < 1e-4
 

@@ -6,7 +6,7 @@ import pytest
 
 from basis_melgan.errors import ModelFileError
 from basis_melgan.inference import pretrained as module
-from basis_melgan.inference.pretrained import bundled, located
+from basis_melgan.inference.pretrained import pretrained_path, resolve_model
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
@@ -14,11 +14,11 @@ def test_a_bundled_model_is_found_in_the_package_and_then_beside_it(suffix: str,
     package = tmp_path / "basis_melgan"
     monkeypatch.setattr(module, "PACKAGE", package)
     with pytest.raises(ModelFileError, match=r"paper-24k: neither a file nor a model .* this package \(\)$"):
-        bundled("paper-24k", suffix)
+        pretrained_path("paper-24k", suffix)
     for folder in (tmp_path / "pretrained", package / "pretrained"):
         folder.mkdir(parents=True)
         (folder / f"paper-24k{suffix}").touch()
-        assert bundled("paper-24k", suffix) == folder / f"paper-24k{suffix}"
+        assert pretrained_path("paper-24k", suffix) == folder / f"paper-24k{suffix}"
 
 
 def test_who_names_none_is_told_all(tmp_path: Path, monkeypatch) -> None:
@@ -27,19 +27,19 @@ def test_who_names_none_is_told_all(tmp_path: Path, monkeypatch) -> None:
     for name in ("b.safetensors", "a.safetensors", "a.discriminators.safetensors", "c.onnx"):
         (tmp_path / "pretrained" / name).touch()
     with pytest.raises(ModelFileError, match=r"speech: neither a file nor a model .* \(a, b\)"):
-        bundled("speech", ".safetensors")
+        pretrained_path("speech", ".safetensors")
 
 
 def test_a_path_stands_for_itself_and_a_name_for_a_bundled_model(tmp_path: Path, monkeypatch) -> None:
-    assert located("speech-24k", ".safetensors") == bundled("speech-24k", ".safetensors")
-    assert located("absent/mine.onnx", ".safetensors") == Path(
+    assert resolve_model("speech-24k", ".safetensors") == pretrained_path("speech-24k", ".safetensors")
+    assert resolve_model("absent/mine.onnx", ".safetensors") == Path(
         "absent/mine.onnx"
     )  # who opens it says that it is missing
     monkeypatch.chdir(tmp_path)
     Path("speech-24k").touch()
-    assert located("speech-24k", ".onnx") == Path("speech-24k")
+    assert resolve_model("speech-24k", ".onnx") == Path("speech-24k")
     with pytest.raises(ModelFileError, match="absent: neither a file nor a model"):
-        located("absent", ".onnx")
+        resolve_model("absent", ".onnx")
 
 
 def test_they_belong_to_this_package() -> None:

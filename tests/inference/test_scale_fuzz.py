@@ -15,17 +15,17 @@ from fuzzing import Outcome, case_count, outcome
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, mel_to_magnitude
-from basis_melgan.config.frames import Frames
-from basis_melgan.config.schema import Convention
+from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.schema import MelConfigName
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.augmentation import Change
-from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel
 from basis_melgan.inference.vocoder import Vocoder
 
 CASES = case_count(10)  # of each scale
-CONVENTIONS: list[Convention] = ["vocos", "hifigan", "bigvgan", "paper"]
-FRAMES = Frames(hop=256, stride=256, basis_length=1024)
+MEL_CONFIGS: list[MelConfigName] = ["vocos", "hifigan", "bigvgan", "paper"]
+FRAMES = FrameGeometry(hop=256, stride=256, basis_length=1024)
 SHORTEST, LONGEST = 60 * FRAMES.hop, 12 * FRAMES.sample_rate  # samples of an excerpt, of which statistics say enough
 SILENT_FRACTION = 0.05  # of whole clean mels of a scale in `TOLD` that may be taken in silence
 
@@ -72,12 +72,12 @@ def wave(clip: Path) -> files.Wave:
     return files.read(clip, 0, LONGEST)[0]
 
 
-def clean_mel(convention: Convention, rng: np.random.Generator) -> AnyMel:
+def clean_mel(convention: MelConfigName, rng: np.random.Generator) -> AnyMel:
     """The mel of a whole clip."""
     return mel_spectrogram(wave(clips()[int(rng.integers(len(clips())))]), convention, FRAMES)
 
 
-def altered_mel(convention: Convention, rng: np.random.Generator) -> AnyMel:
+def altered_mel(convention: MelConfigName, rng: np.random.Generator) -> AnyMel:
     """The mel of part of a clip with another level, noise at 0 to 30 dB or none, and smoothed or not."""
     whole = wave(clips()[int(rng.integers(len(clips())))])
     size = int(rng.integers(SHORTEST, whole.size + 1))
@@ -117,9 +117,9 @@ def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> Outcome:
     return result
 
 
-def outcomes(mel: AnyMel, convention: Convention, vocoder: Vocoder, rng: np.random.Generator) -> list[Outcome]:
+def outcomes(mel: AnyMel, convention: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[Outcome]:
     """What becomes of a whole mel, and of the same as a stream where the vocoder takes the convention."""
-    whole = outcome(partial(MelScale(convention, None).require_whole, mel))
+    whole = outcome(partial(MelAdapter(convention, None).require_whole, mel))
     return [whole, pushed(vocoder, mel, rng)] if convention == vocoder.info.mel else [whole]
 
 
@@ -128,8 +128,8 @@ def vocoder() -> Vocoder:
     return Vocoder.load("speech-24k-live")
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_no_true_mel_is_refused(convention: Convention, vocoder: Vocoder) -> None:
+@pytest.mark.parametrize("convention", MEL_CONFIGS)
+def test_no_true_mel_is_refused(convention: MelConfigName, vocoder: Vocoder) -> None:
     for seed in range(CASES):
         rng = np.random.default_rng(seed)
         mel = stored(clean_mel(convention, rng) if seed % 4 == 0 else altered_mel(convention, rng), rng)
@@ -142,7 +142,7 @@ def test_a_mel_of_another_scale_is_synthesized_or_refused(scale: str, vocoder: V
     clean: Counter[bool] = Counter()  # by whether something was told
     for seed in range(CASES):
         rng = np.random.default_rng(seed)
-        convention = CONVENTIONS[int(rng.integers(len(CONVENTIONS)))]
+        convention = MEL_CONFIGS[int(rng.integers(len(MEL_CONFIGS)))]
         mel = clean_mel(convention, rng) if seed % 2 == 0 else altered_mel(convention, rng)
         logarithm = np.log(mel_to_magnitude(mel, convention).astype(np.float64))
         results = outcomes(stored(SCALES[scale](logarithm), rng), convention, vocoder, rng)

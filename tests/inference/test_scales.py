@@ -11,60 +11,60 @@ from scipy.ndimage import gaussian_filter
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config.frames import Frames
-from basis_melgan.config.schema import Convention
+from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.schema import MelConfigName
 from basis_melgan.errors import MelError
-from basis_melgan.inference.mel_adapter import MelScale
+from basis_melgan.inference.mel_adapter import MelAdapter
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-LOGARITHMS: list[Convention] = ["vocos", "hifigan", "bigvgan"]
+LOGARITHMS: list[MelConfigName] = ["vocos", "hifigan", "bigvgan"]
 
 
-def judge(mel: np.ndarray, convention: Convention) -> str:
+def judge(mel: np.ndarray, convention: MelConfigName) -> str:
     """What a mel of another scale is refused or warned with; nothing if it is taken."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            MelScale(convention, None).require_whole(mel)
+            MelAdapter(convention, None).require_whole(mel)
         except MelError as error:
             return f"refused: {error}"
     return f"warning: {caught[0].message}" if caught else ""
 
 
 @cache
-def mels(convention: Convention) -> list[np.ndarray]:
-    return [mel_spectrogram(files.read(clip)[0], convention, Frames()) for clip in CLIPS]
+def mels(convention: MelConfigName) -> list[np.ndarray]:
+    return [mel_spectrogram(files.read(clip)[0], convention, FrameGeometry()) for clip in CLIPS]
 
 
 @pytest.mark.parametrize("convention", ["paper", *LOGARITHMS])
-def test_every_recording_is_taken_at_any_level(convention: Convention) -> None:
+def test_every_recording_is_taken_at_any_level(convention: MelConfigName) -> None:
     for clip in CLIPS:
         wave = files.read(clip)[0]
         for gain in (1.0, 0.1, 0.01):
-            assert judge(mel_spectrogram(wave * np.float32(gain), convention, Frames()), convention) == ""
+            assert judge(mel_spectrogram(wave * np.float32(gain), convention, FrameGeometry()), convention) == ""
 
 
 @pytest.mark.parametrize("convention", LOGARITHMS)
-def test_neither_silence_nor_noise_nor_a_short_mel_is_refused(convention: Convention) -> None:
-    silence = mel_spectrogram(np.zeros(48_000, np.float32), convention, Frames())
+def test_neither_silence_nor_noise_nor_a_short_mel_is_refused(convention: MelConfigName) -> None:
+    silence = mel_spectrogram(np.zeros(48_000, np.float32), convention, FrameGeometry())
     noise = 0.1 * np.random.default_rng(0).standard_normal(48_000).astype(np.float32)
-    for mel in (silence, mel_spectrogram(noise, convention, Frames()), mels(convention)[0][:, :20]):
+    for mel in (silence, mel_spectrogram(noise, convention, FrameGeometry()), mels(convention)[0][:, :20]):
         assert judge(mel, convention) == ""
 
 
 @pytest.mark.parametrize("convention", LOGARITHMS)
 @pytest.mark.parametrize("ratio", [30, 20, 10, 5, 0])
-def test_noisy_recordings_are_taken(convention: Convention, ratio: float) -> None:
+def test_noisy_recordings_are_taken(convention: MelConfigName, ratio: float) -> None:
     rng = np.random.default_rng(0)
     for clip in CLIPS:
         wave = files.read(clip)[0]
         noise = rng.standard_normal(wave.size) * wave.std() * 10 ** (-ratio / 20)
-        assert judge(mel_spectrogram((wave + noise).astype(np.float32), convention, Frames()), convention) == ""
+        assert judge(mel_spectrogram((wave + noise).astype(np.float32), convention, FrameGeometry()), convention) == ""
 
 
 @pytest.mark.parametrize("convention", ["paper", *LOGARITHMS])
 @pytest.mark.parametrize("blur", [0.5, 1.0, (1.0, 0.0), (0.0, 1.0)])
-def test_mels_as_smooth_as_predicted_ones_are_taken(convention: Convention, blur: float) -> None:
+def test_mels_as_smooth_as_predicted_ones_are_taken(convention: MelConfigName, blur: float) -> None:
     for mel in mels(convention):
         smooth = gaussian_filter(mel, blur, mode="nearest")
         assert judge(smooth, convention) == ""
@@ -103,10 +103,10 @@ def sounds() -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("convention", ["paper", *LOGARITHMS])
 @pytest.mark.parametrize("sound", sounds())
-def test_no_mel_of_any_sound_is_refused(convention: Convention, sound: str) -> None:
+def test_no_mel_of_any_sound_is_refused(convention: MelConfigName, sound: str) -> None:
     wave = sounds()[sound].astype(np.float32)
     for gain in (1.0, 0.01):
-        mel = mel_spectrogram(wave * np.float32(gain), convention, Frames())
+        mel = mel_spectrogram(wave * np.float32(gain), convention, FrameGeometry())
         assert "refused" not in judge(mel, convention)
 
 
@@ -145,7 +145,7 @@ WRONG = {
 
 @pytest.mark.parametrize("convention", LOGARITHMS)
 @pytest.mark.parametrize("scale", WRONG)
-def test_another_scale_is_recognized_and_named(convention: Convention, scale: str) -> None:
+def test_another_scale_is_recognized_and_named(convention: MelConfigName, scale: str) -> None:
     make, cause = WRONG[scale]
     for mel in mels(convention):
         for version in (mel, gaussian_filter(mel, 0.7, mode="nearest")):
@@ -160,12 +160,12 @@ def test_of_two_causes_that_fit_both_are_named() -> None:
 
 
 @pytest.mark.parametrize("convention", LOGARITHMS)
-def test_frames_before_bands_are_recognized(convention: Convention) -> None:
+def test_frames_before_bands_are_recognized(convention: MelConfigName) -> None:
     assert re.search(r"looks like \(frames, bands\); .* so transpose it", judge(mels(convention)[0].T, convention))
 
 
 @pytest.mark.parametrize("convention", LOGARITHMS)
-def test_only_the_mel_of_another_scale_is_refused_among_several(convention: Convention) -> None:
+def test_only_the_mel_of_another_scale_is_refused_among_several(convention: MelConfigName) -> None:
     mel = mels(convention)[0]
     assert judge(np.stack([mel, mel]), convention) == ""
     assert judge(np.stack([mel, (mel - mel.mean()) / mel.std()]), convention).startswith("refused")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from basis_melgan.audio import files
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, SeparatorConfig
 from basis_melgan.errors import AudioError, ModelFileError, OutputError
 from basis_melgan.inference import pretrained
@@ -32,7 +32,7 @@ RATE = 24_000
 
 def build(config: SeparatorConfig = SMALL) -> Separator:
     torch.manual_seed(0)
-    separator = Separator(config, Frames()).eval().requires_grad_(False)
+    separator = Separator(config, FrameGeometry()).eval().requires_grad_(False)
     separator.basis.signals.mul_(2.0)  # so that estimates are loud, yet inside full scale
     return separator
 

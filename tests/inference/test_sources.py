@@ -18,7 +18,7 @@ from small_vocoders import CLIPS, QUANTUM, RATE, mel_of, speak, speech
 from basis_melgan.audio import files
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, MelError, OutputError
 from basis_melgan.inference import synthesize
-from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.vocoder import Vocoder
 
 
@@ -75,8 +75,8 @@ def piped(words: list[str], content: bytes) -> bytes:
 
 
 def test_pipes_carry_recordings_mels_and_frames() -> None:
-    vocoder, wave = open_vocoder("speech-24k"), speech()
-    expected = vocoder.resynthesise(wave, RATE)
+    vocoder, wave = load_vocoder("speech-24k"), speech()
+    expected = vocoder.resynthesize(wave, RATE)
     sound, mel_file, mel = io.BytesIO(), io.BytesIO(), vocoder.mel(wave, RATE)
     soundfile.write(sound, wave, RATE, format="WAV", subtype="FLOAT")
     np.save(mel_file, mel)
@@ -174,7 +174,7 @@ def test_a_closed_standard_output_is_told() -> None:
 
 
 def test_what_no_pipe_can_be_is_refused(model: Path, tmp_path: Path) -> None:
-    vocoder = open_vocoder(model)
+    vocoder = load_vocoder(model)
     with pytest.raises(ConfigurationError, match="frames come from standard input"):
         synthesize.vocode(str(CLIPS[0]), "-", vocoder, stream=True)
     with pytest.raises(ConfigurationError, match=r"does not go to standard output; name a folder"):
@@ -186,7 +186,7 @@ def test_what_no_pipe_can_be_is_refused(model: Path, tmp_path: Path) -> None:
 
 
 def test_frames_are_spoken_before_the_pipe_ends(tmp_path: Path) -> None:
-    vocoder = open_vocoder("speech-24k")
+    vocoder = load_vocoder("speech-24k")
     mel = vocoder.mel(speech(), RATE)
     command = [sys.executable, "-m", "basis_melgan", "vocode", "-", "-", "--stream"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

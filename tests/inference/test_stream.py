@@ -18,7 +18,7 @@ from basis_melgan.benchmark.measure import HIGH_WATER
 from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import MelError, MelWarning
 from basis_melgan.inference import stream as module
-from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import model_file
 
@@ -91,7 +91,7 @@ def test_a_chunk_may_be_overwritten_once_it_is_pushed(tmp_path: Path) -> None:
         if name.endswith(("bias", "original0")):
             parameter.data.uniform_(0.4, 0.9)
     model_file.save(tmp_path / "paper.safetensors", "vocoder", generator.state_dict(), config, model_file.Origin(1, ""))
-    paper = open_vocoder(tmp_path / "paper.safetensors")
+    paper = load_vocoder(tmp_path / "paper.safetensors")
     assert paper.info.shortest > 2
     mel = np.random.default_rng(0).random((80, 2), dtype=np.float32)
     buffer, stream, waves = np.empty((80, 1), np.float32), paper.stream(), []
@@ -107,9 +107,9 @@ def test_windows_bound_what_the_engine_is_given_at_once(vocoder: Vocoder, monkey
     mel = mel_of(90)
     whole = vocoder(mel)
     given = []
-    run = vocoder._engine.run
+    run = vocoder._backend.run
     monkeypatch.setattr(module, "WINDOW", 32)
-    monkeypatch.setattr(vocoder._engine, "run", lambda mel, *rest: given.append(mel.shape[2]) or run(mel, *rest))
+    monkeypatch.setattr(vocoder._backend, "run", lambda mel, *rest: given.append(mel.shape[2]) or run(mel, *rest))
     np.testing.assert_allclose(vocoder(mel), whole, atol=1e-5)
     assert max(given) == 32
 
@@ -117,9 +117,8 @@ def test_windows_bound_what_the_engine_is_given_at_once(vocoder: Vocoder, monkey
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="what is resident is read from /proc")
 def test_what_is_resident_does_not_grow_with_a_stream() -> None:
     """Of the command, in MB, after two minutes of mel and after twenty."""
-    program = (
-        f"import sys; from basis_melgan.cli.main import main; main(sys.argv[1:]) or print({HIGH_WATER}, file=sys.stderr)"
-    )
+    run = "import sys; from basis_melgan.cli.main import main; main(sys.argv[1:])"
+    program = f"{run} or print({HIGH_WATER}, file=sys.stderr)"
     command = [sys.executable, "-c", program, "vocode", "-", "-", "--stream"]
     resident = []
     for minutes in (2, 20):

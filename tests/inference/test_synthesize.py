@@ -10,12 +10,12 @@ import soundfile
 from small_vocoders import CLIPS, HOP, QUANTUM, RATE, mel_of, released, speak, speech, whole
 
 from basis_melgan.audio import files, mel_chunks
-from basis_melgan.audio.mel import convention, mel_spectrogram
-from basis_melgan.config.frames import Frames
-from basis_melgan.config.schema import Convention
+from basis_melgan.audio.mel import mel_config, mel_spectrogram
+from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.schema import MelConfigName
 from basis_melgan.errors import AudioError, BasisMelGANError, ModelFileError, OutputError
 from basis_melgan.inference import pretrained
-from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.vocoder import Vocoder
 
 # Mels in
@@ -44,39 +44,39 @@ def test_a_mel_stored_by_columns_is_the_same_mel(model: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["paper", "hifigan", "bigvgan", "vocos"])
-def test_a_recording_comes_back_as_long_as_it_was(name: Convention, tmp_path: Path) -> None:
-    speaker = open_vocoder(released(tmp_path / "vocoder.safetensors", name))
+def test_a_recording_comes_back_as_long_as_it_was(name: MelConfigName, tmp_path: Path) -> None:
+    speaker = load_vocoder(released(tmp_path / "vocoder.safetensors", name))
     for samples in (1, 239, 240, 241, 4_800, 4_999):
-        assert speaker.resynthesise(speech(samples), RATE).shape == (samples,)
+        assert speaker.resynthesize(speech(samples), RATE).shape == (samples,)
     for rate in (8_000, 16_000, 44_100):
         expected = files.resample(speech(4_999), rate, RATE).shape
-        assert speaker.resynthesise(speech(4_999), rate).shape == expected
+        assert speaker.resynthesize(speech(4_999), rate).shape == expected
 
 
 def test_a_recording_is_spoken_from_its_mel(model: Path, speaker: Vocoder) -> None:
     wave = speech(24_001)
-    mel = mel_spectrogram(wave, "paper", Frames())
+    mel = mel_spectrogram(wave, "paper", FrameGeometry())
     expected = whole(model, mel)[: wave.size]
-    np.testing.assert_allclose(speaker.resynthesise(wave, RATE), expected, atol=1e-5)
+    np.testing.assert_allclose(speaker.resynthesize(wave, RATE), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["paper", "hifigan"])
-def test_a_recording_in_pieces_is_spoken_as_the_whole(name: Convention, tmp_path: Path, monkeypatch) -> None:
+def test_a_recording_in_pieces_is_spoken_as_the_whole(name: MelConfigName, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(mel_chunks, "CHUNK", 5)
-    speaker = open_vocoder(released(tmp_path / "vocoder.safetensors", name))
+    speaker = load_vocoder(released(tmp_path / "vocoder.safetensors", name))
     wave = files.read(CLIPS[0], 20_000, 30_001)[0]
-    whole = speaker.resynthesise(wave, RATE)
-    pieces = list(speaker.resynthesised(np.split(wave, [1, 9_000, 9_000, 25_000])))
+    whole = speaker.resynthesize(wave, RATE)
+    pieces = list(speaker.resynthesized(np.split(wave, [1, 9_000, 9_000, 25_000])))
     assert len(pieces) > 2
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-4)
 
 
-def test_an_uncentred_mel_loses_nothing_at_the_end(tmp_path: Path) -> None:
-    speaker = open_vocoder(released(tmp_path / "vocoder.safetensors", "hifigan"))
-    assert not convention("hifigan").centred
+def test_an_uncentered_mel_loses_nothing_at_the_end(tmp_path: Path) -> None:
+    speaker = load_vocoder(released(tmp_path / "vocoder.safetensors", "hifigan"))
+    assert not mel_config("hifigan").centered
     assert speaker.mel(speech(241), RATE).shape == (80, 2)
     filled = np.pad(speech(1_000), (0, 200))
-    np.testing.assert_array_equal(speaker.mel(speech(1_000), RATE), mel_spectrogram(filled, "hifigan", Frames()))
+    np.testing.assert_array_equal(speaker.mel(speech(1_000), RATE), mel_spectrogram(filled, "hifigan", FrameGeometry()))
 
 
 @pytest.mark.parametrize("rate", [24_000, 16_000, 44_100])
@@ -85,7 +85,7 @@ def test_any_rate_and_channels_are_spoken(rate: int, model: Path, speaker: Vocod
     soundfile.write(tmp_path / "stereo.wav", stereo, rate, subtype="FLOAT")
     speak(tmp_path / "stereo.wav", tmp_path / "spoken.flac", model)
     found, found_rate = files.read(tmp_path / "spoken.flac")
-    expected = speaker.resynthesise(files.read(tmp_path / "stereo.wav")[0], rate)
+    expected = speaker.resynthesize(files.read(tmp_path / "stereo.wav")[0], rate)
     assert found_rate == RATE
     assert found.shape == expected.shape == files.resample(speech(), rate, RATE).shape
     np.testing.assert_allclose(found, expected, atol=QUANTUM)

@@ -11,7 +11,7 @@ from small_vocoders import CLIPS, HOP, RATE, mel_of, released, speak, speech
 from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import AudioError, MelError, ModelFileError, OutputError
-from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.playback import play
 from basis_melgan.inference.sources import read_mel
 from basis_melgan.inference.vocoder import Vocoder
@@ -61,7 +61,7 @@ def test_a_predicted_mel_may_leave_the_range_a_little(speaker: Vocoder) -> None:
 
 
 def test_levels_in_decibels_are_no_natural_logarithms(tmp_path: Path) -> None:
-    speaker = open_vocoder(released(tmp_path / "vocoder.safetensors", "hifigan"))
+    speaker = load_vocoder(released(tmp_path / "vocoder.safetensors", "hifigan"))
     mel = speaker.mel(speech(), RATE)
     assert speaker(mel).size == mel.shape[1] * HOP
     with pytest.raises(MelError, match=r"the vocoder's convention hifigan has -11\.51 to 10"):
@@ -144,7 +144,7 @@ def test_a_source_without_a_suffix_that_is_missing_or_a_folder_is_told_as_such(m
     with pytest.raises(AudioError, match=r"speech: no such file; expected a mel \(.*\) or a sound file"):
         speak(tmp_path / "speech", tmp_path / "spoken.wav", model)
     with pytest.raises(AudioError, match=r"is a folder; name one file"):
-        play(str(tmp_path), open_vocoder(model))
+        play(str(tmp_path), load_vocoder(model))
     (tmp_path / "speech").touch()
     with pytest.raises(OutputError, match=r"cannot be made, since .*speech is a file; choose another place"):
         speak(CLIPS[0].parent, tmp_path / "speech" / "out", model)
@@ -167,4 +167,4 @@ def test_a_recording_that_cannot_be_used_is_refused(model: Path, tmp_path: Path)
 def test_a_separator_cannot_speak(tmp_path: Path) -> None:
     model_file.save(tmp_path / "other.safetensors", "separator", {}, Config(), model_file.Origin(1, "none"))
     with pytest.raises(ModelFileError, match=r"other\.safetensors: holds a separator; expected a vocoder"):
-        open_vocoder(tmp_path / "other.safetensors")
+        load_vocoder(tmp_path / "other.safetensors")

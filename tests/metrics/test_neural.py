@@ -23,7 +23,7 @@ MODULES = {
     "phoneme_error": "hama",
 }
 ALONE, BESIDE = ("distill_mos", "dnsmos"), ("speaker_cosine", "phoneme_error")
-LOADED = (neural._distill_mos, neural._speakers, neural._recogniser)
+LOADED = (neural._distill_mos, neural._speakers, neural._recognizer)
 
 
 @pytest.fixture(scope="module")

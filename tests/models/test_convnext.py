@@ -11,12 +11,12 @@ from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, spectrum_from_mel
 from basis_melgan.benchmark.complexity import generator_cost
 from basis_melgan.cli.parser import load
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
-from basis_melgan.inference.loading import open_vocoder
+from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.models import model_file
-from basis_melgan.models.convnext import HEADS, FrameRateGenerator
+from basis_melgan.models.convnext import HEADS, ConvNeXtGenerator
 
 FAST = load("fast")
 CLIP = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))[1]
@@ -27,9 +27,9 @@ def small(**changed) -> Config:
     return replace(FAST, generator=GeneratorConfig(**sizes))
 
 
-def built(config: Config) -> FrameRateGenerator:
+def built(config: Config) -> ConvNeXtGenerator:
     torch.manual_seed(0)
-    return FrameRateGenerator(config).eval()
+    return ConvNeXtGenerator(config).eval()
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_heads_say_weights_as_their_formulas_do(head, said, cosines, sines):
     torch.testing.assert_close(torch.stack(found), torch.tensor([cosines, sines]).float(), atol=1e-3, rtol=1e-4)
 
 
-def seen_by_frame(generator: FrameRateGenerator, frame: int, count: int) -> tuple[int, int]:
+def seen_by_frame(generator: ConvNeXtGenerator, frame: int, count: int) -> tuple[int, int]:
     """The first and the last mel frame, relative to it, that a frame's samples depend on, by their gradient."""
     mel = torch.rand(1, 100, count, requires_grad=True)
     generator(mel).wave[0, frame * 256 : (frame + 1) * 256].square().sum().backward()
@@ -111,7 +111,7 @@ def test_a_mel_says_the_spectrum_of_a_noise(convention):
     assert np.all((found > -0.35) & (found < 0.1)), found
 
 
-def test_the_prior_gives_the_ends_of_the_spectrum_no_more_than_their_neighbours():
+def test_the_prior_gives_the_ends_of_the_spectrum_no_more_than_their_neighbors():
     """There a cosine or a sine is silent, and its pair no louder for it."""
     offset = built(small(pairs=513, spacing="fourier")).gains.offset
     torch.testing.assert_close(offset[[0, -1]], offset[[1, -2]])
@@ -155,7 +155,7 @@ def test_its_cost_is_what_its_file_says(sizes, tmp_path: Path):
     config = small(**sizes)
     path = tmp_path / "fast.safetensors"
     model_file.save(path, "vocoder", built(config).state_dict(), config, model_file.Origin(1, ""))
-    info, cost = open_vocoder(path).info, generator_cost(config)
+    info, cost = load_vocoder(path).info, generator_cost(config)
     assert (cost.parameters, cost.macs_per_second) == (info.parameters, info.macs_per_second)
 
 
@@ -166,7 +166,7 @@ def test_it_goes_into_a_file_and_speaks_from_there_piece_by_piece(tmp_path: Path
     model_file.save(path, "vocoder", generator.state_dict(), config, model_file.Origin(1, ""))
     mel = np.random.default_rng(0).random((100, 50), dtype=np.float32)
     monkeypatch.setattr("basis_melgan.inference.stream.WINDOW", 7)
-    spoken = open_vocoder(path)(mel)
+    spoken = load_vocoder(path)(mel)
     with torch.inference_mode():
         whole = generator(torch.from_numpy(mel)[None]).wave[0].numpy()
     np.testing.assert_allclose(spoken, whole, atol=1e-5)
@@ -179,7 +179,7 @@ def test_what_cannot_be_is_refused():
         (small(head="linear"), r"generator\.prior: true, but a linear head has no gains"),
         (small(pairs=0), "has a size below 1"),
         (small(lookahead=-1), r"generator\.lookahead: -1 is below 0"),
-        (replace(small(), frames=Frames()), r"frames\.basis_length: 30 over a stride of 15"),
+        (replace(small(), frames=FrameGeometry()), r"frames\.basis_length: 30 over a stride of 15"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             built(config)
@@ -189,5 +189,5 @@ def test_a_generator_begins_at_a_level():
     """So the first norm, which keeps directions alone, tells a mel from another of twice its logarithms."""
     generator, steady = built(small()), torch.full((1, 11, 100), -5.0)
     assert generator.embed(steady).abs().max() > 0.1
-    generator.begin_at(-5.0)
+    generator.init_input_bias(-5.0)
     torch.testing.assert_close(generator.embed(steady), torch.zeros(1, 9, 16), atol=1e-5, rtol=0.0)

@@ -111,13 +111,13 @@ def test_speech_and_noise_can_be_told_apart(
     torch.manual_seed(0)
     discriminator, speech = kind(SMALL), clip(8192)
     noise = speech.std() * torch.randn(1, 8192)
-    optimiser = torch.optim.Adam(discriminator.parameters(), lr=5e-3)
+    optimizer = torch.optim.Adam(discriminator.parameters(), lr=5e-3)
     for _ in range(80 if kind is MultiPeriodDiscriminator else 30):
         pairs = zip(discriminator(speech), discriminator(noise), strict=True)
         loss = torch.stack([(real[-1] - 1).square().mean() + fake[-1].square().mean() for real, fake in pairs]).sum()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert loss.item() < 0.5 * 3 * 0.5  # one that cannot tell answers 1/2 and loses 1/2 at each of three
 
 

@@ -7,21 +7,21 @@ from torch import nn
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import GeneratorConfig
 from basis_melgan.errors import ConfigurationError, MelError
-from basis_melgan.models.melgan import Generator
+from basis_melgan.models.melgan import MelGANGenerator
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"
-FRAMES = Frames()
+FRAMES = FrameGeometry()
 SMALL = GeneratorConfig(channels=16)
-SHORT = Frames(hop=60, stride=10, basis_length=30)
+SHORT = FrameGeometry(hop=60, stride=10, basis_length=30)
 
 
-def build(config: GeneratorConfig = SMALL, bands: int = 10, frames: Frames = FRAMES) -> Generator:
+def build(config: GeneratorConfig = SMALL, bands: int = 10, frames: FrameGeometry = FRAMES) -> MelGANGenerator:
     """A generator with biases and gains large enough for its response to silence to matter."""
     torch.manual_seed(0)
-    generator = Generator(config, bands, frames, config.channels)
+    generator = MelGANGenerator(config, bands, frames, config.channels)
     for name, parameter in generator.network.named_parameters():
         if name.endswith("bias"):
             nn.init.normal_(parameter)
@@ -30,14 +30,14 @@ def build(config: GeneratorConfig = SMALL, bands: int = 10, frames: Frames = FRA
     return generator
 
 
-def response(generator: Generator, mel: torch.Tensor) -> torch.Tensor:
+def response(generator: MelGANGenerator, mel: torch.Tensor) -> torch.Tensor:
     """The network's own weights, nothing subtracted."""
     weights: torch.Tensor = generator.network(mel)
     return weights
 
 
 def test_paper_sizes_have_the_reference_layers_and_parameters() -> None:
-    generator = Generator(GeneratorConfig(), 80, FRAMES, 256)
+    generator = MelGANGenerator(GeneratorConfig(), 80, FRAMES, 256)
     convolutions = [m for m in generator.network.modules() if isinstance(m, nn.Conv1d | nn.ConvTranspose1d)]
     shapes = sorted((isinstance(m, nn.Conv1d), m.in_channels, m.kernel_size[0], m.dilation[0]) for m in convolutions)
     stack = [(True, 256, 1, 1)] * 2
@@ -71,7 +71,7 @@ def test_length_is_exact_for_every_number_of_frames(frames: int) -> None:
     ],
 )
 def test_the_tiled_response_to_silence_equals_the_whole_one(
-    config: GeneratorConfig, geometry: Frames, frames: int
+    config: GeneratorConfig, geometry: FrameGeometry, frames: int
 ) -> None:
     generator = build(config, frames=geometry)
     generator.network.double()
@@ -139,7 +139,7 @@ def test_bias_removal_carries_gradients() -> None:
         assert parameter.grad.abs().max() < 1e-2  # both passes cancel; a detached one would leave thousands
 
 
-def test_under_bf16_the_wave_is_float32_and_synthesised_in_float32() -> None:
+def test_under_bf16_the_wave_is_float32_and_synthesized_in_float32() -> None:
     generator, mel = build(), torch.rand(1, 10, 20)
     for name, parameter in generator.network.named_parameters():
         if name.endswith("bias"):
@@ -157,14 +157,14 @@ def test_a_real_clip_can_be_learned_by_heart() -> None:
     mel = torch.from_numpy(mel_spectrogram(wave, "paper", FRAMES))[None, :, :24]
     target = torch.from_numpy(wave)[None]
     torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(channels=64, stacks=2), 80, FRAMES, 64)
-    optimiser = torch.optim.Adam([p for p in generator.parameters() if p.requires_grad], lr=3e-3)
+    generator = MelGANGenerator(GeneratorConfig(channels=64, stacks=2), 80, FRAMES, 64)
+    optimizer = torch.optim.Adam([p for p in generator.parameters() if p.requires_grad], lr=3e-3)
     errors = []
     for _ in range(120):
         error = (generator(mel).wave - target).square().mean() / target.square().mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         error.backward()
-        optimiser.step()
+        optimizer.step()
         errors.append(error.item())
     medians = [sorted(errors[i : i + 30])[15] for i in range(0, 120, 30)]
     assert all(later < earlier for earlier, later in pairwise(medians))
@@ -186,4 +186,4 @@ def test_a_mel_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 )
 def test_sizes_that_cannot_be_are_refused(config: GeneratorConfig, named: str) -> None:
     with pytest.raises(ConfigurationError, match=f"generator.{named}"):
-        Generator(config, 10, FRAMES, 16)
+        MelGANGenerator(config, 10, FRAMES, 16)

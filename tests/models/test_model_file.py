@@ -12,14 +12,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import basis_melgan
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import ModelFileError, OutputError
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import Separator
 
 CONFIG = Config(
-    frames=Frames(hop=16, basis_length=8, stride=4),
+    frames=FrameGeometry(hop=16, basis_length=8, stride=4),
     separator=SeparatorConfig(basis_signals=8, channels=4, hidden=6, blocks=2, repeats=1),
     generator=GeneratorConfig(channels=8, upsampling=(2, 2), stacks=1),
 )
@@ -202,7 +202,7 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left_aside(tmp_pa
             separator=replace(CONFIG.separator, channels=CONFIG.separator.channels + 1),
             generator=replace(CONFIG.generator, upsampling=(-2, -2)),
         ),
-        replace(CONFIG, frames=Frames(hop=16, basis_length=16, stride=4)),
+        replace(CONFIG, frames=FrameGeometry(hop=16, basis_length=16, stride=4)),
         Config(),
     ],
 )

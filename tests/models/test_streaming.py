@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from basis_melgan.cli.parser import load
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, GeneratorConfig
-from basis_melgan.inference.backend import UNENDING
+from basis_melgan.inference.backend import UNKNOWN_LENGTH
 from basis_melgan.models import model_file
-from basis_melgan.models.melgan import Generator
+from basis_melgan.models.melgan import MelGANGenerator
 from basis_melgan.models.streaming import Streamed, streamed
 
 TOLERANCE = 1e-5
@@ -30,7 +30,7 @@ def paper(hop: int = 240, **changed) -> Config:
     base = load("paper")
     generator = replace(base.generator, channels=6, **changed)
     separator = replace(base.separator, basis_signals=6)
-    return replace(base, frames=Frames(hop=hop), generator=generator, separator=separator)
+    return replace(base, frames=FrameGeometry(hop=hop), generator=generator, separator=separator)
 
 
 CONFIGS = {
@@ -54,7 +54,7 @@ CONFIGS = {
 def built(config: Config) -> nn.Module:
     torch.manual_seed(0)
     generator = model_file.new_generator(config)
-    if isinstance(generator, Generator):
+    if isinstance(generator, MelGANGenerator):
         generator.fold_weight_norm()
     for parameter in generator.parameters():  # drawn so large that every part of the network counts
         scale = parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.1
@@ -78,7 +78,7 @@ def spoken(model: Streamed, mel: Tensor, chunks: list[int]) -> Tensor:
 
     count, turn = mel.shape[2], 0
     while first < count:
-        push(mel[..., first : first + chunks[turn % len(chunks)]], UNENDING)
+        push(mel[..., first : first + chunks[turn % len(chunks)]], UNKNOWN_LENGTH)
         turn += 1
     if model.lookahead:
         push(torch.full((len(mel), model.bands, model.lookahead), 9.0), count)  # beyond the end is anything
@@ -90,7 +90,7 @@ def spoken(model: Streamed, mel: Tensor, chunks: list[int]) -> Tensor:
 @given(frames=st.integers(3, 40), chunks=st.lists(st.integers(1, 12), min_size=1, max_size=6), seed=st.integers(0, 99))
 def test_every_chunking_says_what_the_whole_says(name: str, frames: int, chunks: list[int], seed: int) -> None:
     generator, frames = BUILT[name], max(frames, BUILT[name].shortest)
-    mel = torch.randn(2, generator.bands, frames, generator=torch.Generator().manual_seed(seed)) - 2
+    mel = torch.randn(2, generator.bands, frames, generator=torch.MelGANGenerator().manual_seed(seed)) - 2
     model = streamed(generator)
     with torch.inference_mode():
         whole = generator(mel).wave

@@ -1,4 +1,4 @@
-"""Conv-TasNet and TasNet: sizes, lengths, normalisations, masks, and what may depend on what."""
+"""Conv-TasNet and TasNet: sizes, lengths, normalizations, masks, and what may depend on what."""
 
 from dataclasses import replace
 
@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import SeparatorConfig
 from basis_melgan.errors import ConfigurationError
-from basis_melgan.models.norms import normalisation
+from basis_melgan.models.norms import normalization
 from basis_melgan.models.tasnet import ConvolutionalMasker, Depthwise, MaskerBlock, Separator
 
-FRAMES = Frames()
+FRAMES = FrameGeometry()
 SMALL = SeparatorConfig(basis_signals=12, channels=8, hidden=10, blocks=3, repeats=2, layers=2)
 KINDS = [
     SMALL,
@@ -31,7 +31,7 @@ KINDS = [
 ]
 
 
-def build(config: SeparatorConfig, frames: Frames = FRAMES) -> Separator:
+def build(config: SeparatorConfig, frames: FrameGeometry = FRAMES) -> Separator:
     torch.manual_seed(3)
     return Separator(config, frames)
 
@@ -90,7 +90,7 @@ def test_estimates_are_as_long_as_the_mixture(config: SeparatorConfig, samples: 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 200), st.integers(1, 4), st.integers(1, 12))
 def test_every_sample_is_reached_in_every_geometry(samples: int, overlap: int, stride: int) -> None:
-    frames = Frames(hop=stride * 2, basis_length=overlap * stride, stride=stride)
+    frames = FrameGeometry(hop=stride * 2, basis_length=overlap * stride, stride=stride)
     separator = build(replace(SMALL, sources=1, mask="softmax"), frames)  # one source: its mask is 1 everywhere
     separator.encoder.weight.data.fill_(1.0)
     separator.basis.signals.data.fill_(1.0 / (12 * overlap))
@@ -142,8 +142,8 @@ def hidden(*shape: int) -> Tensor:
     return 3 * torch.randn(*shape) + 5
 
 
-def test_gln_is_normalised_over_channels_and_time() -> None:
-    norm, x = normalisation("gLN", 6), hidden(2, 50, 6)
+def test_gln_is_normalized_over_channels_and_time() -> None:
+    norm, x = normalization("gLN", 6), hidden(2, 50, 6)
     gain, bias = (torch.nn.init.normal_(parameter) for parameter in (norm.gain, norm.bias))
     values = x.double()
     mean, variance = values.mean(dim=(1, 2), keepdim=True), values.var(dim=(1, 2), keepdim=True, unbiased=False)
@@ -152,14 +152,14 @@ def test_gln_is_normalised_over_channels_and_time() -> None:
 
 
 def test_gln_is_computed_in_float32_under_bf16() -> None:
-    norm, x = normalisation("gLN", 6), hidden(2, 50, 6).bfloat16()
+    norm, x = normalization("gLN", 6), hidden(2, 50, 6).bfloat16()
     found = norm(x)
     assert found.dtype == torch.bfloat16
     assert torch.equal(found, norm(x.float()).bfloat16())
 
 
-def test_cln_is_normalised_over_the_channels_of_each_frame() -> None:
-    norm, x = normalisation("cLN", 6), hidden(2, 50, 6)
+def test_cln_is_normalized_over_the_channels_of_each_frame() -> None:
+    norm, x = normalization("cLN", 6), hidden(2, 50, 6)
     gain, bias = (torch.nn.init.normal_(parameter) for parameter in norm.parameters())
     values = x.double()
     mean, variance = values.mean(dim=2, keepdim=True), values.var(dim=2, keepdim=True, unbiased=False)
@@ -167,8 +167,8 @@ def test_cln_is_normalised_over_the_channels_of_each_frame() -> None:
     torch.testing.assert_close(norm(x).double(), expected, atol=1e-4, rtol=0.0)
 
 
-def test_bn_is_normalised_per_channel_and_by_what_it_learned_when_it_infers() -> None:
-    norm, x = normalisation("BN", 6), hidden(4, 50, 6)
+def test_bn_is_normalized_per_channel_and_by_what_it_learned_when_it_infers() -> None:
+    norm, x = normalization("BN", 6), hidden(4, 50, 6)
     mean, variance = x.mean(dim=(0, 1)), x.var(dim=(0, 1), unbiased=False)
     torch.testing.assert_close(norm(x), (x - mean) / (variance + 1e-5).sqrt(), atol=1e-4, rtol=0.0)
     norm.eval()
@@ -182,11 +182,11 @@ def test_bn_is_normalised_per_channel_and_by_what_it_learned_when_it_infers() ->
 def test_depthwise_filter_is_torchs_grouped_convolution(kernel: int, dilation: int) -> None:
     x = torch.randn(2, 40, 7)
     channels_first = x.transpose(1, 2)
-    centred, causal = (Depthwise(7, kernel, dilation, causal) for causal in (False, True))
+    centered, causal = (Depthwise(7, kernel, dilation, causal) for causal in (False, True))
     weight = torch.randn(7, kernel)
-    centred.weight.data = causal.weight.data = weight.T
+    centered.weight.data = causal.weight.data = weight.T
     expected = F.conv1d(channels_first, weight[:, None], padding="same", dilation=dilation, groups=7)
-    torch.testing.assert_close(centred(x).transpose(1, 2), expected, atol=1e-5, rtol=0.0)
+    torch.testing.assert_close(centered(x).transpose(1, 2), expected, atol=1e-5, rtol=0.0)
     past = F.pad(channels_first, ((kernel - 1) * dilation, 0))
     expected = F.conv1d(past, weight[:, None], dilation=dilation, groups=7)
     torch.testing.assert_close(causal(x).transpose(1, 2), expected, atol=1e-5, rtol=0.0)
@@ -223,8 +223,8 @@ def influence(output: Tensor, source: Tensor) -> np.ndarray:
     ],
     ids=label,
 )
-@pytest.mark.parametrize("frames", [FRAMES, Frames(hop=20, basis_length=40, stride=10)], ids=["2x", "4x"])
-def test_a_causal_separator_waits_for_the_basis_alone(config: SeparatorConfig, frames: Frames) -> None:
+@pytest.mark.parametrize("frames", [FRAMES, FrameGeometry(hop=20, basis_length=40, stride=10)], ids=["2x", "4x"])
+def test_a_causal_separator_waits_for_the_basis_alone(config: SeparatorConfig, frames: FrameGeometry) -> None:
     """Output t sums the frames that reach it; the last one begins at or before t and hears L samples from there on."""
     separator = build(config, frames).eval()
     mixture = torch.randn(1, 605, requires_grad=True)

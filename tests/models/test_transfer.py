@@ -7,7 +7,7 @@ import torch
 from basis_melgan.cli.parser import load
 from basis_melgan.config.schema import Config
 from basis_melgan.models import model_file
-from basis_melgan.models.convnext import FrameRateGenerator
+from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.transfer import adaptable, adapted
 
 FAST = load("fast")
@@ -18,17 +18,17 @@ def changed(**sizes) -> Config:
     return replace(FAST, generator=replace(SIZES, **sizes))
 
 
-def built(config: Config) -> FrameRateGenerator:
+def built(config: Config) -> ConvNeXtGenerator:
     torch.manual_seed(0)
     generator = model_file.new_generator(config).eval()
-    assert isinstance(generator, FrameRateGenerator)
+    assert isinstance(generator, ConvNeXtGenerator)
     for name, parameter in generator.named_parameters():
         if not name.startswith("basis"):
             parameter.data += 0.3 * torch.randn_like(parameter)
     return generator.requires_grad_(False)
 
 
-def moved(generator: FrameRateGenerator, was: Config, now: Config) -> FrameRateGenerator:
+def moved(generator: ConvNeXtGenerator, was: Config, now: Config) -> ConvNeXtGenerator:
     assert adaptable(was, now)
     other = built(now)
     other.load_state_dict(adapted(generator.state_dict(), was, now))

@@ -8,11 +8,11 @@ import torch
 from small_vocoders import HOP, RATE, SMALL, build, in_windows, mel_of, whole
 from torch import nn
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
 from basis_melgan.errors import MelError
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models.melgan import Generator
+from basis_melgan.models.melgan import MelGANGenerator
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 39, 40, 41, 44, 49, 50, 80, 81, 130])
@@ -35,15 +35,15 @@ def test_silence_is_silence_at_the_edges_of_windows_too(speaker: Vocoder, monkey
 @pytest.mark.parametrize(
     ("config", "frames"),
     [
-        (SMALL, Frames()),
-        (GeneratorConfig(channels=16, upsampling=(2, 8), stacks=4), Frames()),
-        (GeneratorConfig(channels=16, upsampling=(3, 2), stacks=2), Frames(hop=60, stride=10)),
-        (GeneratorConfig(channels=16, upsampling=(2,), stacks=1), Frames(hop=30, stride=15, basis_length=75)),
+        (SMALL, FrameGeometry()),
+        (GeneratorConfig(channels=16, upsampling=(2, 8), stacks=4), FrameGeometry()),
+        (GeneratorConfig(channels=16, upsampling=(3, 2), stacks=2), FrameGeometry(hop=60, stride=10)),
+        (GeneratorConfig(channels=16, upsampling=(2,), stacks=1), FrameGeometry(hop=30, stride=15, basis_length=75)),
     ],
 )
-def test_past_and_lookahead_are_what_the_gradient_measures(config: GeneratorConfig, frames: Frames) -> None:
+def test_past_and_lookahead_are_what_the_gradient_measures(config: GeneratorConfig, frames: FrameGeometry) -> None:
     torch.manual_seed(0)
-    generator = Generator(config, 10, frames, 16).double()
+    generator = MelGANGenerator(config, 10, frames, 16).double()
     middle, count = 60, 121
     mel = torch.rand(1, 10, count, dtype=torch.float64, requires_grad=True)
     # No ReLU but the last: all frames of a linear network leave a trace.
@@ -91,4 +91,4 @@ def test_waves_that_cannot_be_spoken_again_are_refused(speaker: Vocoder) -> None
         (np.zeros(100, np.float32), 0, "rate: 0 Hz"),
     ):
         with pytest.raises(MelError, match=message):
-            speaker.resynthesise(wave, rate)
+            speaker.resynthesize(wave, rate)

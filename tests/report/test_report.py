@@ -16,7 +16,7 @@ from PIL import Image
 
 from basis_melgan.audio import files
 from basis_melgan.cli.main import main
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError, ConfigurationError, OutputError
 from basis_melgan.report import bases, clips, curves, pictures
 from basis_melgan.report.comparison import ComparedClip, Comparison, failures, load
@@ -233,20 +233,20 @@ def test_a_tone_stands_where_it_sounds_at_every_rate(rate: int) -> None:
     assert doubled.max() - found.max() == pytest.approx(6.02, abs=0.01)
 
 
-def grey(base64_text: str) -> np.ndarray:
+def gray(base64_text: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(base64_text))).convert("L"))
 
 
 def test_an_image_has_its_first_row_at_the_bottom_and_its_levels_in_range() -> None:
     ramp = np.linspace(-90, 10, 101, dtype=np.float32)[:, None].repeat(64, axis=1)
-    values = grey(pictures.spectrogram(ramp, 0.0))[::-1].astype(float)
+    values = gray(pictures.spectrogram(ramp, 0.0))[::-1].astype(float)
     expected = np.clip(ramp / 80 + 1, 0, 1) * 255
     assert values.shape == (101, 64)
     np.testing.assert_allclose(values, expected, atol=6)
 
 
-def test_colours_climb_in_lightness() -> None:
-    stops = [[int(colour[place : place + 2], 16) for place in (1, 3, 5)] for colour in pictures.colours()]
+def test_colors_climb_in_lightness() -> None:
+    stops = [[int(color[place : place + 2], 16) for place in (1, 3, 5)] for color in pictures.colors()]
     lightness = np.asarray(stops) @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(lightness) > 0).all()
 
@@ -274,7 +274,7 @@ def test_of_a_long_clip_the_beginning_is_shown(folder: Path, monkeypatch: pytest
     found = clips.gather(comparison, comparison.clips[0])
     assert (whole["seconds"], found["seconds"]) == (0.8, 0.5)
     for name, voice in found["voices"].items():
-        assert grey(voice["spectrogram"]).shape == (pictures.ROWS, 50), name
+        assert gray(voice["spectrogram"]).shape == (pictures.ROWS, 50), name
 
 
 def test_a_clip_carries_every_system_the_recording_first(folder: Path) -> None:
@@ -282,7 +282,7 @@ def test_a_clip_carries_every_system_the_recording_first(folder: Path) -> None:
     found = clips.gather(comparison, comparison.clips[0])
     assert list(found["voices"]) == ["recording", "small", "rough"]
     assert (found["seconds"], found["hertz"]) == (0.8, 12_000)
-    spectra = {name: grey(voice["spectrogram"]).astype(float) for name, voice in found["voices"].items()}
+    spectra = {name: gray(voice["spectrogram"]).astype(float) for name, voice in found["voices"].items()}
     assert {picture.shape for picture in spectra.values()} == {(pictures.ROWS, 80)}
     means = {name: picture.mean() for name, picture in spectra.items()}
     assert means["recording"] < means["small"] < means["rough"]  # noise fills the pauses
@@ -355,11 +355,11 @@ def test_the_basis_of_a_separator_and_of_vocoders_that_share_it(folder: Path, tm
     (basis,) = bases.gather(comparison, separator)
     assert basis["names"] == [separator.stem, "small"]
     assert (basis["signals"], basis["hertz"]) == (config.separator.basis_signals, 12_000)
-    assert basis["seconds"] == Frames().basis_length / RATE
+    assert basis["seconds"] == FrameGeometry().basis_length / RATE
     signals = model.basis.signals.numpy()
     lowest = np.abs(np.fft.rfft(signals, 512)).argmax(axis=1).argmin()
     np.testing.assert_allclose(basis["shapes"][0]["values"], signals[lowest], rtol=1e-2)
-    assert grey(basis["picture"]).shape == (257, config.separator.basis_signals)
+    assert gray(basis["picture"]).shape == (257, config.separator.basis_signals)
 
 
 def test_no_basis_without_a_model(folder: Path) -> None:

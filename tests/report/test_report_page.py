@@ -272,7 +272,7 @@ def test_a_blind_test_can_be_left_and_taken_up_again(desk: Browser) -> None:
     assert desk.run("document.querySelector('#stage input[type=number]').value") == before
 
 
-def test_the_switch_changes_the_colours(desk: Browser) -> None:
+def test_the_switch_changes_the_colors(desk: Browser) -> None:
     background = "getComputedStyle(document.body).backgroundColor"
     light = desk.run(background)
     desk.click("#theme")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from short_trainings import with_settings
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config
 from basis_melgan.training import separator as separator_stage
 from basis_melgan.training import vocoder
@@ -28,7 +28,7 @@ def frame_rate(config: Config) -> Config:
     weights = config.vocoder_training.loss_weights | {"weights/l1": 0.0}
     config = with_settings(config, "vocoder_training", adversarial_from=1_000, loss_weights=weights)
     config = with_settings(config, "generator", kind="convnext", kernel=7, channels=48, hidden=96, blocks=2, pairs=96)
-    return replace(config, frames=Frames(basis_length=960, stride=240))
+    return replace(config, frames=FrameGeometry(basis_length=960, stride=240))
 
 
 @pytest.fixture

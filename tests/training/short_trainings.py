@@ -18,7 +18,7 @@ from basis_melgan.training import separator as separator_stage
 from basis_melgan.training import vocoder
 from basis_melgan.training.run import Run
 from basis_melgan.training.separator import SeparatorTask
-from basis_melgan.training.trainer import fabric
+from basis_melgan.training.trainer import build_fabric
 from basis_melgan.training.vocoder_task import VocoderTask
 
 
@@ -45,7 +45,7 @@ def improvement(values: Sequence[float]) -> float:
 def separator_task(corpus: Path, out: Path, config: Config) -> SeparatorTask:
     corpora = manifest.load(corpus)
     out.mkdir(exist_ok=True)
-    return SeparatorTask(corpora, Run(out, config, separator_stage.SECTIONS, "x"), fabric(config.engine, 1))
+    return SeparatorTask(corpora, Run(out, config, separator_stage.SECTIONS, "x"), build_fabric(config.engine, 1))
 
 
 def vocoder_task(
@@ -55,13 +55,13 @@ def vocoder_task(
     corpora = manifest.load(corpus)
     out.mkdir(exist_ok=True)
     dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, None)
-    engine = fabric(config.engine, 1)
+    fabric = build_fabric(config.engine, 1)
     teacher = model_file.load_separator(separator)[0]
     if generator is None:
         generator = model_file.new_generator(config)
         generator.basis.load_state_dict(teacher.basis.state_dict())
     run = Run(out, config, vocoder.SECTIONS, "x")
-    return VocoderTask(dataset, manifest.load_clips(corpora, "validation"), teacher, generator, run, engine)
+    return VocoderTask(dataset, manifest.load_clips(corpora, "validation"), teacher, generator, run, fabric)
 
 
 def board(out: Path) -> EventAccumulator:

@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file
 
 from basis_melgan.audio import files
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
@@ -91,7 +91,7 @@ def test_a_crop_is_a_slice_of_the_whole(opened: Decomposition, clips: list[tuple
 def test_weights_of_a_crop_speak_the_wave_of_its_place(
     opened: Decomposition, folder: Path, clips: list[tuple[Path, manifest.Clip]]
 ) -> None:
-    basis = Basis(32, Frames())
+    basis = Basis(32, FrameGeometry())
     basis.load_state_dict({"signals": torch.from_numpy(load_file(folder / "basis.safetensors")["basis"])})
     for _, clip in clips[2:5]:
         with torch.no_grad():

@@ -54,7 +54,7 @@ def run(command: list[str], settings: Config, folder: Path) -> str:
 
 
 def state(out: Path, *parts: str) -> dict[str, torch.Tensor]:
-    """Weights of the modules and gradients' averages of the optimisers in a checkpoint."""
+    """Weights of the modules and gradients' averages of the optimizers in a checkpoint."""
     found: dict[str, torch.Tensor] = {}
     whole = torch.load(out / "checkpoint.ckpt", weights_only=True)
     for part in parts:
@@ -85,7 +85,7 @@ def test_two_processes_train_the_separator_as_one(tmp_path: Path, settings: Conf
         torch.testing.assert_close(two[name], value, atol=1e-5, rtol=1e-5)
     assert distance(one, start) > 1e-3
     assert distance(one, two) < 1e-3 * distance(one, start)
-    gradients = [state(tmp_path / name, "optimiser") for name in ("one", "two")]
+    gradients = [state(tmp_path / name, "optimizer") for name in ("one", "two")]
     assert distance(*gradients) < 1e-4 * size(gradients[0])
     released = [load_file(tmp_path / name / "separator.safetensors")["basis.signals"] for name in ("one", "two")]
     np.testing.assert_allclose(*released, atol=1e-4)
@@ -129,7 +129,7 @@ def test_two_processes_train_the_vocoder_as_one(
         assert distance(one, start) > 1e-5
         assert distance(one, two) < tolerance * distance(one, start), part
     # Adam lets rounding of the first step grow in the second.
-    for part, tolerance in (("optimiser", 5e-3), ("discriminators_optimiser", 1e-3)):
+    for part, tolerance in (("optimizer", 5e-3), ("discriminators_optimizer", 1e-3)):
         one, two = (state(tmp_path / name, part) for name in ("one", "two"))
         assert distance(one, two) < tolerance * size(one), part
 

@@ -14,8 +14,8 @@ from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config.schema import Config, FineTuningConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, TrainingError
-from basis_melgan.inference.pretrained import bundled
-from basis_melgan.inference.vocoder import RELEASED
+from basis_melgan.inference.pretrained import pretrained_path
+from basis_melgan.inference.vocoder import DEFAULT_VOCODER
 from basis_melgan.models import model_file
 from basis_melgan.training import vocoder
 from basis_melgan.training.fine_tuning import fine_tune
@@ -79,12 +79,15 @@ def test_the_best_of_all_validations_is_kept_the_starts_among_them(
 ) -> None:
     """At a rate that ruins the released vocoder, it is left as it was, and the user is told."""
     ruinous = replace(FEW, adversarial_share=0.0, learning_rate=10.0, steps=2, validate_every=1, ema=0.0)
-    fine_tune(corpus, tmp_path, bundled(RELEASED, ".safetensors"), None, replace(tuning, fine_tuning=ruinous))
+    fine_tune(
+        corpus, tmp_path, pretrained_path(DEFAULT_VOCODER, ".safetensors"), None, replace(tuning, fine_tuning=ruinous)
+    )
     assert scores(tmp_path).keys() == {0, 1, 2}
     assert min(scores(tmp_path)[0][name] - scores(tmp_path)[2][name] for name in ("PESQ-WB", "DistillMOS")) > 0.3
     assert re.search(r"no step made it better .* \(.*PESQ-WB [\d.]+ to [\d.]+", capsys.readouterr().out)
     before, after = (
-        weights(path, "vocoder") for path in (bundled(RELEASED, ".safetensors"), tmp_path / "vocoder.safetensors")
+        weights(path, "vocoder")
+        for path in (pretrained_path(DEFAULT_VOCODER, ".safetensors"), tmp_path / "vocoder.safetensors")
     )
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert model_file.discriminators_of(tmp_path / "vocoder.safetensors").is_file()
@@ -151,7 +154,7 @@ def test_without_discriminators_it_goes_on_by_regression_and_says_so(
 def test_the_released_vocoder_is_tuned_with_its_discriminators(tmp_path: Path, tuning: Config, corpus: Path) -> None:
     """That of the frame rate, whose sizes and losses its own file says."""
     few = replace(tuning, fine_tuning=replace(FEW, steps=1, validate_every=1))
-    released, made = bundled(RELEASED, ".safetensors"), tmp_path / "vocoder.safetensors"
+    released, made = pretrained_path(DEFAULT_VOCODER, ".safetensors"), tmp_path / "vocoder.safetensors"
     fine_tune(corpus, tmp_path, released, None, few)
     assert model_file.read(made, "vocoder")[1].generator == model_file.read(released, "vocoder")[1].generator
     assert model_file.discriminators_of(made).exists()

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import distributed, multiprocessing, nn
 
-from basis_melgan.training.muon import RMS, Muon, orthogonalised
+from basis_melgan.training.muon import RMS, Muon, orthogonalized
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (24, 10), (10, 24)])
 def test_singular_values_become_alike(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
     matrix = torch.randn(shape) @ torch.diag(torch.logspace(0, 1.5, shape[1]))
-    found = orthogonalised(matrix)
+    found = orthogonalized(matrix)
     assert found.shape == matrix.shape
     values = torch.linalg.svdvals(found)
     assert values.max() < 1.3
@@ -54,12 +54,12 @@ def test_it_resumes_where_it_stopped() -> None:
     whole, part = (nn.Parameter(torch.ones(6, 5)) for _ in range(2))
     gradients = torch.randn(4, 6, 5)
 
-    def go(optimiser: Muon, matrix: nn.Parameter, steps: range) -> Muon:
+    def go(optimizer: Muon, matrix: nn.Parameter, steps: range) -> Muon:
         for step in steps:
-            optimiser.param_groups[0]["lr"] = 0.05
+            optimizer.param_groups[0]["lr"] = 0.05
             matrix.grad = gradients[step].clone()
-            optimiser.step()
-        return optimiser
+            optimizer.step()
+        return optimizer
 
     go(Muon([whole]), whole, range(4))
     saved = go(Muon([part]), part, range(2)).state_dict()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import LOSS_WEIGHTS, Config
 from basis_melgan.errors import OutputError, TrainingError
 from basis_melgan.training.run import Run, flatten
@@ -19,7 +19,7 @@ SECTIONS = ("frames", "mixture", "separator", "separator_training", "vocoder_tra
 
 
 @pytest.fixture(scope="module")
-def engine() -> Fabric:
+def fabric() -> Fabric:
     return Fabric(accelerator="cpu", devices=1)
 
 
@@ -30,20 +30,20 @@ def run(tmp_path: Path, config: Config) -> Run:
     return made
 
 
-def trained(engine: Fabric, seed: int = 0, width: int = 4) -> dict[str, Any]:
-    """A model and an optimiser that have taken some steps, as a task's state."""
+def trained(fabric: Fabric, seed: int = 0, width: int = 4) -> dict[str, Any]:
+    """A model and an optimizer that have taken some steps, as a task's state."""
     torch.manual_seed(seed)
     model = torch.nn.Linear(width, 3)
-    model, optimiser = engine.setup(model, torch.optim.RAdam(model.parameters(), lr=0.1))
+    model, optimizer = fabric.setup(model, torch.optim.RAdam(model.parameters(), lr=0.1))
     for _ in range(seed + 3):
-        optimiser.zero_grad()
-        engine.backward(model(torch.randn(5, width)).square().mean())
-        optimiser.step()
-    return {"model": model, "optimiser": optimiser}
+        optimizer.zero_grad()
+        fabric.backward(model(torch.randn(5, width)).square().mean())
+        optimizer.step()
+    return {"model": model, "optimizer": optimizer}
 
 
 def tensors(state: dict[str, Any]) -> list[torch.Tensor]:
-    momenta = [value for held in state["optimiser"].state_dict()["state"].values() for value in held.values()]
+    momenta = [value for held in state["optimizer"].state_dict()["state"].values() for value in held.values()]
     return [*state["model"].state_dict().values(), *momenta]
 
 
@@ -51,22 +51,22 @@ def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(tensors(one), tensors(two), strict=True))
 
 
-def test_a_state_comes_back_bit_for_bit(run: Run, engine: Fabric) -> None:
-    state, other = trained(engine, 0), trained(engine, 1)
+def test_a_state_comes_back_bit_for_bit(run: Run, fabric: Fabric) -> None:
+    state, other = trained(fabric, 0), trained(fabric, 1)
     assert not same(state, other)
-    run.save(engine, state, 7)
-    assert run.resume(engine, other) == 7
+    run.save(fabric, state, 7)
+    assert run.resume(fabric, other) == 7
     assert same(state, other)
     assert sorted(path.name for path in run.folder.iterdir()) == ["checkpoint.ckpt"]
 
 
-def test_a_model_without_the_checkpoint_it_came_from_is_not_replaced(run: Run, engine: Fabric) -> None:
+def test_a_model_without_the_checkpoint_it_came_from_is_not_replaced(run: Run, fabric: Fabric) -> None:
     model = run.folder / "vocoder.safetensors"
     model.write_bytes(b"hours of training")
     with pytest.raises(OutputError, match=r"vocoder\.safetensors: would be replaced, for no checkpoint\.ckpt lies"):
         run.prepare(force=False, released=(model,))
     assert model.read_bytes() == b"hours of training"
-    run.save(engine, trained(engine), 7)
+    run.save(fabric, trained(fabric), 7)
     run.prepare(force=False, released=(model,))
     assert model.exists()
     run.prepare(force=True, released=(model,))
@@ -79,53 +79,53 @@ def test_a_file_is_no_run_folder(tmp_path: Path, config: Config) -> None:
         Run(tmp_path / "run", config, SECTIONS, "a" * 64).prepare(force=False, released=())
 
 
-def test_without_a_checkpoint_a_training_starts_at_step_zero(run: Run, engine: Fabric) -> None:
-    state, untouched = trained(engine), trained(engine)
-    assert run.resume(engine, state) == 0
+def test_without_a_checkpoint_a_training_starts_at_step_zero(run: Run, fabric: Fabric) -> None:
+    state, untouched = trained(fabric), trained(fabric)
+    assert run.resume(fabric, state) == 0
     assert same(state, untouched)
 
 
-def test_a_checkpoint_says_where_it_is_from(run: Run, engine: Fabric) -> None:
-    run.save(engine, trained(engine), 7)
+def test_a_checkpoint_says_where_it_is_from(run: Run, fabric: Fabric) -> None:
+    run.save(fabric, trained(fabric), 7)
     identity = torch.load(run.checkpoint, weights_only=True)["identity"]
     assert identity["torch"] == torch.__version__
     assert identity["data"] == "a" * 64
     assert '"basis_signals": 32' in identity["config"]
 
 
-def test_a_failed_save_leaves_the_earlier_checkpoint(run: Run, engine: Fabric) -> None:
-    state = trained(engine)
-    run.save(engine, state, 7)
+def test_a_failed_save_leaves_the_earlier_checkpoint(run: Run, fabric: Fabric) -> None:
+    state = trained(fabric)
+    run.save(fabric, state, 7)
     before = run.checkpoint.read_bytes()
     with pytest.raises(Exception, match="pickle"):
-        run.save(engine, {**trained(engine, 1), "unwritable": lambda: None}, 8)
+        run.save(fabric, {**trained(fabric, 1), "unwritable": lambda: None}, 8)
     assert run.checkpoint.read_bytes() == before
-    other = trained(engine, 2)
-    assert run.resume(engine, other) == 7
+    other = trained(fabric, 2)
+    assert run.resume(fabric, other) == 7
     assert same(state, other)
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_leaves_nothing_aside(run: Run, engine: Fabric) -> None:
+def test_a_checkpoint_that_cannot_be_written_is_told_and_leaves_nothing_aside(run: Run, fabric: Fabric) -> None:
     run.checkpoint.mkdir()
     with pytest.raises(OutputError, match=r"checkpoint\.ckpt: cannot be written .*; make room and go on"):
-        run.save(engine, trained(engine), 7)
+        run.save(fabric, trained(fabric), 7)
     assert [path.name for path in run.folder.iterdir()] == ["checkpoint.ckpt"]
 
 
-def test_what_a_killed_save_left_aside_is_no_hindrance(run: Run, engine: Fabric) -> None:
-    state = trained(engine)
-    run.save(engine, state, 7)
+def test_what_a_killed_save_left_aside_is_no_hindrance(run: Run, fabric: Fabric) -> None:
+    state = trained(fabric)
+    run.save(fabric, state, 7)
     aside = run.checkpoint.with_suffix(".part")
     aside.write_bytes(run.checkpoint.read_bytes()[:100])
-    assert run.resume(engine, trained(engine, 1)) == 7
-    run.save(engine, state, 8)
-    assert run.resume(engine, trained(engine, 1)) == 8
+    assert run.resume(fabric, trained(fabric, 1)) == 7
+    run.save(fabric, state, 8)
+    assert run.resume(fabric, trained(fabric, 1)) == 8
     assert not aside.exists()
 
 
 @pytest.mark.parametrize("damage", ["cut", "overwritten", "empty", "foreign", "flipped"])
-def test_a_damaged_checkpoint_is_refused_and_kept(run: Run, engine: Fabric, damage: str) -> None:
-    run.save(engine, trained(engine), 7)
+def test_a_damaged_checkpoint_is_refused_and_kept(run: Run, fabric: Fabric, damage: str) -> None:
+    run.save(fabric, trained(fabric), 7)
     whole = run.checkpoint.read_bytes()
     if damage == "foreign":
         torch.save({"epoch": 3}, run.checkpoint)
@@ -140,7 +140,7 @@ def test_a_damaged_checkpoint_is_refused_and_kept(run: Run, engine: Fabric, dama
         run.checkpoint.write_bytes(broken[damage])
     before = run.checkpoint.read_bytes()
     with pytest.raises(TrainingError, match=r"checkpoint\.ckpt: cannot be resumed \(.+\); start afresh with --force"):
-        run.resume(engine, trained(engine))
+        run.resume(fabric, trained(fabric))
     assert run.checkpoint.read_bytes() == before
 
 
@@ -158,70 +158,70 @@ def changed(config: Config, section: str, **values: Any) -> Config:
         ("vocoder_training", "loss_weights", {**LOSS_WEIGHTS, "weights/l1": 2.0}),
     ],
 )
-def test_another_setting_is_named(run: Run, engine: Fabric, section: str, key: str, value: Any) -> None:
-    run.save(engine, trained(engine), 7)
+def test_another_setting_is_named(run: Run, fabric: Fabric, section: str, key: str, value: Any) -> None:
+    run.save(fabric, trained(fabric), 7)
     other = replace(run, config=changed(run.config, section, **{key: value}))
-    state, untouched = trained(engine, 1), trained(engine, 1)
+    state, untouched = trained(fabric, 1), trained(fabric, 1)
     with pytest.raises(TrainingError, match=rf"{section}\.{key}\S* was .*, now .*; use the same setting, another run"):
-        other.resume(engine, state)
+        other.resume(fabric, state)
     assert same(state, untouched)
 
 
-def test_another_setting_is_named_even_where_the_weights_have_another_shape(run: Run, engine: Fabric) -> None:
-    run.save(engine, trained(engine, width=4), 7)
+def test_another_setting_is_named_even_where_the_weights_have_another_shape(run: Run, fabric: Fabric) -> None:
+    run.save(fabric, trained(fabric, width=4), 7)
     other = replace(run, config=changed(run.config, "separator", channels=17))
     with pytest.raises(TrainingError, match=r"separator\.channels was 16, now 17"):
-        other.resume(engine, trained(engine, width=5))
-    other = replace(run, config=replace(run.config, frames=Frames(hop=120)))
+        other.resume(fabric, trained(fabric, width=5))
+    other = replace(run, config=replace(run.config, frames=FrameGeometry(hop=120)))
     with pytest.raises(TrainingError, match=r"frames\.hop was 240, now 120"):
-        other.resume(engine, trained(engine))
+        other.resume(fabric, trained(fabric))
 
 
-def test_settings_that_a_training_may_change_on_the_way(run: Run, engine: Fabric) -> None:
-    run.save(engine, trained(engine), 7)
+def test_settings_that_a_training_may_change_on_the_way(run: Run, fabric: Fabric) -> None:
+    run.save(fabric, trained(fabric), 7)
     config = changed(run.config, "separator_training", steps=99, cooldown=5, validate_every=1, save_every=2)
     config = changed(config, "engine", workers=1, precision="bf16", log_every=3)
-    assert replace(run, config=config).resume(engine, trained(engine)) == 7
+    assert replace(run, config=config).resume(fabric, trained(fabric)) == 7
 
 
-def test_a_setting_that_the_checkpoint_did_not_know_has_its_default(run: Run, engine: Fabric) -> None:
-    run.save(engine, {"weights": torch.ones(3)}, 7)
+def test_a_setting_that_the_checkpoint_did_not_know_has_its_default(run: Run, fabric: Fabric) -> None:
+    run.save(fabric, {"weights": torch.ones(3)}, 7)
     kept = torch.load(run.checkpoint, weights_only=True)
     older = json.loads(kept["identity"]["config"])
     del older["generator"]["kind"]
     torch.save(kept | {"identity": kept["identity"] | {"config": json.dumps(older)}}, run.checkpoint)
-    assert run.resume(engine, {"weights": torch.zeros(3)}) == 7
+    assert run.resume(fabric, {"weights": torch.zeros(3)}) == 7
 
 
-def test_other_clips_are_refused(run: Run, engine: Fabric) -> None:
-    run.save(engine, trained(engine), 7)
+def test_other_clips_are_refused(run: Run, fabric: Fabric) -> None:
+    run.save(fabric, trained(fabric), 7)
     with pytest.raises(TrainingError, match=r"another data \(hash a{12}, now b{12}\); give the same data"):
-        replace(run, data_hash="b" * 64).resume(engine, trained(engine))
+        replace(run, data_hash="b" * 64).resume(fabric, trained(fabric))
 
 
-def test_another_separator_is_refused(run: Run, engine: Fabric) -> None:
+def test_another_separator_is_refused(run: Run, fabric: Fabric) -> None:
     run = replace(run, origins={"separator": "c" * 64, "start": ""})
-    run.save(engine, trained(engine), 7)
-    assert run.resume(engine, trained(engine)) == 7
+    run.save(fabric, trained(fabric), 7)
+    assert run.resume(fabric, trained(fabric)) == 7
     with pytest.raises(TrainingError, match=r"another separator \(hash c{12}, now d{12}\); give the same separator"):
-        replace(run, origins={"separator": "d" * 64, "start": ""}).resume(engine, trained(engine))
+        replace(run, origins={"separator": "d" * 64, "start": ""}).resume(fabric, trained(fabric))
     with pytest.raises(TrainingError, match=r"another start \(hash none, now e{12}\); give the same start"):
-        replace(run, origins={"separator": "c" * 64, "start": "e" * 64}).resume(engine, trained(engine))
+        replace(run, origins={"separator": "c" * 64, "start": "e" * 64}).resume(fabric, trained(fabric))
 
 
-def test_an_origin_that_the_checkpoint_did_not_name_is_taken_on_trust(run: Run, engine: Fabric) -> None:
-    run.save(engine, trained(engine), 7)
-    assert replace(run, origins={"start": "e" * 64}).resume(engine, trained(engine)) == 7
+def test_an_origin_that_the_checkpoint_did_not_name_is_taken_on_trust(run: Run, fabric: Fabric) -> None:
+    run.save(fabric, trained(fabric), 7)
+    assert replace(run, origins={"start": "e" * 64}).resume(fabric, trained(fabric)) == 7
 
 
-def test_settings_of_other_stages_do_not_matter(run: Run, engine: Fabric) -> None:
-    run.save(engine, trained(engine), 7)
+def test_settings_of_other_stages_do_not_matter(run: Run, fabric: Fabric) -> None:
+    run.save(fabric, trained(fabric), 7)
     config = changed(run.config, "generator", slope=0.3)
-    assert replace(run, config=config).resume(engine, trained(engine)) == 7
+    assert replace(run, config=config).resume(fabric, trained(fabric)) == 7
 
 
-def test_force_removes_an_earlier_training_and_nothing_else(run: Run, engine: Fabric) -> None:
-    run.save(engine, trained(engine), 7)
+def test_force_removes_an_earlier_training_and_nothing_else(run: Run, fabric: Fabric) -> None:
+    run.save(fabric, trained(fabric), 7)
     (run.folder / "log").mkdir()
     (run.folder / "log" / "events").write_text("old")
     (run.folder / "notes.txt").write_text("mine")
@@ -232,7 +232,7 @@ def test_force_removes_an_earlier_training_and_nothing_else(run: Run, engine: Fa
     assert vocoder.is_file()
     run.prepare(force=True, released=(vocoder,))
     assert [path.name for path in run.folder.iterdir()] == ["notes.txt"]
-    assert run.resume(engine, trained(engine)) == 0
+    assert run.resume(fabric, trained(fabric)) == 0
     shutil.rmtree(run.folder)
     run.prepare(force=True, released=(vocoder,))
     assert run.folder.is_dir()

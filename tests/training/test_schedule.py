@@ -38,10 +38,10 @@ def test_trapezoid_without_ramps_is_flat() -> None:
 
 def test_every_group_gets_its_share_of_the_rate() -> None:
     one, two = torch.nn.Parameter(torch.zeros(1)), torch.nn.Parameter(torch.zeros(1))
-    optimiser = torch.optim.Adam([{"params": [one]}, {"params": [two], "share": 0.1}])
+    optimizer = torch.optim.Adam([{"params": [one]}, {"params": [two], "share": 0.1}])
     for rate in (1e-3, 5e-2):
-        set_rate(optimiser, rate)
-        assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([rate, 0.1 * rate])
+        set_rate(optimizer, rate)
+        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([rate, 0.1 * rate])
 
 
 @pytest.mark.parametrize("preset", ["paper", "cpu", "fast", "tiny"])

@@ -10,9 +10,9 @@ from short_trainings import separator_task, vocoder_task, with_settings
 from torch import Tensor, nn
 
 from basis_melgan.config.schema import LOSS_WEIGHTS, Config, DiscriminatorConfig
-from basis_melgan.inference.pretrained import bundled
+from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.models import model_file
-from basis_melgan.models.convnext import FrameRateGenerator
+from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.discriminators import Discriminators
 from basis_melgan.training import losses
 from basis_melgan.training.spectra import Spectra
@@ -100,7 +100,7 @@ def test_the_frame_rate_vocoder_learns_from_silence_by_every_loss(
     every = dict.fromkeys(LOSS_WEIGHTS, 1.0) | {"weights/l1": 0.0}
     config = with_settings(frame_rate, "discriminators", periods=(2, 3), period_channels=4)
     config = with_settings(config, "vocoder_training", adversarial_from=0, loss_weights=every, steps=1_000)
-    task = vocoder_task(corpus, separator, tmp_path, config, FrameRateGenerator(config))
+    task = vocoder_task(corpus, separator, tmp_path, config, ConvNeXtGenerator(config))
     learn_from_silence(task, float(task.dataset[0]["mel"].min()))
 
 
@@ -108,10 +108,10 @@ def test_the_released_vocoder_learns_from_silence(
     tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
     """It says of a silent mel next to nothing, which rounds to the very magnitudes of silence."""
-    path = bundled("speech-24k", ".safetensors")
+    path = pretrained_path("speech-24k", ".safetensors")
     generator, released = model_file.load_vocoder(path)
     training = replace(released.vocoder_training, batch=2, adversarial_from=1_000, crop=20)
-    config = replace(released, vocoder_training=training, engine=config.engine)
+    config = replace(released, vocoder_training=training, fabric=config.engine)
     task = vocoder_task(corpus, separator, tmp_path, config, generator.requires_grad_(True))
     learn_from_silence(task, -16.118096)  # ln 1e-7
 

@@ -14,7 +14,7 @@ from short_trainings import board, improvement, on_one_batch, parameters, separa
 
 from basis_melgan import progress
 from basis_melgan.audio import files
-from basis_melgan.config.schema import Config, EngineConfig
+from basis_melgan.config.schema import Config, TrainerConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, TrainingError
 from basis_melgan.models import model_file
@@ -62,15 +62,15 @@ def test_a_resumed_training_ends_bit_for_bit_where_a_straight_one_does(
     train(stage, tmp_path / "resumed", config, steps=3)
     halfway = checkpoint(tmp_path / "resumed")
     assert halfway["step"] == 3
-    in_parallel = replace(config, engine=replace(config.engine, workers=1))  # items do not depend on who reads them
+    in_parallel = replace(config, fabric=replace(config.engine, workers=1))  # items do not depend on who reads them
     resumed = train(stage, tmp_path / "resumed", in_parallel)
     assert checkpoint(resumed)["step"] == 6
     assert different(checkpoint(straight), checkpoint(resumed)) == []
     moved = different(checkpoint(straight), halfway)
     sections = {path.split("/")[1] for path in moved}
-    expected = {"model", "optimiser"}
+    expected = {"model", "optimizer"}
     if stage == "vocoder":  # step 4 began the adversarial phase, which the first three steps had not seen
-        expected = {"generator", "average", "discriminators", "optimiser", "discriminators_optimiser"}
+        expected = {"generator", "average", "discriminators", "optimizer", "discriminators_optimizer"}
     assert sections == expected | {"step"}
     name = f"{stage}.safetensors"
     assert (straight / name).read_bytes()[-10_000:] == (resumed / name).read_bytes()[-10_000:]
@@ -306,7 +306,7 @@ def test_a_processor_trains_in_its_own_precision_beside_a_gpu(monkeypatch: pytes
 def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path, config: Config, corpus: Path) -> None:
     task = separator_task(corpus, tmp_path, with_settings(config, "separator_training", batch=3))
     with pytest.raises(ConfigurationError, match="batch: 3 crops do not divide among 2 processes"):
-        fit(task, SimpleNamespace(world_size=2), EngineConfig(), task.run)
+        fit(task, SimpleNamespace(world_size=2), TrainerConfig(), task.run)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from short_trainings import board, improvement, on_one_batch, parameters, vocoder_task, with_settings
 from torch.utils.data import default_collate
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import LOSS_WEIGHTS, Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
@@ -20,7 +20,7 @@ from basis_melgan.models.bases.basis import SIGNALS
 from basis_melgan.training import losses, vocoder
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
-from basis_melgan.training.trainer import fabric
+from basis_melgan.training.trainer import build_fabric
 from basis_melgan.training.vocoder import Sources
 from basis_melgan.training.vocoder_task import VocoderTask
 
@@ -149,7 +149,7 @@ def test_a_decomposition_of_something_else_is_refused(
 
 
 def test_the_vocoder_needs_the_separators_frames(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
-    other = replace(config, frames=Frames(basis_length=45))
+    other = replace(config, frames=FrameGeometry(basis_length=45))
     with pytest.raises(ConfigurationError, match=r"basis_length=45.* differs from the separator's .*basis_length=30"):
         vocoder.train(corpus, tmp_path, Sources(separator), other)
     with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.basis_signals 32"):
@@ -164,10 +164,10 @@ def test_the_frame_rate_generator_learns_a_batch_by_heart_without_a_separator(
     config = with_settings(frame_rate, "vocoder_training", learning_rate=2e-3, steps=60)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, fabric(config.engine, 1))
+    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.engine, 1))
     logs = on_one_batch(task, 60)
     assert improvement([entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]) > 0.2
-    adam, muon = ([p for group in each.param_groups for p in group["params"]] for each in task.optimisers)
+    adam, muon = ([p for group in each.param_groups for p in group["params"]] for each in task.optimizers)
     learning = [p for p in task.generator.parameters() if p.requires_grad]
     assert {id(p) for p in adam}.isdisjoint(id(p) for p in muon)
     assert {id(p) for p in (*adam, *muon)} >= {id(p) for p in learning}
@@ -184,7 +184,7 @@ def test_the_frame_rate_generator_learns_from_every_loss_and_its_basis_slowly(
     config = with_settings(config, "vocoder_training", learning_rate=1e-3, basis_learning_rate=1e-4, warmup=0)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, fabric(config.engine, 1))
+    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.engine, 1))
     modules = task.generator.module, task.discriminators.module
     before = [parameters(module) for module in modules]
     logs = on_one_batch(task, 2)

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 
 SIGNALS = "basis.signals"  # of a generator's state: the basis, where it is kept tap by tap
 ALIKE = 1e-6  # what mirrored halves of signals of unit norm may differ by
 
 
-class Spoken(NamedTuple):
+class SynthesisOutput(NamedTuple):
     """What a generator makes of a mel: wave (B, F·hop) and the weights behind it (B, N, K), both in float32."""
 
     wave: Tensor
@@ -28,7 +28,7 @@ class Basis(nn.Module):
         length, stride, lead: L, samples from one weight frame to the next, and samples before its own.
     """
 
-    def __init__(self, signals: int, frames: Frames, lead: int = 0) -> None:
+    def __init__(self, signals: int, frames: FrameGeometry, lead: int = 0) -> None:
         """Build a basis of so many signals, each beginning `lead` samples before its weight frame does."""
         super().__init__()
         self.signals = nn.Parameter(nn.init.xavier_normal_(torch.empty(signals, frames.basis_length)))

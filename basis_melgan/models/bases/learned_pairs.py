@@ -6,22 +6,22 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Spacing
 from basis_melgan.models.bases.basis import overlap_add
 from basis_melgan.models.bases.pairs import SHORTEST, layout, quarter_turn, windowed_tones
 
 
 class LearnedPairs(nn.Module):
-    """P quadrature pairs that analyse and synthesise (cf. analytic filterbanks, arXiv 1910.10400).
+    """P quadrature pairs that analyze and synthesize (cf. analytic filterbanks, arXiv 1910.10400).
 
     They begin as `quadrature_pairs`. Of the form `pairs` four numbers each are learned, as a LEAF
-    (arXiv 2101.08596) learns its Gabor filters: the centre frequency, in widths that the pair covers; the logarithm of
+    (arXiv 2101.08596) learns its Gabor filters: the center frequency, in widths that the pair covers; the logarithm of
     its window's length, which stays between two strides and L; of its window's power; and of its level. Of the form
     `taps` every tap of the cosines is learned and their Hilbert transforms are the sines.
     """
 
-    def __init__(self, count: int, form: Literal["pairs", "taps"], spacing: Spacing, frames: Frames) -> None:
+    def __init__(self, count: int, form: Literal["pairs", "taps"], spacing: Spacing, frames: FrameGeometry) -> None:
         super().__init__()
         self.frames, self.form = frames, form
         where = layout(count, spacing, frames)
@@ -52,13 +52,13 @@ class LearnedPairs(nn.Module):
 
     @torch.no_grad()
     def scale(self, gain: float) -> None:
-        """Make what is analysed and synthesised again `gain` times as large; each of the two has its root."""
+        """Make what is analyzed and synthesized again `gain` times as large; each of the two has its root."""
         if self.form == "taps":
             self.taps.mul_(gain**0.5)
         else:
             self.get_parameter("level").add_(0.5 * math.log(gain))
 
-    def analyse(self, padded: Tensor) -> Tensor:
+    def analyze(self, padded: Tensor) -> Tensor:
         """Coefficients (B, 2P, K) of a wave (B, (K − 1)·stride + L): its products with every signal at every frame."""
         pieces = padded.unfold(1, self.frames.basis_length, self.frames.stride)
         return (pieces @ self.signals.T).transpose(1, 2)

@@ -18,18 +18,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import GeneratorConfig
 from basis_melgan.models.bases.basis import staggered
 from basis_melgan.models.bases.pairs import Pairs, layout, quadrature_pairs, times, windows
 
 
-def modulated(sizes: GeneratorConfig, frames: Frames) -> bool:
+def modulated(sizes: GeneratorConfig, frames: FrameGeometry) -> bool:
     """Whether a generator's pairs are equally spaced and all as long as L, and its stride is even."""
     return sizes.spacing == "linear" and 2 * sizes.pairs == frames.basis_length and frames.stride % 2 == 0
 
 
-def modulated_pairs(frames: Frames) -> Pairs:
+def modulated_pairs(frames: FrameGeometry) -> Pairs:
     """The L/2 linear pairs in the order in which `Modulated` adds them up: q from 0 to A − 1, and of each q every r."""
     pairs = quadrature_pairs(frames.basis_length // 2, "linear", frames)
     order = _order(frames)
@@ -46,7 +46,7 @@ class Modulated(nn.Module):
     turn_imaginary: Tensor
     window: Tensor
 
-    def __init__(self, frames: Frames) -> None:
+    def __init__(self, frames: FrameGeometry) -> None:
         """Prepare the matrices and the window, from the frames' L, stride and sample rate."""
         super().__init__()
         length, row = frames.basis_length, _row(frames)  # L, B
@@ -89,7 +89,7 @@ class Modulated(nn.Module):
 class ModulatedBasis(nn.Module):
     """A `basis.Basis` of `modulated_pairs`: frozen, without parameters."""
 
-    def __init__(self, frames: Frames, lead: int) -> None:
+    def __init__(self, frames: FrameGeometry, lead: int) -> None:
         """Build the basis, each of whose signals begins `lead` samples before its weight frame does."""
         super().__init__()
         self.synthesis = Modulated(frames)
@@ -114,7 +114,7 @@ def _turned(angles: Tensor) -> Tensor:
     return torch.polar(torch.ones_like(angles), angles)
 
 
-def _row(frames: Frames) -> int:
+def _row(frames: FrameGeometry) -> int:
     """B: of the even divisors of the stride, so that A divides L/2, the one that is nearest to √L.
 
     The order of a model file's weights follows from it, so it must stay as it is.
@@ -123,6 +123,6 @@ def _row(frames: Frames) -> int:
     return min(even, key=lambda each: abs(each - math.sqrt(frames.basis_length)))
 
 
-def _order(frames: Frames) -> npt.NDArray[np.int64]:
+def _order(frames: FrameGeometry) -> npt.NDArray[np.int64]:
     groups = frames.basis_length // _row(frames)
     return np.arange(frames.basis_length // 2).reshape(-1, groups).T.flatten()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Spacing
 from basis_melgan.errors import ConfigurationError
 
@@ -50,12 +50,12 @@ class Pairs(NamedTuple):
     signals: Array
 
 
-def layout(count: int, spacing: Spacing, frames: Frames) -> Layout:
+def layout(count: int, spacing: Spacing, frames: FrameGeometry) -> Layout:
     """Lay out pairs from 0 Hz to half the sample rate.
 
     A window is as long as the inverse of the width that its pair covers, which is the length that resolves it; but not
     longer than L, nor shorter than two strides, below which its copies would not add up to a steady tone. For a pair
-    analyses and synthesises, it is the windows' squares that must add up: from three strides on Hann's do, of two
+    analyses and synthesizes, it is the windows' squares that must add up: from three strides on Hann's do, of two
     strides those of a half cosine; between them the power goes from 1 to 2.
 
     Args:
@@ -81,7 +81,7 @@ def layout(count: int, spacing: Spacing, frames: Frames) -> Layout:
     return Layout(frequencies, widths, lengths, np.clip(lengths / frames.stride - 1.0, 1.0, 2.0))
 
 
-def quadrature_pairs(count: int, spacing: Spacing, frames: Frames) -> Pairs:
+def quadrature_pairs(count: int, spacing: Spacing, frames: FrameGeometry) -> Pairs:
     """Pairs of unit norm, windowed about the middle of L samples, laid out by `layout`, which says more."""
     where = layout(count, spacing, frames)
     frequencies, _, lengths, powers = (torch.from_numpy(values) for values in where)
@@ -89,7 +89,7 @@ def quadrature_pairs(count: int, spacing: Spacing, frames: Frames) -> Pairs:
     return Pairs(where.frequencies, where.widths, signals.numpy())
 
 
-def windowed_tones(frequencies: Tensor, lengths: Tensor, powers: Tensor, frames: Frames) -> Tensor:
+def windowed_tones(frequencies: Tensor, lengths: Tensor, powers: Tensor, frames: FrameGeometry) -> Tensor:
     """Cosines, then sines (2P, L) of unit norm or zero, of frequencies (P,) in Hz, with gradients.
 
     Their `windows` are a half cosine as long as `lengths` (P,) in samples, raised to `powers` (P,): 2 is Hann's.
@@ -102,13 +102,13 @@ def windowed_tones(frequencies: Tensor, lengths: Tensor, powers: Tensor, frames:
     return torch.where(norms > SILENT, tones / norms.clamp(min=SILENT), 0.0)
 
 
-def windows(lengths: Tensor, powers: Tensor, frames: Frames) -> Tensor:
+def windows(lengths: Tensor, powers: Tensor, frames: FrameGeometry) -> Tensor:
     """Half cosines (P, L) about the middle of L samples, of lengths (P,) in samples, raised to powers (P,)."""
     place = (times(lengths, frames) / lengths[:, None]).clamp(-EDGE, EDGE)
     return torch.where(place.abs() < EDGE, (torch.pi * place).cos() ** powers[:, None], 0.0)
 
 
-def times(like: Tensor, frames: Frames) -> Tensor:
+def times(like: Tensor, frames: FrameGeometry) -> Tensor:
     """Samples (L,) from the middle of L, of the type and on the device of another tensor."""
     samples = torch.arange(frames.basis_length, dtype=like.dtype, device=like.device)
     return samples - (frames.basis_length - 1) / 2.0
@@ -127,15 +127,15 @@ def pairs_of(cosines: Array, sines: Array, rate: int) -> Pairs:
 
     A pair covers what is nearer to its frequency than to others.
     """
-    found = centres(np.concatenate([cosines, sines]), rate)
+    found = centers(np.concatenate([cosines, sines]), rate)
     order = np.argsort(found)
     found = found[order]
     edges = np.concatenate([[0.0], (found[1:] + found[:-1]) / 2.0, [rate / 2.0]])
     return Pairs(found, np.diff(edges), np.concatenate([cosines[order], sines[order]]))
 
 
-def centres(signals: Array, rate: int) -> Array:
-    """Frequencies (P,) in Hz of pairs, by their signals (2P, L): centres of mass of the power spectra."""
+def centers(signals: Array, rate: int) -> Array:
+    """Frequencies (P,) in Hz of pairs, by their signals (2P, L): centers of mass of the power spectra."""
     power = np.square(np.abs(np.fft.rfft(signals, 4 * signals.shape[1]))).reshape(2, len(signals) // 2, -1).sum(axis=0)
     return np.asarray(power @ np.linspace(0.0, rate / 2.0, power.shape[1]) / power.sum(axis=1))
 

@@ -35,7 +35,7 @@ function section(id, title, ...children) {
   return box;
 }
 
-/** A labelled choice; `chosen` is called with the value. */
+/** A labeled choice; `chosen` is called with the value. */
 function choice(label, values, value, chosen, names = values) {
   const options = values.map((each, place) => el("option", { value: each, text: names[place], selected: each === value }));
   const select = el("select", { onchange: () => chosen(select.value) }, options);
@@ -65,27 +65,27 @@ function firstMeasure() {
   return (column("PESQ-WB") ?? DATA.columns[0]).name;
 }
 
-/** Colour, marker and dashes of the nth of several things; the recording is always plain ink. */
+/** Color, marker and dashes of the nth of several things; the recording is always plain ink. */
 function look(name, names) {
-  if (name === REFERENCE) return { colour: "var(--ink)", shape: "bar", dash: "" };
+  if (name === REFERENCE) return { color: "var(--ink)", shape: "bar", dash: "" };
   const place = names.filter((each) => each !== REFERENCE).indexOf(name);
-  return { colour: `var(--hue-${place % 6})`, shape: SHAPES[place % 6], dash: DASHES[place % 6] };
+  return { color: `var(--hue-${place % 6})`, shape: SHAPES[place % 6], dash: DASHES[place % 6] };
 }
 
 function systemLook(name) {
   return look(name, DATA.systems.map((system) => system.name));
 }
 
-/** The colour that a style variable has now, as red, green and blue. */
+/** The color that a style variable has now, as red, green and blue. */
 function rgb(variable) {
   const hex = getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
   return [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));
 }
 
-/** A marker centred at x, y. */
-function marker(shape, x, y, colour, hollow = false) {
+/** A marker centered at x, y. */
+function marker(shape, x, y, color, hollow = false) {
   const size = 5.5;
-  const paint = { fill: hollow ? "var(--card)" : colour, stroke: colour, "stroke-width": 1.8 };
+  const paint = { fill: hollow ? "var(--card)" : color, stroke: color, "stroke-width": 1.8 };
   const points = {
     triangle: [[0, -size], [size, size * 0.8], [-size, size * 0.8]],
     down: [[0, size], [size, -size * 0.8], [-size, -size * 0.8]],
@@ -96,12 +96,12 @@ function marker(shape, x, y, colour, hollow = false) {
   if (shape === "circle") return svg("circle", { cx: x, cy: y, r: size * 0.9, ...paint });
   if (shape === "cross") {
     const path = `M${x - 4.5} ${y - 4.5}l9 9m0-9l-9 9`;
-    return svg("path", { d: path, fill: "none", stroke: colour, "stroke-width": hollow ? 1.8 : 3 });
+    return svg("path", { d: path, fill: "none", stroke: color, "stroke-width": hollow ? 1.8 : 3 });
   }
   return svg("polygon", { points: points.map(([dx, dy]) => `${x + dx},${y + dy}`).join(" "), ...paint });
 }
 
 /** A small picture of a system's marker, for legends and headings. */
 function badge(style, hollow = false) {
-  return svg("svg", { class: "badge", viewBox: "-8 -8 16 16", "aria-hidden": "true" }, marker(style.shape, 0, 0, style.colour, hollow));
+  return svg("svg", { class: "badge", viewBox: "-8 -8 16 16", "aria-hidden": "true" }, marker(style.shape, 0, 0, style.color, hollow));
 }

@@ -7,9 +7,9 @@ const MARGIN = { left: 52, right: 14, top: 10, bottom: 42 };
  *
  * spec: { label, height, x, y, lines, points, levels }
  *   x, y: { label, log, from, to, format }
- *   lines: [{ name, points: [[x, y or null]], colour, dash, width, faint }]
- *   points: [{ x, y, interval, label, colour, shape, hollow, title }]
- *   levels: [{ y, label, colour, dash }], horizontal lines
+ *   lines: [{ name, points: [[x, y or null]], color, dash, width, faint }]
+ *   points: [{ x, y, interval, label, color, shape, hollow, title }]
+ *   levels: [{ y, label, color, dash }], horizontal lines
  */
 function chart(box, spec) {
   let width = 0;
@@ -120,14 +120,14 @@ function drawLine(root, line, x, y) {
     if (value !== null) path += `${pen ? "L" : "M"}${x.at(at).toFixed(1)} ${y.at(value).toFixed(1)}`;
     pen = value !== null;
   }
-  const style = { fill: "none", stroke: line.colour, "stroke-width": line.width ?? 1.8, "stroke-dasharray": line.dash, opacity: line.faint ? 0.3 : 1 };
+  const style = { fill: "none", stroke: line.color, "stroke-width": line.width ?? 1.8, "stroke-dasharray": line.dash, opacity: line.faint ? 0.3 : 1 };
   root.append(svg("path", { d: path, "stroke-linejoin": "round", ...style }, svg("title", { text: line.name })));
 }
 
 function drawLevel(root, level, x, y, taken) {
   const at = y.at(level.y);
   const text = svg("text", { class: "name", text: level.label, "text-anchor": "end" });
-  root.append(svg("line", { x1: x.start, x2: x.end, y1: at, y2: at, stroke: level.colour, "stroke-width": 1.5, "stroke-dasharray": level.dash || "5 4" }));
+  root.append(svg("line", { x1: x.start, x2: x.end, y1: at, y2: at, stroke: level.color, "stroke-width": 1.5, "stroke-dasharray": level.dash || "5 4" }));
   place(text, [[x.end - 2, at - 6, "end"], [x.end - 2, at + 15, "end"], [x.start + 6, at - 6, "start"]], taken, Infinity);
   root.append(text);
 }
@@ -136,9 +136,9 @@ function drawPoint(root, point, x, y, taken, width) {
   const [px, py] = [x.at(point.x), y.at(point.y)];
   if (point.interval) {
     const [low, high] = point.interval.map(y.at);
-    root.append(svg("path", { d: `M${px} ${low}V${high}m-4 0h8M${px - 4} ${low}h8`, stroke: point.colour, "stroke-width": 1.4, fill: "none" }));
+    root.append(svg("path", { d: `M${px} ${low}V${high}m-4 0h8M${px - 4} ${low}h8`, stroke: point.color, "stroke-width": 1.4, fill: "none" }));
   }
-  const shape = marker(point.shape, px, py, point.colour, point.hollow);
+  const shape = marker(point.shape, px, py, point.color, point.hollow);
   shape.append(svg("title", { text: point.title }));
   const text = svg("text", { class: point.hollow ? "name soft" : "name", text: point.label });
   const spots = [[px + 11, py + 4, "start"], [px - 11, py + 4, "end"], [px, py - 12, "middle"], [px, py + 21, "middle"], [px + 9, py - 10, "start"], [px + 9, py + 19, "start"], [px - 9, py + 19, "end"], [px + 7, py - 12, "end"], [px + 7, py + 21, "end"]];
@@ -164,7 +164,7 @@ function place(text, spots, taken, width) {
 /** Names beside the lines or markers they stand for. */
 function legend(entries) {
   const items = entries.map(({ name, style, hollow, line }) => {
-    const stroke = { x1: 0, x2: 26, y1: 5, y2: 5, stroke: style.colour, "stroke-width": 2.4, "stroke-dasharray": style.dash };
+    const stroke = { x1: 0, x2: 26, y1: 5, y2: 5, stroke: style.color, "stroke-width": 2.4, "stroke-dasharray": style.dash };
     const sample = line ? svg("svg", { class: "stroke", viewBox: "0 0 26 10", "aria-hidden": "true" }, svg("line", stroke)) : badge(style, hollow);
     return el("li", {}, sample, el("span", { text: name }));
   });

@@ -1,10 +1,10 @@
-// Pictures over two axes: grey values come with the page, colours and axes are put to them here.
+// Pictures over two axes: gray values come with the page, colors and axes are put to them here.
 
-const MAGMA = DATA.colours.map((hex) => [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16)));
+const MAGMA = DATA.colors.map((hex) => [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16)));
 const SPREAD = 20; // dB either way that a difference shows
 const BLUR = [2, 1]; // columns and rows either way over which a difference is averaged
 
-/** Grey values of a picture that came with the page: { width, height, values }. */
+/** Gray values of a picture that came with the page: { width, height, values }. */
 async function decoded(base64) {
   const picture = new Image();
   picture.src = `data:image/webp;base64,${base64}`;
@@ -16,7 +16,7 @@ async function decoded(base64) {
   return { width, height, values: Float32Array.from({ length: width * height }, (_, place) => data[4 * place + 1] / 255) };
 }
 
-/** A minus b in dB, averaged over a few neighbours, mapped so that equal is ½ and `SPREAD` dB more is 1. */
+/** A minus b in dB, averaged over a few neighbors, mapped so that equal is ½ and `SPREAD` dB more is 1. */
 function difference(a, b) {
   const [width, height] = [Math.min(a.width, b.width), a.height];
   const values = new Float32Array(width * height);
@@ -44,24 +44,24 @@ function averaged(values, lines, length, lineStride, stride, reach) {
   return means;
 }
 
-/** Colours to interpolate between: one end to the other, or below, equal and above. */
+/** Colors to interpolate between: one end to the other, or below, equal and above. */
 function stops(kind) {
   return kind === "level" ? MAGMA : [rgb("--below"), rgb("--equal"), rgb("--above")];
 }
 
-function coloured(kind, value) {
-  const colours = stops(kind);
-  const position = Math.min(Math.max(value, 0), 1) * (colours.length - 1);
-  const first = Math.min(Math.floor(position), colours.length - 2);
-  return [0, 1, 2].map((each) => colours[first][each] + (colours[first + 1][each] - colours[first][each]) * (position - first));
+function colored(kind, value) {
+  const colors = stops(kind);
+  const position = Math.min(Math.max(value, 0), 1) * (colors.length - 1);
+  const first = Math.min(Math.floor(position), colors.length - 2);
+  return [0, 1, 2].map((each) => colors[first][each] + (colors[first + 1][each] - colors[first][each]) * (position - first));
 }
 
 function paint(canvas, picture, kind) {
-  const table = Array.from({ length: 256 }, (_, place) => coloured(kind, place / 255));
+  const table = Array.from({ length: 256 }, (_, place) => colored(kind, place / 255));
   const image = new ImageData(picture.width, picture.height);
   picture.values.forEach((value, place) => {
-    const colour = table[Math.round(Math.min(Math.max(value, 0), 1) * 255)];
-    image.data.set([...colour, 255], 4 * place);
+    const color = table[Math.round(Math.min(Math.max(value, 0), 1) * 255)];
+    image.data.set([...color, 255], 4 * place);
   });
   canvas.width = picture.width;
   canvas.height = picture.height;
@@ -86,10 +86,10 @@ function heatmap(canvas, x, y, label) {
   );
 }
 
-/** The scale of colours, with its numbers. */
+/** The scale of colors, with its numbers. */
 function colourBar(kind, label, ends) {
-  const shades = Array.from({ length: 17 }, (_, place) => `rgb(${coloured(kind, place / 16).map(Math.round).join(" ")})`);
-  return el("figure", { class: "colours" },
+  const shades = Array.from({ length: 17 }, (_, place) => `rgb(${colored(kind, place / 16).map(Math.round).join(" ")})`);
+  return el("figure", { class: "colors" },
     el("figcaption", { text: label }),
     el("div", { class: "shades", style: { background: `linear-gradient(to right, ${shades.join(", ")})` } }),
     el("div", { class: "ends" }, ends.map((end) => el("span", { text: end }))),

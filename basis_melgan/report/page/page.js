@@ -79,7 +79,7 @@ function buildTheme() {
     const theme = own ?? (system.matches ? "dark" : "light");
     document.documentElement.dataset.theme = theme;
     button.textContent = theme === "dark" ? "☀ Light" : "☾ Dark";
-    button.setAttribute("aria-label", theme === "dark" ? "Use light colours" : "Use dark colours");
+    button.setAttribute("aria-label", theme === "dark" ? "Use light colors" : "Use dark colors");
     return theme;
   };
   button.addEventListener("click", () => {
@@ -94,7 +94,7 @@ function buildTheme() {
   apply();
 }
 
-/** Draw again what took its colours from the style when it was drawn. */
+/** Draw again what took its colors from the style when it was drawn. */
 function repaint() {
   showClip();
   choose(listen.chosen);

@@ -159,7 +159,7 @@ function scatter(state) {
   const published = state.cost === "gmac" && state.measure === "PESQ-WB" ? DATA.peers : [];
   for (const peer of published) {
     const title = `${peer.name}, published: PESQ ${peer.pesq_wb}, ${peer.gmac_per_second} GMAC/s`;
-    points.push({ x: peer.gmac_per_second, y: peer.pesq_wb, label: peer.name, title, hollow: true, colour: "var(--soft)", shape: "circle" });
+    points.push({ x: peer.gmac_per_second, y: peer.pesq_wb, label: peer.name, title, hollow: true, color: "var(--soft)", shape: "circle" });
   }
   const spec = {
     label: `${state.measure} against ${cost.name}, ${points.length} systems`,
@@ -170,9 +170,9 @@ function scatter(state) {
     levels,
   };
   const box = chart(el("div", { class: "chart" }), spec);
-  const keys = [{ name: "measured here, with 95 % interval", style: { shape: "circle", colour: "var(--ink)" } }];
-  if (published.length) keys.push({ name: "published by others", style: { shape: "circle", colour: "var(--soft)" }, hollow: true });
-  if (levels.length) keys.push({ name: `no ${cost.name} known: level only`, style: { colour: "var(--ink)", dash: "5 4" }, line: true });
+  const keys = [{ name: "measured here, with 95 % interval", style: { shape: "circle", color: "var(--ink)" } }];
+  if (published.length) keys.push({ name: "published by others", style: { shape: "circle", color: "var(--soft)" }, hollow: true });
+  if (levels.length) keys.push({ name: `no ${cost.name} known: level only`, style: { color: "var(--ink)", dash: "5 4" }, line: true });
   return [legend(keys), box, published.length ? publishedNote(published) : ""];
 }
 

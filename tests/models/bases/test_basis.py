@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.models.bases.basis import Basis, Mirrored, mirrored
 from basis_melgan.models.bases.basis import overlap_add as added_up
 from basis_melgan.models.bases.pairs import quadrature_pairs
@@ -23,7 +23,7 @@ def overlap_add(weights: np.ndarray, signals: np.ndarray, stride: int) -> np.nda
 
 def build(signals: int, length: int, stride: int) -> Basis:
     torch.manual_seed(signals * length + stride)
-    return Basis(signals, Frames(hop=stride * 4, basis_length=length, stride=stride))
+    return Basis(signals, FrameGeometry(hop=stride * 4, basis_length=length, stride=stride))
 
 
 @pytest.mark.parametrize(("length", "stride"), [(30, 15), (16, 16), (40, 10), (12, 3), (2, 1), (1, 1)])
@@ -74,7 +74,7 @@ def test_synthesis_keeps_full_precision_under_bf16() -> None:
 @pytest.mark.parametrize("length", [16, 32, 48])
 @pytest.mark.parametrize("spacing", ["linear", "mixed"])
 def test_pairs_are_added_up_from_their_halves(spacing: str, length: int) -> None:
-    frames = Frames(hop=8, basis_length=length, stride=8)
+    frames = FrameGeometry(hop=8, basis_length=length, stride=8)
     basis = Basis(24, frames)
     basis.signals.data = torch.from_numpy(quadrature_pairs(12, spacing, frames).signals).float()
     assert mirrored(basis)
@@ -85,7 +85,7 @@ def test_pairs_are_added_up_from_their_halves(spacing: str, length: int) -> None
 
 @pytest.mark.parametrize("change", ["cosine", "sine"])
 def test_pairs_that_do_not_mirror_are_told(change: str) -> None:
-    frames = Frames(hop=8, basis_length=32, stride=8)
+    frames = FrameGeometry(hop=8, basis_length=32, stride=8)
     basis = Basis(24, frames)
     basis.signals.data = torch.from_numpy(quadrature_pairs(12, "linear", frames).signals).float()
     basis.signals.data[3 if change == "cosine" else 15, 5] += 1e-4
@@ -95,7 +95,7 @@ def test_pairs_that_do_not_mirror_are_told(change: str) -> None:
 
 
 def test_pairs_whose_halves_are_no_whole_strides_are_told() -> None:
-    frames = Frames(hop=8, basis_length=24, stride=8)
+    frames = FrameGeometry(hop=8, basis_length=24, stride=8)
     basis = Basis(24, frames)
     basis.signals.data = torch.from_numpy(quadrature_pairs(12, "linear", frames).signals).float()
     assert not mirrored(basis)

@@ -52,7 +52,7 @@ def test_windows_that_have_left_their_bounds_can_come_back(pairs: int, bound: fl
     assert bool((basis.get_buffer("lengths") == bound).all())
     with torch.no_grad():
         basis.get_parameter("stretch").fill_(stretch)
-    basis.analyse(torch.randn(1, 4_096)).square().sum().backward()
+    basis.analyze(torch.randn(1, 4_096)).square().sum().backward()
     pulled = basis.get_parameter("stretch").grad
     assert pulled is not None
     assert bool((pulled[2:-2].abs() > 0).all())
@@ -63,14 +63,14 @@ def test_learning_begins_evenly_where_half_of_a_pair_is_silent() -> None:
     signals = basis.signals
     assert not signals[513].any()  # no sine at 0 Hz
     assert not signals[512].any()  # no cosine at half the sample rate
-    basis.analyse(torch.randn(1, 4_096)).square().sum().backward()
+    basis.analyze(torch.randn(1, 4_096)).square().sum().backward()
     shift = basis.get_parameter("shift").grad
     assert shift is not None
     assert float(shift.abs().max()) < 1e3 * float(shift.abs().median())
 
 
 def test_masks_of_one_give_back_the_wave_where_pairs_are_a_tight_frame() -> None:
-    """512 pairs on a linear scale are one: what they analyse they synthesise, but for a factor."""
+    """512 pairs on a linear scale are one: what they analyze they synthesize, but for a factor."""
     config = small("pairs", 512)
     separator = Separator(config.separator, config.frames)
     spectrum = torch.fft.rfft(torch.randn(1, 8_192))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from basis_melgan.cli.parser import load
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config
 from basis_melgan.models import model_file
 from basis_melgan.models.bases.basis import Basis, Mirrored, overlap_add
@@ -20,8 +20,8 @@ FAST = load("fast")
 SIZES = [(1024, 256), (512, 256), (960, 240), (768, 256), (48, 8), (30, 10), (8, 4), (8, 2)]
 
 
-def frames(length: int, stride: int) -> Frames:
-    return Frames(hop=stride, basis_length=length, stride=stride)
+def frames(length: int, stride: int) -> FrameGeometry:
+    return FrameGeometry(hop=stride, basis_length=length, stride=stride)
 
 
 def halves(weights: torch.Tensor) -> tuple[torch.Tensor, ...]:

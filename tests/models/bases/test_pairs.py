@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from basis_melgan.config.frames import Frames
+from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models.bases.basis import overlap_add
 from basis_melgan.models.bases.pairs import pairs_of, quadrature_pairs, quarter_turn
 
-FRAMES = Frames(basis_length=960, stride=240)
+FRAMES = FrameGeometry(basis_length=960, stride=240)
 
 
 @pytest.mark.parametrize("spacing", ["linear", "mixed"])
@@ -56,7 +56,7 @@ def test_steady_weights_make_a_steady_tone():
 
 def test_fourier_pairs_are_an_inverse_stft():
     """Weights by amplitude and phase add up to the windowed inverse transforms of those spectra, overlapped."""
-    frames = Frames(hop=256, basis_length=1024, stride=256)
+    frames = FrameGeometry(hop=256, basis_length=1024, stride=256)
     pairs = quadrature_pairs(513, "fourier", frames)
     torch.manual_seed(0)
     amplitude, phase = torch.rand(1, 513, 12), 6.3 * torch.rand(1, 513, 12)
@@ -77,7 +77,7 @@ def test_fourier_pairs_are_an_inverse_stft():
 
 def test_fourier_pairs_are_as_many_as_bins():
     with pytest.raises(ConfigurationError, match=r"^pairs: 256; spacing fourier has 513"):
-        quadrature_pairs(256, "fourier", Frames(hop=256, basis_length=1024, stride=256))
+        quadrature_pairs(256, "fourier", FrameGeometry(hop=256, basis_length=1024, stride=256))
 
 
 def test_a_quarter_turn_makes_sines_of_cosines():
@@ -99,8 +99,8 @@ def test_pairs_are_found_again_from_their_signals_in_any_order():
 
 @pytest.mark.parametrize(("count", "length"), [(256, 512), (384, 768), (512, 1024)])
 def test_as_many_linear_pairs_as_their_windows_ask_are_a_tight_frame(count, length):
-    """What they analyse they synthesise, whether their windows are two, three or four strides long."""
-    frames = Frames(hop=256, basis_length=length, stride=256)
+    """What they analyze they synthesize, whether their windows are two, three or four strides long."""
+    frames = FrameGeometry(hop=256, basis_length=length, stride=256)
     signals = torch.from_numpy(quadrature_pairs(count, "linear", frames).signals)
     spectrum = torch.fft.rfft(torch.randn(8_192, dtype=torch.float64))
     spectrum[:100] = spectrum[-100:] = 0.0  # at the ends of the spectrum pairs are no quarter turn apart
