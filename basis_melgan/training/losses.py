@@ -104,7 +104,7 @@ def stft_losses(estimate: Spectra, target: Spectra, resolutions: Sequence[Resolu
     """
     convergence, log_magnitude = [], []
     for resolution in resolutions:
-        magnitude, target_magnitude = estimate.at(resolution), target.at(resolution)
+        magnitude, target_magnitude = estimate.magnitude(resolution), target.magnitude(resolution)
         # Norms, whose gradient is 0 where nothing differs, as in digital silence; that of a root is infinite there.
         distance = torch.linalg.vector_norm(target_magnitude - magnitude, dim=(1, 2))
         convergence.append((distance / torch.linalg.vector_norm(target_magnitude, dim=(1, 2))).mean())
@@ -129,7 +129,7 @@ def mel_loss(estimate: Spectra, target: Spectra, rate: int) -> Tensor:
     distances = []
     for window, bands in MEL_SCALES:
         filters = _filters(bands, window, rate).to(estimate.wave.device)
-        ours, theirs = (spectra.at((window, window // 4, window)) @ filters for spectra in (estimate, target))
+        ours, theirs = (spectra.magnitude((window, window // 4, window)) @ filters for spectra in (estimate, target))
         distances.append(F.l1_loss(ours.log(), theirs.log()))
     return torch.stack(distances).mean()
 

@@ -62,7 +62,7 @@ def test_a_resumed_training_ends_bit_for_bit_where_a_straight_one_does(
     train(stage, tmp_path / "resumed", config, steps=3)
     halfway = checkpoint(tmp_path / "resumed")
     assert halfway["step"] == 3
-    in_parallel = replace(config, fabric=replace(config.engine, workers=1))  # items do not depend on who reads them
+    in_parallel = replace(config, engine=replace(config.engine, workers=1))  # items do not depend on who reads them
     resumed = train(stage, tmp_path / "resumed", in_parallel)
     assert checkpoint(resumed)["step"] == 6
     assert different(checkpoint(straight), checkpoint(resumed)) == []
