@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from peers import FRAMES, PEERS
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from basis_melgan.audio import files
@@ -23,6 +23,7 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import BasisMelGANError, ConfigurationError
 from basis_melgan.models.bases.basis import SynthesisOutput
+from basis_melgan.storage.atomic import write_bytes
 from basis_melgan.training.run import Run
 from basis_melgan.training.trainer import build_fabric, fit
 from basis_melgan.training.vocoder_task import VocoderTask
@@ -57,11 +58,9 @@ class PeerTask(VocoderTask):
         """Where the peer's weights lie."""
         return self.run.folder / "peer.safetensors"
 
-    def release(self, step: int) -> None:
-        """Write the averaged peer aside, then rename."""
-        aside = self.path.with_suffix(".part")
-        save_file(self.average.module.state_dict(), aside)
-        aside.rename(self.path)
+    def save_model(self, step: int) -> None:
+        """Write the averaged peer atomically."""
+        write_bytes(self.path, serialize(self.average.module.state_dict()))
 
 
 def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = "", force: bool = False) -> None:
