@@ -1,7 +1,7 @@
 """Stage 2: train a generator that maps mels to weights over a basis."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -64,26 +64,20 @@ def train(
         ModelFileError: the separator, the vocoder or the discriminators cannot be read.
         TrainingError: a checkpoint cannot be resumed, or a loss is NaN or infinite.
     """
-    _require_inputs(inputs, config)
-    _require_other_files(inputs, out)
+    _require_inputs(inputs, config, out)
     teacher, config = _load_teacher(inputs.separator, config)
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
     fabric = build_fabric(config.engine, config.vocoder_training.seed)  # seeds the generator's initial weights
-    data_hash = manifest.data_hash(corpora)
     clips, validation_clips = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
     mels = Mels(config.mel, config.frames, inputs.mels)
     mels.require([*clips, *validation_clips])
-    dataset = SpeechCrops(clips, config, _load_decomposition(inputs, data_hash), mels)
+    targets = _load_decomposition(inputs, manifest.data_hash(corpora))
+    dataset = SpeechCrops(clips, config, targets, mels)
     generator = _initial_generator(inputs.init_from, config, teacher, dataset, fabric)
     discriminators_path, discriminators = _initial_discriminators(inputs, config)
-    origins = {
-        "split": manifest.split_hash(corpora),
-        **_file_hashes(inputs, discriminators_path),
-        "mels": mels.digest([*clips, *validation_clips]),
-    }
-    initial_step = int(model_file.metadata(inputs.init_from)["step"]) if inputs.init_from else 0
-    run = Run(out, config, SECTIONS, data_hash, origins, initial_step)
+    mels_hash = mels.digest([*clips, *validation_clips])
+    run = _build_run(out, config, corpora, inputs, discriminators_path, mels_hash)
     validation_scores = ValidationScores(out / "validation.jsonl") if keep_best else None
     task = VocoderTask(dataset, validation_clips, teacher, generator, run, fabric, validation_scores)
     if discriminators_path is not None:
@@ -95,18 +89,23 @@ def train(
         fabric.print(note)
 
 
-def _require_inputs(inputs: VocoderInputs, config: Config) -> None:
-    """Check that inputs and settings fit together."""
+def _require_inputs(inputs: VocoderInputs, config: Config, out: Path) -> None:
+    """Check that inputs and settings fit together, and that no input would be overwritten."""
     if config.generator.kind == "convnext":
         _require_convnext_inputs(inputs, config)
     else:
         _require_melgan_inputs(inputs, config)
-    fixed = inputs.decomposition or inputs.mels
-    if fixed is not None and config.augmentation.share > 0:
+    precomputed = inputs.decomposition or inputs.mels
+    if precomputed is not None and config.augmentation.share > 0:
         raise ConfigurationError(
-            f"augmentation.share: {config.augmentation.share}, but {fixed} was computed from unchanged recordings; set "
-            "it to 0"
+            f"augmentation.share: {config.augmentation.share}, but {precomputed} was computed from unchanged "
+            "recordings; set it to 0"
         )
+    model = out / MODEL_NAME
+    outputs = [path.resolve() for path in (model, model_file.discriminators_of(model))]
+    for path in (inputs.init_from, inputs.discriminators):
+        if path is not None and path.resolve() in outputs:
+            raise ConfigurationError(f"{path}: would be overwritten by the training; use another run folder")
 
 
 def _require_convnext_inputs(inputs: VocoderInputs, config: Config) -> None:
@@ -137,15 +136,6 @@ def _require_melgan_inputs(inputs: VocoderInputs, config: Config) -> None:
             f"decomposition: no loss uses {inputs.decomposition}; leave it out, or set "
             "vocoder_training.loss_weights.weights/l1 above 0"
         )
-
-
-def _require_other_files(inputs: VocoderInputs, out: Path) -> None:
-    """Check that no model to initialize from would be overwritten."""
-    model = out / MODEL_NAME
-    outputs = [path.resolve() for path in (model, model_file.discriminators_of(model))]
-    for path in (inputs.init_from, inputs.discriminators):
-        if path is not None and path.resolve() in outputs:
-            raise ConfigurationError(f"{path}: would be overwritten by the training; use another run folder")
 
 
 def _load_teacher(path: Path | None, config: Config) -> tuple[Separator | None, Config]:
@@ -237,10 +227,23 @@ def _initial_discriminators(inputs: VocoderInputs, config: Config) -> tuple[Path
     )
 
 
-def _file_hashes(inputs: VocoderInputs, discriminators: Path | None) -> dict[str, str]:
-    """Hashes of the model files that a training starts from; empty for those that it does without."""
+def _build_run(
+    out: Path,
+    config: Config,
+    corpora: Sequence[manifest.Corpus],
+    inputs: VocoderInputs,
+    discriminators: Path | None,
+    mels_hash: str,
+) -> Run:
+    """The run folder, with the hashes of all inputs; an empty hash means that there is no such input."""
     paths = {"separator": inputs.separator, "init_from": inputs.init_from, "discriminators": discriminators}
-    return {name: hashing.of_file(path) if path else "" for name, path in paths.items()}
+    origins = {
+        "split": manifest.split_hash(corpora),
+        **{name: hashing.of_file(path) if path else "" for name, path in paths.items()},
+        "mels": mels_hash,
+    }
+    initial_step = int(model_file.metadata(inputs.init_from)["step"]) if inputs.init_from else 0
+    return Run(out, config, SECTIONS, manifest.data_hash(corpora), origins, initial_step)
 
 
 def _initial_notes(inputs: VocoderInputs, config: Config, discriminators: Path | None) -> Iterator[str]:

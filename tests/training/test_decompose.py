@@ -169,16 +169,16 @@ def test_size_is_printed_beforehand_and_must_fit(
 def test_decomposition_by_another_separator_is_refused(
     tmp_path: Path, folder: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
-    other = tmp_path / "other.safetensors"
+    other_separator = tmp_path / "other.safetensors"
     model, saved_config = model_file.load_separator(separator)
-    model_file.save(other, "separator", model.state_dict(), saved_config, model_file.Origin(9, "x"))
+    model_file.save(other_separator, "separator", model.state_dict(), saved_config, model_file.Origin(9, "x"))
     with pytest.raises(
         OutputError, match="contains a decomposition of another separator or corpus; use another folder"
     ):
-        decompose(other, corpus, folder, config.engine)
+        decompose(other_separator, corpus, folder, config.engine)
     data_hash = manifest.data_hash(manifest.load(corpus))
     with pytest.raises(CorpusError, match=r"decomposed with another separator .*; decompose again"):
-        load(folder, other, data_hash)
+        load(folder, other_separator, data_hash)
     with pytest.raises(CorpusError, match=r"decomposed with another data .*; decompose again"):
         load(folder, separator, "b" * 64)
 

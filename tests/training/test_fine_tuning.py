@@ -200,9 +200,9 @@ def test_predicted_mels_are_used_and_required_for_every_clip(
     assert (tmp_path / "run" / "vocoder.safetensors").exists()
     with pytest.raises(TrainingError, match=r"another mels \(hash \w{12}, now none\)"):
         fine_tune(corpus, tmp_path / "run", trained, None, tuning_config)
-    other = shutil.copy(tmp_path / "run" / "vocoder.safetensors", tmp_path / "other.safetensors")
+    other_vocoder = shutil.copy(tmp_path / "run" / "vocoder.safetensors", tmp_path / "other.safetensors")
     with pytest.raises(TrainingError, match=r"another init_from \(hash \w{12}, now \w{12}\)"):
-        fine_tune(corpus, tmp_path / "run", other, mels, tuning_config)
+        fine_tune(corpus, tmp_path / "run", other_vocoder, mels, tuning_config)
     (mels / f"{clips[-1][0].stem}.npy").unlink()
     with pytest.raises(CorpusError, match="every clip needs its predicted mel"):
         fine_tune(corpus, tmp_path / "incomplete", trained, mels, tuning_config)

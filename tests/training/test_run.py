@@ -52,11 +52,11 @@ def equal(state: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def test_resume_restores_the_state_bit_for_bit(run: Run, fabric: Fabric) -> None:
-    state, other = trained_state(fabric, 0), trained_state(fabric, 1)
-    assert not equal(state, other)
+    state, loaded_state = trained_state(fabric, 0), trained_state(fabric, 1)
+    assert not equal(state, loaded_state)
     run.save(fabric, state, 7)
-    assert run.resume(fabric, other) == 7
-    assert equal(state, other)
+    assert run.resume(fabric, loaded_state) == 7
+    assert equal(state, loaded_state)
     assert sorted(path.name for path in run.folder.iterdir()) == ["checkpoint.ckpt"]
 
 
@@ -102,9 +102,9 @@ def test_failed_save_keeps_the_previous_checkpoint(run: Run, fabric: Fabric) -> 
     with pytest.raises(Exception, match="pickle"):
         run.save(fabric, {**trained_state(fabric, 1), "unwritable": lambda: None}, 8)
     assert run.checkpoint.read_bytes() == before
-    other = trained_state(fabric, 2)
-    assert run.resume(fabric, other) == 7
-    assert equal(state, other)
+    loaded_state = trained_state(fabric, 2)
+    assert run.resume(fabric, loaded_state) == 7
+    assert equal(state, loaded_state)
 
 
 def test_unwritable_checkpoint_is_an_error_and_leaves_no_temporary_file(run: Run, fabric: Fabric) -> None:
