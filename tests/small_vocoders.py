@@ -34,7 +34,7 @@ def build(config: Config) -> MelGANGenerator:
 
 
 def released(path: Path, mel: MelConfigName = "paper", generator: GeneratorConfig = SMALL) -> Path:
-    config = Config(mel=mel, generator=generator, separator=SeparatorConfig(basis_signals=generator.channels))
+    config = Config(mel=mel, generator=generator, separator=SeparatorConfig(atoms=generator.channels))
     model_file.save(path, "vocoder", build(config).state_dict(), config, model_file.Origin(1, "none"))
     return path
 

@@ -42,18 +42,24 @@ class CorpusConfig:
     """How a folder of recordings becomes a prepared corpus."""
 
     minimum_seconds: float = 0.3  # shorter clips are skipped
-    maximum_bad: float = 0.05  # share of clips that may be unusable before prepare refuses
+    max_unusable_fraction: float = 0.05  # share of clips that may be unusable before prepare refuses
     silence_dbfs: float = -60.0  # a clip whose peak stays below is silent
     clipped_share: float = 0.05  # a clip with more samples than this at full scale is clipped to death
     test_clips: int = 20  # the last clips by sorted name
     validation_clips: int = 20  # the clips before them
-    draw: int | None = None  # use this many clips drawn at random (seeded); the reference drew 20 000 of AISHELL-3
+    max_clips: int | None = None  # use this many clips drawn at random (seeded); the reference drew 20 000 of AISHELL-3
     seed: int = 1
 
     def __post_init__(self) -> None:
         require_not_negative("corpus", self, "minimum_seconds", "test_clips", "validation_clips", "seed")
-        require(0.0 <= self.maximum_bad < 1.0, f"corpus.maximum_bad: {self.maximum_bad} is not in [0, 1)")
-        require(self.draw is None or self.draw > 0, f"corpus.draw: {self.draw} is not a positive number of clips")
+        require(
+            0.0 <= self.max_unusable_fraction < 1.0,
+            f"corpus.max_unusable_fraction: {self.max_unusable_fraction} is not in [0, 1)",
+        )
+        require(
+            self.max_clips is None or self.max_clips > 0,
+            f"corpus.max_clips: {self.max_clips} is not a positive number of clips",
+        )
 
 
 @dataclass(frozen=True)
@@ -61,20 +67,23 @@ class MixtureConfig:
     """How clean crops become noisy mixtures, on the fly."""
 
     noises: tuple[Noise, ...] = ("white",)
-    clean_share: float = 0.3  # crops that get no noise
-    sigma: float | None = 0.03125  # standard deviation of the noise, full scale 1; null to draw the SNR instead
+    clean_fraction: float = 0.3  # crops that get no noise
+    noise_sigma: float | None = 0.03125  # standard deviation of the noise, full scale 1; null to draw the SNR instead
     snr: Span = (-6.0, 15.0)  # dB of the whole clip, drawn when sigma is null
     level: Span | None = None  # dBFS RMS that clips are brought to, drawn; null leaves them as recorded
     recorded: str | None = None  # folder of sound files for the noise kind `recorded`
 
     def __post_init__(self) -> None:
         require(len(self.noises) > 0, "mixture.noises: empty; name at least one kind of noise")
-        require(0.0 <= self.clean_share <= 1.0, f"mixture.clean_share: {self.clean_share} is not in [0, 1]")
+        require(0.0 <= self.clean_fraction <= 1.0, f"mixture.clean_fraction: {self.clean_fraction} is not in [0, 1]")
         for name in ("snr", "level"):
             span = getattr(self, name)
             rising = span is None or span[0] <= span[1]
             require(rising, f"mixture.{name}: {span} runs downwards; give (lowest, highest) in dB")
-        require(self.sigma is None or self.sigma >= 0, f"mixture.sigma: {self.sigma}; use 0 or more, or null")
+        require(
+            self.noise_sigma is None or self.noise_sigma >= 0,
+            f"mixture.noise_sigma: {self.noise_sigma}; use 0 or more, or null",
+        )
         require(
             ("recorded" in self.noises) == (self.recorded is not None),
             "mixture.recorded: give a folder of sound files exactly when mixture.noises names `recorded`",
@@ -87,7 +96,7 @@ class SeparatorConfig:
 
     kind: Literal["conv-tasnet", "tasnet"] = "conv-tasnet"
     basis: Form = "free"
-    basis_signals: int = 256  # N; of the other forms, how many pairs
+    atoms: int = 256  # N; of the other forms, how many pairs
     spacing: Spacing = "mixed"  # of the pairs' frequencies, to begin with
     sources: int = 2  # C; speech is source 0, noise source 1
     mask: Literal["relu", "softmax"] = "relu"
@@ -101,7 +110,7 @@ class SeparatorConfig:
     layers: int = 4  # LSTM layers of tasnet
 
     def __post_init__(self) -> None:
-        counts = ("basis_signals", "sources", "channels", "hidden", "kernel", "blocks", "repeats", "layers")
+        counts = ("atoms", "sources", "channels", "hidden", "kernel", "blocks", "repeats", "layers")
         require_counts("separator", self, *counts)
         require(
             not (self.causal and self.norm == "gLN" and self.kind == "conv-tasnet"),
@@ -114,22 +123,30 @@ class SeparatorTrainingConfig:
     """Stage 1: RAdam with the Noam schedule, scale · N^-0.5 · min(step^-0.5, step · warmup^-1.5)."""
 
     steps: int = 300_000
-    batch: int = 8  # crops over all processes
-    crop: int = 20_000  # samples
+    batch_size: int = 8  # crops over all processes
+    crop_samples: int = 20_000  # samples
     loss: Literal["si-snr", "pit-si-snr"] = "si-snr"
-    ceiling: float | None = None  # dB that a crop's SI-SNR counts at most; keeps clean crops from drowning noisy ones
-    warmup: int = 4_000  # steps
+    max_si_snr: float | None = (
+        None  # dB that a crop's SI-SNR counts at most; keeps clean crops from drowning noisy ones
+    )
+    warmup_steps: int = 4_000  # steps
     scale: float = 1.0
-    cooldown: int = 0  # last steps over which the learning rate falls linearly to 0
+    decay_steps: int = 0  # last steps over which the learning rate falls linearly to 0
     clip: float = 1.0  # gradient norm
-    spread: float = 0.0  # weight of a penalty on a basis that covers the spectrum unevenly or whose signals are broad
+    tightness_penalty: float = (
+        0.0  # weight of a penalty on a basis that covers the spectrum unevenly or whose signals are broad
+    )
     validate_every: int = 3_000  # steps
     save_every: int = 3_000  # steps
     seed: int = 1
 
     def __post_init__(self) -> None:
-        require_counts("separator_training", self, "steps", "batch", "crop", "validate_every", "save_every")
-        require_not_negative("separator_training", self, "warmup", "scale", "cooldown", "spread", "seed")
+        require_counts(
+            "separator_training", self, "steps", "batch_size", "crop_samples", "validate_every", "save_every"
+        )
+        require_not_negative(
+            "separator_training", self, "warmup_steps", "scale", "decay_steps", "tightness_penalty", "seed"
+        )
         require_clip("separator_training", self)
 
 
@@ -146,7 +163,7 @@ class GeneratorConfig:
     blocks: int = 8  # of convnext
     hidden: int = 768  # inside a block of convnext
     activation: Literal["gelu", "relu"] = "gelu"  # of convnext, inside a block; relu is a little faster, and worse
-    pairs: int = 256  # of convnext, quadrature pairs of basis signals
+    atoms: int = 256  # of convnext, quadrature pairs of basis signals
     spacing: Spacing = "mixed"  # of the pairs' frequencies; mixed is half linear, half mel; fourier an inverse STFT
     head: Literal["polar", "signed", "linear"] = "polar"  # of convnext, how it says the weights of a pair
     lookahead: int | None = None  # of convnext, mel frames; 0 is causal, null as many as back
@@ -196,13 +213,13 @@ class DiscriminatorConfig:
 class AugmentationConfig:
     """How stage 2 changes some of its crops, so that a vocoder knows more voices and levels than its corpus has."""
 
-    share: float = 0.0  # of crops that are changed
+    fraction: float = 0.0  # of crops that are changed
     rate: Span = (1.0, 1.0)  # how many times faster they are played; pitch and formants go along
     level: Span = (0.0, 0.0)  # dB they are made louder by, as far as full scale allows
     blur: Span = (0.0, 0.0)  # standard deviation, bands and frames, of what smooths their mels as predicted ones are
 
     def __post_init__(self) -> None:
-        require(0 <= self.share <= 1, f"augmentation.share: {self.share} is no share; use 0 to 1")
+        require(0 <= self.fraction <= 1, f"augmentation.fraction: {self.fraction} is no share; use 0 to 1")
         require(
             0 < self.rate[0] <= self.rate[1],
             f"augmentation.rate: {self.rate} is no span; give two factors above 0, the smaller first",
@@ -220,26 +237,28 @@ class VocoderTrainingConfig:
 
     steps: int = 815_000
     adversarial_from: int = 100_000  # first step with discriminators; the L1 on weights ends there
-    batch: int = 32  # crops over all processes
-    judged: float = 1.0  # share of the crops that the discriminators see, rounded up in each process
-    crop: int = 140  # mel frames
+    batch_size: int = 32  # crops over all processes
+    discriminator_batch_fraction: float = (
+        1.0  # share of the crops that the discriminators see, rounded up in each process
+    )
+    crop_frames: int = 140  # mel frames
     target: Literal["recording", "resynthesis"] = "recording"  # the reference aims at stage 1's re-synthesis
     learning_rate: float = 1e-4
     discriminator_learning_rate: float = 5e-5
     basis_learning_rate: float = 0.0  # above 0 fine-tunes the basis
-    warmup: int = 0  # steps
-    cooldown: int = 0  # last steps over which the learning rates fall linearly to 0
+    warmup_steps: int = 0  # steps
+    decay_steps: int = 0  # last steps over which the learning rates fall linearly to 0
     clip: float = 1.0  # gradient norm
-    ema: float = 0.999  # decay per step of the averaged generator that is released; lower over the first steps
+    ema_decay: float = 0.999  # decay per step of the averaged generator that is released; lower over the first steps
     loss_weights: dict[str, float] = field(default_factory=lambda: dict(LOSS_WEIGHTS))  # 0 or none leaves it out
     validate_every: int = 5_000  # steps
     save_every: int = 5_000  # steps
     seed: int = 1
 
     def __post_init__(self) -> None:
-        require_counts("vocoder_training", self, "steps", "batch", "crop", "validate_every", "save_every")
+        require_counts("vocoder_training", self, "steps", "batch_size", "crop_frames", "validate_every", "save_every")
         require_rates("vocoder_training", self)
-        require_not_negative("vocoder_training", self, "adversarial_from", "basis_learning_rate", "cooldown", "seed")
+        require_not_negative("vocoder_training", self, "adversarial_from", "basis_learning_rate", "decay_steps", "seed")
         require_clip("vocoder_training", self)
         require(
             self.basis_learning_rate == 0 or self.learning_rate > 0,
@@ -274,23 +293,27 @@ class FineTuningConfig:
     """From a trained vocoder to a voice: its own training gone on with, at rates that fall to 0."""
 
     steps: int = 3_000
-    adversarial_share: float = 0.1  # of the steps, the last ones, with the discriminators that lie beside the vocoder
-    batch: int = 16  # crops over all processes
-    judged: float = 0.5  # share of the crops that the discriminators see, rounded up in each process
+    adversarial_fraction: float = (
+        0.1  # of the steps, the last ones, with the discriminators that lie beside the vocoder
+    )
+    batch_size: int = 16  # crops over all processes
+    discriminator_batch_fraction: float = (
+        0.5  # share of the crops that the discriminators see, rounded up in each process
+    )
     learning_rate: float = 5e-4
     discriminator_learning_rate: float = 1e-4
-    warmup: int = 100  # steps
-    ema: float = 0.99  # decay per step of the averaged generator that is released
+    warmup_steps: int = 100  # steps
+    ema_decay: float = 0.99  # decay per step of the averaged generator that is released
     validate_every: int = 250  # steps, after which it is scored on held-out clips, kept if it is the best, and saved
     save_every: int = 250  # steps, besides
     seed: int = 1
 
     def __post_init__(self) -> None:
-        require_counts("fine_tuning", self, "steps", "batch", "validate_every", "save_every")
+        require_counts("fine_tuning", self, "steps", "batch_size", "validate_every", "save_every")
         require_not_negative("fine_tuning", self, "seed")
         require_rates("fine_tuning", self)
-        share = self.adversarial_share
-        require(0 <= share <= 1, f"fine_tuning.adversarial_share: {share} is no share; use 0 to 1")
+        share = self.adversarial_fraction
+        require(0 <= share <= 1, f"fine_tuning.adversarial_fraction: {share} is no share; use 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -306,8 +329,8 @@ class TrainerConfig:
     log_every: int = 50  # steps
 
     def __post_init__(self) -> None:
-        require_counts("engine", self, "devices", "nodes", "log_every")
-        require_not_negative("engine", self, "workers")
+        require_counts("trainer", self, "devices", "nodes", "log_every")
+        require_not_negative("trainer", self, "workers")
 
 
 @dataclass(frozen=True)
@@ -325,7 +348,7 @@ class Config:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     vocoder_training: VocoderTrainingConfig = field(default_factory=VocoderTrainingConfig)
     fine_tuning: FineTuningConfig = field(default_factory=FineTuningConfig)
-    engine: TrainerConfig = field(default_factory=TrainerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
 
     def __post_init__(self) -> None:
         require(
@@ -333,10 +356,11 @@ class Config:
             f"separator.sources: {self.separator.sources}; pit-si-snr needs 2, since a mixture is speech and noise",
         )
         training, needed = self.vocoder_training, self.discriminators.shortest_wave
-        crop = self.frames.samples(training.crop)
+        crop = self.frames.samples(training.crop_frames)
         require(
             not training.adversarial or crop >= needed,
-            f"vocoder_training.crop: {training.crop} mel frames are {crop} samples; the discriminators need {needed}",
+            f"vocoder_training.crop_frames: {training.crop_frames} mel frames are {crop} samples; "
+            f"the discriminators need {needed}",
         )
         for name, setting in (("adversarial/wave", "scales"), ("adversarial/period", "periods")):
             weight = training.loss_weights[name]

@@ -38,7 +38,7 @@ def require_clip(section: str, settings: Any) -> None:
 
 def require_rates(section: str, settings: Any) -> None:
     """What every training of a vocoder asks of its schedule and its averages."""
-    require_not_negative(section, settings, "warmup", "learning_rate", "discriminator_learning_rate")
-    require(0 <= settings.ema < 1, f"{section}.ema: {settings.ema}; use 0 or more, below 1")
-    judged = settings.judged
-    require(0 < judged <= 1, f"{section}.judged: {judged} is no share; use above 0, at most 1")
+    require_not_negative(section, settings, "warmup_steps", "learning_rate", "discriminator_learning_rate")
+    require(0 <= settings.ema_decay < 1, f"{section}.ema_decay: {settings.ema_decay}; use 0 or more, below 1")
+    judged = settings.discriminator_batch_fraction
+    require(0 < judged <= 1, f"{section}.discriminator_batch_fraction: {judged} is no share; use above 0, at most 1")

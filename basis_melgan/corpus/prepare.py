@@ -55,7 +55,7 @@ def prepare(recipe: str, out: Path, source: Path | None, config: Config, jobs: i
     rate = config.frames.sample_rate
     source = source and source.resolve()
     _claim(out, recipe, source, rate)
-    draw = config.corpus.draw or chosen.draw
+    draw = config.corpus.max_clips or chosen.draw
     items = _drawn(identified(chosen.items(source, out.resolve() / "source")), draw, config.corpus.seed)
     if not items:
         raise CorpusError(f"{source or recipe}: recipe {recipe} finds no recordings there; check the source")
@@ -67,7 +67,7 @@ def prepare(recipe: str, out: Path, source: Path | None, config: Config, jobs: i
     outcomes = [_fault(item) if item.fault else ledger.outcomes[item.id] for item in items]
     ledger.settle([outcome for item, outcome in zip(items, outcomes, strict=True) if not item.fault])
     passed_over = files.passed_over(source, files.SOUND | files.FOREIGN) if source and recipe == "folder" else {}
-    _report(out, outcomes, passed_over, config.corpus.maximum_bad)
+    _report(out, outcomes, passed_over, config.corpus.max_unusable_fraction)
     corpus = Corpus(out, out.resolve().name, recipe, rate, _clips(items, outcomes, config.corpus))
     _prune(out / "flac", {clip.file for clip in corpus.clips})
     save(corpus)
@@ -249,7 +249,7 @@ def _report(out: Path, outcomes: Sequence[Outcome], passed_over: dict[str, int],
         worst, count = max(reasons.items(), key=lambda entry: (entry[1], entry[0]))
         raise CorpusError(
             f"{len(bad)} of {len(outcomes)} recordings are unusable, most often: {worst} ({count}); at most "
-            f"{maximum_bad:.0%} may be; see {path}, then mend or remove them, or raise corpus.maximum_bad"
+            f"{maximum_bad:.0%} may be; see {path}, then mend or remove them, or raise corpus.max_unusable_fraction"
         )
 
 

@@ -170,7 +170,7 @@ class ConvNeXtGenerator(nn.Module):
         sizes, frames = config.generator, config.frames
         _validate(config)
         self.bands, self.hop = mel_config(config.mel).bands, frames.hop
-        self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
+        self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.atoms
         lead, ahead = reach(sizes, frames)
         without_taps = pairs is None and not taps and modulated(sizes, frames)
         pairs = pairs if pairs is not None else own_pairs(config)
@@ -180,7 +180,7 @@ class ConvNeXtGenerator(nn.Module):
         self.trunk = nn.Sequential(*(Block(sizes, each) for each in ahead[1:]))
         self.last_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.head = HEADS[sizes.head]()
-        self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
+        self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.atoms)
         self.gains = Gains(config, pairs) if sizes.prior else None
         self.apply(_initialize)
         self.basis = ModulatedBasis(frames, lead) if without_taps else _with_signals(pairs, frames, lead)
@@ -252,7 +252,7 @@ def own_pairs(config: Config) -> Pairs:
     sizes, frames = config.generator, config.frames
     if modulated(sizes, frames):
         return modulated_pairs(frames)
-    return quadrature_pairs(sizes.pairs, sizes.spacing, frames)
+    return quadrature_pairs(sizes.atoms, sizes.spacing, frames)
 
 
 def _with_signals(pairs: Pairs, frames: FrameGeometry, lead: int) -> Basis:
@@ -285,7 +285,7 @@ def reach(sizes: GeneratorConfig, frames: FrameGeometry) -> tuple[int, list[int]
 
 def _validate(config: Config) -> None:
     sizes, frames = config.generator, config.frames
-    if min(sizes.channels, sizes.hidden, sizes.blocks, sizes.pairs) < 1:
+    if min(sizes.channels, sizes.hidden, sizes.blocks, sizes.atoms) < 1:
         raise ConfigurationError(f"generator: {sizes} has a size below 1; use 1 or more")
     if sizes.head == "linear" and sizes.prior:
         raise ConfigurationError("generator.prior: true, but a linear head has no gains to start from; set it to false")

@@ -177,6 +177,6 @@ def _validate(config: GeneratorConfig, frames: FrameGeometry, basis_signals: int
         )
     if config.channels != basis_signals:
         raise ConfigurationError(
-            f"generator.channels: {config.channels} differs from separator.basis_signals {basis_signals}; "
+            f"generator.channels: {config.channels} differs from separator.atoms {basis_signals}; "
             "the last residual stack gives the weights, so set both to the same number"
         )

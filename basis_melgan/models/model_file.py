@@ -112,7 +112,7 @@ def new_generator(config: Config, separator: Separator | None = None, taps: bool
         taps = taps or config.vocoder_training.basis_learning_rate > 0
         return ConvNeXtGenerator(config, _pairs(separator, config) if separator is not None else None, taps)
     bands = mel_config(config.mel).bands
-    generator = MelGANGenerator(config.generator, bands, config.frames, config.separator.basis_signals)
+    generator = MelGANGenerator(config.generator, bands, config.frames, config.separator.atoms)
     if separator is not None:
         if not isinstance(separator.basis, Basis):
             raise ConfigurationError(
@@ -124,9 +124,9 @@ def new_generator(config: Config, separator: Separator | None = None, taps: bool
 
 def _pairs(separator: Separator, config: Config) -> Pairs:
     """The pairs of a separator; signals of a free basis get their Hilbert transforms as partners."""
-    count = config.separator.basis_signals
-    if count != config.generator.pairs:
-        raise ConfigurationError(f"generator.pairs: {config.generator.pairs}; the separator has {count}")
+    count = config.separator.atoms
+    if count != config.generator.atoms:
+        raise ConfigurationError(f"generator.atoms: {config.generator.atoms}; the separator has {count}")
     basis = separator.basis
     both = torch.cat([basis.signals, quarter_turn(basis.signals)]) if isinstance(basis, Basis) else basis.signals
     cosines, sines = np.split(both.numpy(force=True).astype(np.float64), 2)

@@ -40,17 +40,17 @@ class Separator(nn.Module):
         self.frames = frames
         self.sources = config.sources
         if config.basis == "free":
-            self.encoder = nn.Conv1d(1, config.basis_signals, frames.basis_length, stride=frames.stride, bias=False)
+            self.encoder = nn.Conv1d(1, config.atoms, frames.basis_length, stride=frames.stride, bias=False)
         self.masker: nn.Module = (
             ConvolutionalMasker(config) if config.kind == "conv-tasnet" else RecurrentMasker(config)
         )
         if config.basis == "free":
-            self.basis: Basis | LearnedPairs = Basis(config.basis_signals, frames)
+            self.basis: Basis | LearnedPairs = Basis(config.atoms, frames)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_normal_(parameter)
         if config.basis != "free":
-            self.basis = LearnedPairs(config.basis_signals, config.basis, config.spacing, frames)
+            self.basis = LearnedPairs(config.atoms, config.basis, config.spacing, frames)
 
     def encode(self, mixture: Tensor) -> Tensor:
         """Weights (B, N, K) of a mixture (B, T), in float32; every sample lies under L / stride frames."""
@@ -96,11 +96,11 @@ class ConvolutionalMasker(nn.Module):
     def __init__(self, config: SeparatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.norm = normalization("cLN", config.basis_signals)
-        self.bottleneck = nn.Linear(config.basis_signals, config.channels, bias=False)
+        self.norm = normalization("cLN", config.atoms)
+        self.bottleneck = nn.Linear(config.atoms, config.channels, bias=False)
         dilations = [2**x for x in range(config.blocks)] * config.repeats
         self.blocks = nn.Sequential(*(MaskerBlock(config, dilation) for dilation in dilations))
-        self.masks = nn.Linear(config.channels, config.sources * config.basis_signals, bias=False)
+        self.masks = nn.Linear(config.channels, config.sources * config.atoms, bias=False)
 
     def forward(self, encoded: Tensor) -> Tensor:
         """Masks (B, C·N, K) from encoded mixture (B, N, K)."""
@@ -161,12 +161,12 @@ class RecurrentMasker(nn.Module):
     def __init__(self, config: SeparatorConfig) -> None:
         super().__init__()
         self.config = config
-        self.norm = normalization("cLN", config.basis_signals)
+        self.norm = normalization("cLN", config.atoms)
         self.recurrent = nn.LSTM(
-            config.basis_signals, config.hidden, config.layers, batch_first=True, bidirectional=not config.causal
+            config.atoms, config.hidden, config.layers, batch_first=True, bidirectional=not config.causal
         )
         width = config.hidden * (1 if config.causal else 2)
-        self.masks = nn.Linear(width, config.sources * config.basis_signals)
+        self.masks = nn.Linear(width, config.sources * config.atoms)
 
     def forward(self, encoded: Tensor) -> Tensor:
         """Masks (B, C·N, K) from encoded mixture (B, N, K)."""

@@ -59,7 +59,7 @@ def _narrow(state: State, block: str, hidden: int) -> None:
 
 def _turn(state: State, config: Config, samples: int) -> None:
     """Turn the phases that are said of pairs whose signals begin so many samples earlier."""
-    pairs, frames = config.generator.pairs, config.frames
+    pairs, frames = config.generator.atoms, config.frames
     signals = state.get(SIGNALS)
     if signals is None:
         frequencies = own_pairs(config).frequencies

@@ -31,13 +31,13 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
     _, theirs = model_file.read(start, "vocoder")
     chosen = config.fine_tuning
     settings = dataclasses.asdict(chosen)
-    share = settings.pop("adversarial_share")
+    share = settings.pop("adversarial_fraction")
     if not model_file.discriminators_of(start).is_file():
         share = 0.0
     training = dataclasses.replace(
         theirs.vocoder_training,
         **settings,
-        cooldown=max(chosen.steps - chosen.warmup, chosen.steps // 2),
+        decay_steps=max(chosen.steps - chosen.warmup_steps, chosen.steps // 2),
         adversarial_from=round((1.0 - share) * chosen.steps),
         target="recording",
         loss_weights=theirs.vocoder_training.loss_weights | {"weights/l1": 0.0},
@@ -47,7 +47,7 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
         augmentation=AugmentationConfig(),
         vocoder_training=training,
         fine_tuning=chosen,
-        engine=config.engine,
+        trainer=config.trainer,
     )
     sources = vocoder.Sources(start=start, mels=mels)
     vocoder.train(corpus, out, sources, config, force, keep_best=True)

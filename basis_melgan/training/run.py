@@ -17,7 +17,7 @@ from basis_melgan.errors import OutputError, TrainingError
 from basis_melgan.models.model_file import Origin, metadata
 
 # Settings that may differ between a checkpoint and the training that resumes it.
-FREE = frozenset({"steps", "cooldown", "adversarial_from", "validate_every", "save_every"})
+FREE = frozenset({"steps", "decay_steps", "adversarial_from", "validate_every", "save_every"})
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,10 @@ def train(corpus: Path, out: Path, config: Config, force: bool = False) -> None:
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
     run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
-    fabric = build_fabric(config.engine, config.separator_training.seed)
+    fabric = build_fabric(config.trainer, config.separator_training.seed)
     task = SeparatorTask(corpora, run, fabric)
     schedule.announce(fabric, config.separator_training)
-    fit(task, fabric, config.engine, run, force)
+    fit(task, fabric, config.trainer, run, force)
     fabric.print(f"separator: {task.path}")
 
 
@@ -54,14 +54,14 @@ class SeparatorTask:
     def __init__(self, corpora: tuple[manifest.Corpus, ...], run: Run, fabric: Fabric) -> None:
         training = run.config.separator_training
         self.run, self.engine, self.training = run, fabric, training
-        self.steps, self.batch = training.steps, training.batch
-        self.pace = schedule.pace(training.steps, training.warmup, training.cooldown)
+        self.steps, self.batch = training.steps, training.batch_size
+        self.pace = schedule.pace(training.steps, training.warmup_steps, training.decay_steps)
         self.validate_every, self.save_every = training.validate_every, training.save_every
         self.dataset = MixtureCrops(manifest.load_clips(corpora, "train"), run.config)
         validation = manifest.load_clips(corpora, "validation")
         self.validation = excerpts(validation, run.config.frames.sample_rate)
         self.separator = Separator(run.config.separator, run.config.frames)
-        if run.config.engine.compile:
+        if run.config.trainer.compile:
             fuse(self.separator)
         optimizer = torch.optim.RAdam(self.separator.parameters(), lr=0.0)
         self.model, self.optimizer = fabric.setup(self.separator, optimizer)
@@ -80,16 +80,18 @@ class SeparatorTask:
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """One step of RAdam on a batch of mixtures."""
         training = self.training
-        noam = schedule.noam(step, self.run.config.separator.basis_signals, training.warmup, self.pace)
-        rate = training.scale * noam * schedule.trapezoid(step, self.steps, 0, training.cooldown, self.pace)
+        noam = schedule.noam(step, self.run.config.separator.atoms, training.warmup_steps, self.pace)
+        rate = training.scale * noam * schedule.trapezoid(step, self.steps, 0, training.decay_steps, self.pace)
         schedule.set_rate(self.optimizer, rate)
         self.model.train()
         sources: Tensor = batch["sources"]
-        ceiling = math.inf if training.ceiling is None else training.ceiling
+        ceiling = math.inf if training.max_si_snr is None else training.max_si_snr
         found = {f"loss/{training.loss}": LOSSES[training.loss](self.model(sources.sum(dim=1)).waves, sources, ceiling)}
-        if training.spread > 0:
+        if training.tightness_penalty > 0:
             basis = self.separator.basis
-            found["loss/spread"] = training.spread * losses.basis_spread(basis.signals, self.run.config.frames.stride)
+            found["loss/spread"] = training.tightness_penalty * losses.basis_spread(
+                basis.signals, self.run.config.frames.stride
+            )
         loss = torch.stack(list(found.values())).sum()
         require_finite(found, step, batch["id"])
         self.optimizer.zero_grad()

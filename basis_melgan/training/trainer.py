@@ -101,7 +101,7 @@ def fuse(module: nn.Module) -> None:
     """
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         raise ConfigurationError(
-            "engine.compile: needs a C++ compiler and finds none; install g++ or set engine.compile: false"
+            "trainer.compile: needs a C++ compiler and finds none; install g++ or set trainer.compile: false"
         )
     module.compile()
 

@@ -70,7 +70,7 @@ def train(
         config = _of_separator(config, taught)
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    fabric = build_fabric(config.engine, config.vocoder_training.seed)  # before the generator, whose weights are drawn
+    fabric = build_fabric(config.trainer, config.vocoder_training.seed)  # before the generator, whose weights are drawn
     data_hash = manifest.data_hash(corpora)
     stored = None
     if sources.decomposition is not None and sources.separator is not None:
@@ -106,7 +106,7 @@ def train(
         else:
             fabric.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
     schedule.announce(fabric, config.vocoder_training)
-    scores = fit(task, fabric, config.engine, run, force)
+    scores = fit(task, fabric, config.trainer, run, force)
     fabric.print(f"vocoder: {task.path}")
     if validation_scores is not None and validation_scores.by_step:
         fabric.print(validation_scores.summary())
@@ -172,10 +172,10 @@ def _require_separator(sources: Sources, config: Config) -> None:
 
 def _require_changes(sources: Sources, config: Config) -> None:
     fixed = sources.decomposition or sources.mels
-    if fixed is not None and config.augmentation.share > 0:
+    if fixed is not None and config.augmentation.fraction > 0:
         raise ConfigurationError(
-            f"augmentation.share: {config.augmentation.share}, but what lies in {fixed} is of recordings as they are; "
-            "set it to 0"
+            f"augmentation.fraction: {config.augmentation.fraction}, but what lies in {fixed} is of recordings "
+            "as they are; set it to 0"
         )
 
 

@@ -61,8 +61,8 @@ class VocoderTask:
         """
         config, training = run.config, run.config.vocoder_training
         self.run, self.engine, self.training, self.dataset = run, fabric, training, dataset
-        self.steps, self.batch = training.steps, training.batch
-        self.pace = schedule.pace(training.steps, training.warmup, training.cooldown)
+        self.steps, self.batch = training.steps, training.batch_size
+        self.pace = schedule.pace(training.steps, training.warmup_steps, training.decay_steps)
         self.validate_every, self.save_every = training.validate_every, training.save_every
         self.validation = excerpts(validation, config.frames.sample_rate)
         self.scores, self.measures = scores, scored_measures() if scores else ()
@@ -70,9 +70,9 @@ class VocoderTask:
         self.discriminators_have_learned = False  # before this training
         self.teacher = fabric.to_device(teacher) if teacher is not None else None
         generator.basis.requires_grad_(training.basis_learning_rate > 0)
-        self.average = AveragedModel(generator, multi_avg_fn=_exponential_average(training.ema))
+        self.average = AveragedModel(generator, multi_avg_fn=_exponential_average(training.ema_decay))
         fabric.to_device(self.average)
-        if config.engine.compile and self.teacher is not None and training.aims_at_separator:
+        if config.trainer.compile and self.teacher is not None and training.aims_at_separator:
             fuse(self.teacher)
         self.generator, *self.optimizers = fabric.setup(generator, *_optimizers(generator, training))
         discriminators = Discriminators(config.discriminators)
@@ -116,7 +116,7 @@ class VocoderTask:
         """One step of the generator, and of the discriminators once the adversarial phase has begun."""
         training = self.training
         adversarial = step >= training.adversarial_from
-        factor = schedule.trapezoid(step, self.steps, training.warmup, training.cooldown, self.pace)
+        factor = schedule.trapezoid(step, self.steps, training.warmup_steps, training.decay_steps, self.pace)
         spoken: SynthesisOutput = self.generator(batch["mel"])
         target = self._target(batch)
         ours, theirs = Spectra(spoken.wave), Spectra(target)
@@ -126,7 +126,7 @@ class VocoderTask:
         if training.aims_at_pairs:
             found |= losses.pair_losses(spoken.weights, self._pair_targets(target))
         if adversarial:
-            seen = math.ceil(training.judged * len(target))
+            seen = math.ceil(training.discriminator_batch_fraction * len(target))
             real = self.discriminators(target[:seen])
             found |= self._adversarial_losses(spoken.wave[:seen], real)
         elif training.loss_weights["weights/l1"] > 0:

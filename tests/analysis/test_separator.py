@@ -25,7 +25,7 @@ CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac")
 WAVES = ("original", "noi", "mix", "mix_non_noi", "est_wav", "est_noi", "est_wav_non_noi", "est_noi_non_noi")
 CONFIG = Config(
     corpus=CorpusConfig(test_clips=2, validation_clips=1),
-    separator=SeparatorConfig(basis_signals=16, channels=8, hidden=8, blocks=2, repeats=1),
+    separator=SeparatorConfig(atoms=16, channels=8, hidden=8, blocks=2, repeats=1),
 )
 SI_SNR, PESQ, LEVEL = "SI-SNR (dB)", "PESQ-WB", "level (dBFS)"
 ONE = ClipSelection(None, 1, "test", 1)

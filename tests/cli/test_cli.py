@@ -129,7 +129,7 @@ def test_dotted_overrides_over_a_preset() -> None:
         "paper",
         "--separator.blocks",
         "3",
-        "--mixture.sigma=1e-3",
+        "--mixture.noise_sigma=1e-3",
         "--mixture.snr",
         "[-3,4.5]",
     )
@@ -138,7 +138,7 @@ def test_dotted_overrides_over_a_preset() -> None:
     assert config == replace(
         paper,
         separator=replace(paper.separator, blocks=3),
-        mixture=replace(paper.mixture, sigma=0.001, snr=(-3.0, 4.5)),
+        mixture=replace(paper.mixture, noise_sigma=0.001, snr=(-3.0, 4.5)),
     )
 
 
@@ -148,10 +148,10 @@ def test_settings_may_be_spelled_with_dashes() -> None:
 
 
 def test_null_tuples_flags_and_tables_on_the_command_line() -> None:
-    config = read("train-separator", "c", "o", "--config=paper", "--mixture.sigma=null", "--separator.norm=cLN")[
+    config = read("train-separator", "c", "o", "--config=paper", "--mixture.noise_sigma=null", "--separator.norm=cLN")[
         "config"
     ]
-    assert (config.mixture.sigma, config.separator.norm) == (None, "cLN")
+    assert (config.mixture.noise_sigma, config.separator.norm) == (None, "cLN")
     config = read("train-separator", "c", "o", "--separator.norm", "cLN", "--separator.causal", "true")["config"]
     assert config.separator.causal is True
     words = ("c", "o", "--separator", "s", "--mel", "vocos", "--vocoder_training.loss_weights.weights/l1", "1e1")
@@ -207,8 +207,8 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
             "separator.blocks: three is not int; see basis-melgan train-separator --help",
         ),
         (
-            ["train-separator", "c", "o", "--mixture.sigma", "loud"],
-            "mixture.sigma: loud is not float | null; see basis-melgan train-separator --help",
+            ["train-separator", "c", "o", "--mixture.noise_sigma", "loud"],
+            "mixture.noise_sigma: loud is not float | null; see basis-melgan train-separator --help",
         ),
         (
             ["train-vocoder", "c", "o", "--separator", "s", "--mel", "bark"],

@@ -52,23 +52,23 @@ def test_keys() -> None:
         ("discriminators", "stft_stride", 0, "0; use 1 or more"),
         ("discriminators", "resolutions", ((512, 128, 1024),), "FFT 512, hop 128, window 1024; give an FFT"),
         ("discriminators", "resolutions", (), "there is none; give at least one"),
-        ("vocoder_training", "judged", 0.0, "0.0 is no share"),
-        ("vocoder_training", "judged", 1.5, "1.5 is no share"),
-        ("vocoder_training", "ema", 1.0, "1.0; use 0 or more, below 1"),
-        ("vocoder_training", "warmup", -3, "-3; use 0 or more"),
-        ("vocoder_training", "cooldown", -5, "-5; use 0 or more"),
+        ("vocoder_training", "discriminator_batch_fraction", 0.0, "0.0 is no share"),
+        ("vocoder_training", "discriminator_batch_fraction", 1.5, "1.5 is no share"),
+        ("vocoder_training", "ema_decay", 1.0, "1.0; use 0 or more, below 1"),
+        ("vocoder_training", "warmup_steps", -3, "-3; use 0 or more"),
+        ("vocoder_training", "decay_steps", -5, "-5; use 0 or more"),
         ("vocoder_training", "clip", 0.0, "0.0; use a gradient norm above 0"),
-        ("separator_training", "cooldown", -5, "-5; use 0 or more"),
+        ("separator_training", "decay_steps", -5, "-5; use 0 or more"),
         ("separator_training", "clip", -1.0, "-1.0; use a gradient norm above 0"),
         ("generator", "kernel", 4, "4; use an odd size"),
         ("generator", "kernel", -1, "-1; use an odd size"),
-        ("vocoder_training", "crop", 4, "4 mel frames are 960 samples; the discriminators need 1025"),
-        ("fine_tuning", "judged", 2.0, "2.0 is no share"),
-        ("engine", "workers", -1, "-1; use 0 or more"),
+        ("vocoder_training", "crop_frames", 4, "4 mel frames are 960 samples; the discriminators need 1025"),
+        ("fine_tuning", "discriminator_batch_fraction", 2.0, "2.0 is no share"),
+        ("trainer", "workers", -1, "-1; use 0 or more"),
         ("corpus", "test_clips", -5, "-5; use 0 or more"),
         ("mixture", "level", (-16.0, -36.0), r"\(-16.0, -36.0\) runs downwards"),
-        ("mixture", "sigma", -1.0, "-1.0; use 0 or more"),
-        ("separator", "basis_signals", 0, "0; use 1 or more"),
+        ("mixture", "noise_sigma", -1.0, "-1.0; use 0 or more"),
+        ("separator", "atoms", 0, "0; use 1 or more"),
         ("separator", "blocks", 0, "0; use 1 or more"),
         ("separator_training", "steps", -1, "-1; use 1 or more"),
         ("generator", "stacks", -1, "-1; use 0 or more"),
@@ -109,9 +109,9 @@ def test_a_configuration_survives_json(preset: str) -> None:
 
 
 def test_from_dict_completes_and_converts() -> None:
-    config = from_dict({"mixture": {"sigma": 1, "noises": ["white", "pink"]}, "corpus": {"draw": None}})
-    assert config.mixture == MixtureConfig(sigma=1.0, noises=("white", "pink"))
-    assert isinstance(config.mixture.sigma, float)
+    config = from_dict({"mixture": {"noise_sigma": 1, "noises": ["white", "pink"]}, "corpus": {"max_clips": None}})
+    assert config.mixture == MixtureConfig(noise_sigma=1.0, noises=("white", "pink"))
+    assert isinstance(config.mixture.noise_sigma, float)
     assert config.corpus == CorpusConfig()
     assert from_dict({}) == Config()
 

@@ -13,7 +13,7 @@ from basis_melgan.corpus.convert import judge
 from basis_melgan.corpus.prepare import prepare
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-FORGIVING = Config(corpus=CorpusConfig(maximum_bad=0.9))
+FORGIVING = Config(corpus=CorpusConfig(max_unusable_fraction=0.9))
 
 
 def _speech(clip: int = 0, samples: int = 12_000) -> files.Wave:

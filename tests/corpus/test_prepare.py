@@ -25,7 +25,7 @@ from basis_melgan.corpus.recipes import Item
 from basis_melgan.errors import CorpusError
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-FORGIVING = Config(corpus=CorpusConfig(maximum_bad=0.9))
+FORGIVING = Config(corpus=CorpusConfig(max_unusable_fraction=0.9))
 
 
 def _speech(clip: int = 0, samples: int = 12_000) -> files.Wave:
@@ -171,7 +171,7 @@ def test_only_what_changed_is_done_again(tmp_path, monkeypatch):
     assert after.data_hash != before.data_hash
     assert not (out / "flac" / "clip02.flac").exists()
 
-    stricter = replace(Config(), corpus=CorpusConfig(minimum_seconds=0.6, maximum_bad=0.0))
+    stricter = replace(Config(), corpus=CorpusConfig(minimum_seconds=0.6, max_unusable_fraction=0.0))
     with pytest.raises(CorpusError, match=r"6 of 6 recordings are unusable, most often: too short \(6\)"):
         prepare("folder", out, source, stricter, jobs=1)
 
@@ -215,7 +215,7 @@ def test_a_drawn_part_is_the_same_for_the_same_seed(tmp_path):
     source = _recordings(tmp_path / "in", 12)
 
     def drawn(name: str, draw: int, seed: int) -> list[str]:
-        config = Config(corpus=CorpusConfig(draw=draw, seed=seed))
+        config = Config(corpus=CorpusConfig(max_clips=draw, seed=seed))
         return [clip.id for clip in prepare("folder", tmp_path / name, source, config, jobs=1).clips]
 
     first = drawn("a", 5, 1)

@@ -54,7 +54,7 @@ def corpora(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def vocoder(tmp_path_factory) -> Path:
     torch.manual_seed(1)
-    config = Config(generator=GeneratorConfig(channels=8), separator=SeparatorConfig(basis_signals=8))
+    config = Config(generator=GeneratorConfig(channels=8), separator=SeparatorConfig(atoms=8))
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
     generator = model_file.new_generator(config)
     for parameter in generator.parameters():
@@ -157,7 +157,7 @@ def test_a_vocoder_refuses_a_corpus_of_another_rate(corpora, tmp_path):
     config = Config(
         frames=FrameGeometry(sample_rate=16_000),
         generator=GeneratorConfig(channels=8),
-        separator=SeparatorConfig(basis_signals=8),
+        separator=SeparatorConfig(atoms=8),
     )
     path = tmp_path / "slow.safetensors"
     model_file.save(path, "vocoder", model_file.new_generator(config).state_dict(), config, model_file.Origin(1, ""))

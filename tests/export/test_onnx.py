@@ -33,7 +33,7 @@ FRAME_RATE = Config(
     generator=GeneratorConfig(kind="convnext", kernel=5, channels=16, hidden=24, blocks=2, pairs=64),
 )
 LINEAR = replace(FRAME_RATE, generator=replace(FRAME_RATE.generator, spacing="linear", pairs=512))
-PAPER = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(basis_signals=16))
+PAPER = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(atoms=16))
 
 
 def released(path: Path, config: Config) -> Path:

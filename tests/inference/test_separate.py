@@ -26,7 +26,7 @@ from basis_melgan.models.tasnet import Separated, Separator
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 QUANTUM = 1 / 32_768  # of 16-bit sound
-SMALL = SeparatorConfig(basis_signals=16, channels=8, hidden=8, blocks=2, repeats=1)
+SMALL = SeparatorConfig(atoms=16, channels=8, hidden=8, blocks=2, repeats=1)
 RATE = 24_000
 
 

@@ -83,7 +83,7 @@ def test_a_stream_keeps_its_shape(vocoder: Vocoder) -> None:
 
 def test_a_chunk_may_be_overwritten_once_it_is_pushed(tmp_path: Path) -> None:
     """The last frame is held where a mel is too short for the paper's reflections."""
-    config = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(basis_signals=16))
+    config = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(atoms=16))
     torch.manual_seed(0)
     generator = model_file.new_generator(config)
     generator.basis.signals.data *= 5.0

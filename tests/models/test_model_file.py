@@ -20,7 +20,7 @@ from basis_melgan.models.tasnet import Separator
 
 CONFIG = Config(
     frames=FrameGeometry(hop=16, basis_length=8, stride=4),
-    separator=SeparatorConfig(basis_signals=8, channels=4, hidden=6, blocks=2, repeats=1),
+    separator=SeparatorConfig(atoms=8, channels=4, hidden=6, blocks=2, repeats=1),
     generator=GeneratorConfig(channels=8, upsampling=(2, 2), stacks=1),
 )
 ORIGIN = model_file.Origin(step=321, data_hash="c0ffee", others={"start": "cafe", "mels": ""})

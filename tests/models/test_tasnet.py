@@ -17,7 +17,7 @@ from basis_melgan.models.norms import normalization
 from basis_melgan.models.tasnet import ConvolutionalMasker, Depthwise, MaskerBlock, Separator
 
 FRAMES = FrameGeometry()
-SMALL = SeparatorConfig(basis_signals=12, channels=8, hidden=10, blocks=3, repeats=2, layers=2)
+SMALL = SeparatorConfig(atoms=12, channels=8, hidden=10, blocks=3, repeats=2, layers=2)
 KINDS = [
     SMALL,
     replace(SMALL, mask="softmax"),

@@ -73,7 +73,7 @@ def test_pieces_can_end_before_the_mel_does(speaker: Vocoder, monkeypatch) -> No
 
 
 def test_folding_weight_norm_changes_no_sample() -> None:
-    config = Config(generator=SMALL, separator=SeparatorConfig(basis_signals=16))
+    config = Config(generator=SMALL, separator=SeparatorConfig(atoms=16))
     normed, folded = build(config), build(config)
     folded.fold_weight_norm()
     mel = torch.from_numpy(mel_of(25))[None]

@@ -18,7 +18,7 @@ from basis_melgan.training.vocoder import Sources
 @pytest.fixture(scope="module")
 def decomposition(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path, separator: Path) -> Path:
     folder = tmp_path_factory.mktemp("decomposition")
-    decompose(separator, corpus, folder, config.engine)
+    decompose(separator, corpus, folder, config.trainer)
     return folder
 
 

@@ -90,7 +90,7 @@ def test_a_checkpoint_says_where_it_is_from(run: Run, fabric: Fabric) -> None:
     identity = torch.load(run.checkpoint, weights_only=True)["identity"]
     assert identity["torch"] == torch.__version__
     assert identity["data"] == "a" * 64
-    assert '"basis_signals": 32' in identity["config"]
+    assert '"atoms": 32' in identity["config"]
 
 
 def test_a_failed_save_leaves_the_earlier_checkpoint(run: Run, fabric: Fabric) -> None:
@@ -179,8 +179,8 @@ def test_another_setting_is_named_even_where_the_weights_have_another_shape(run:
 
 def test_settings_that_a_training_may_change_on_the_way(run: Run, fabric: Fabric) -> None:
     run.save(fabric, trained(fabric), 7)
-    config = changed(run.config, "separator_training", steps=99, cooldown=5, validate_every=1, save_every=2)
-    config = changed(config, "engine", workers=1, precision="bf16", log_every=3)
+    config = changed(run.config, "separator_training", steps=99, decay_steps=5, validate_every=1, save_every=2)
+    config = changed(config, "trainer", workers=1, precision="bf16", log_every=3)
     assert replace(run, config=config).resume(fabric, trained(fabric)) == 7
 
 

@@ -110,8 +110,8 @@ def test_the_released_vocoder_learns_from_silence(
     """It says of a silent mel next to nothing, which rounds to the very magnitudes of silence."""
     path = pretrained_path("speech-24k", ".safetensors")
     generator, released = model_file.load_vocoder(path)
-    training = replace(released.vocoder_training, batch=2, adversarial_from=1_000, crop=20)
-    config = replace(released, vocoder_training=training, fabric=config.engine)
+    training = replace(released.vocoder_training, batch_size=2, adversarial_from=1_000, crop_frames=20)
+    config = replace(released, vocoder_training=training, trainer=config.trainer)
     task = vocoder_task(corpus, separator, tmp_path, config, generator.requires_grad_(True))
     learn_from_silence(task, -16.118096)  # ln 1e-7
 

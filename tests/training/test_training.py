@@ -62,7 +62,7 @@ def test_a_resumed_training_ends_bit_for_bit_where_a_straight_one_does(
     train(stage, tmp_path / "resumed", config, steps=3)
     halfway = checkpoint(tmp_path / "resumed")
     assert halfway["step"] == 3
-    in_parallel = replace(config, fabric=replace(config.engine, workers=1))  # items do not depend on who reads them
+    in_parallel = replace(config, trainer=replace(config.trainer, workers=1))  # items do not depend on who reads them
     resumed = train(stage, tmp_path / "resumed", in_parallel)
     assert checkpoint(resumed)["step"] == 6
     assert different(checkpoint(straight), checkpoint(resumed)) == []
@@ -106,7 +106,7 @@ def test_a_changed_setting_is_named_when_resuming(stage: str, tmp_path: Path, co
     out = train(stage, tmp_path, config, steps=1)
     before = (out / "checkpoint.ckpt").read_bytes()
     with pytest.raises(TrainingError, match=rf"{stage}_training\.batch was 2, now 4; use the same setting"):
-        train(stage, tmp_path, config, batch=4)
+        train(stage, tmp_path, config, batch_size=4)
     with pytest.raises(ConfigurationError, match=rf"{stage}_training\.save_every: 0; use 1 or more"):
         train(stage, tmp_path, config, save_every=0)
     section, values = ("separator", {"hidden": 30}) if stage == "separator" else ("generator", {"stacks": 2})
@@ -147,7 +147,7 @@ def test_other_clips_stop_the_training(tmp_path: Path, config: Config, corpus: P
 @pytest.mark.parametrize("loss", ["si-snr", "pit-si-snr"])
 def test_a_separator_learns_a_batch_by_heart(loss: str, tmp_path: Path, config: Config, corpus: Path) -> None:
     config = with_settings(config, "mixture", clean_share=0.0, snr=(0.0, 0.0))
-    config = with_settings(config, "separator_training", loss=loss, steps=120, warmup=20)
+    config = with_settings(config, "separator_training", loss=loss, steps=120, warmup_steps=20)
     logs = on_one_batch(separator_task(corpus, tmp_path, config), 120)
     assert improvement([entry[f"loss/{loss}"] for entry in logs]) > 14.0  # dB; seen: 30 to 52
 
@@ -304,7 +304,7 @@ def test_a_processor_trains_in_its_own_precision_beside_a_gpu(monkeypatch: pytes
 
 
 def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path, config: Config, corpus: Path) -> None:
-    task = separator_task(corpus, tmp_path, with_settings(config, "separator_training", batch=3))
+    task = separator_task(corpus, tmp_path, with_settings(config, "separator_training", batch_size=3))
     with pytest.raises(ConfigurationError, match="batch: 3 crops do not divide among 2 processes"):
         fit(task, SimpleNamespace(world_size=2), TrainerConfig(), task.run)
 

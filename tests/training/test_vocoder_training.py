@@ -46,7 +46,7 @@ def test_discriminators_wait_for_their_phase_and_then_learn(
 def test_the_generators_adversarial_loss_is_the_discriminators_verdict_on_what_they_see(
     tmp_path: Path, config: Config, corpus: Path, separator: Path, judged: float, seen: int
 ) -> None:
-    config = with_settings(config, "vocoder_training", adversarial_from=0, judged=judged)
+    config = with_settings(config, "vocoder_training", adversarial_from=0, discriminator_batch_fraction=judged)
     task = vocoder_task(corpus, separator, tmp_path, config)
     batch = default_collate([task.dataset[index] for index in range(2)])
     with torch.no_grad():
@@ -66,7 +66,7 @@ def test_the_generators_adversarial_loss_is_the_discriminators_verdict_on_what_t
 
 
 def test_the_average_is_exponential(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
-    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", ema=0.25))
+    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", ema_decay=0.25))
     batch = default_collate([task.dataset[index] for index in range(2)])
     expected: dict[str, torch.Tensor] = {}
     for step, decay in enumerate((0.0, 2 / 11, 0.25, 0.25)):  # 3 / 12 is the limit, which it then keeps to
@@ -126,7 +126,7 @@ def test_a_vocoder_starts_where_another_ended(tmp_path: Path, config: Config, tr
 def test_stored_weights_and_computed_ones_ask_for_nearly_the_same(
     target: str, tmp_path: Path, config: Config, corpus: Path, separator: Path, decomposition: Path
 ) -> None:
-    config = with_settings(config, "vocoder_training", target=target, batch=8, steps=1)
+    config = with_settings(config, "vocoder_training", target=target, batch_size=8, steps=1)
     first = {}
     for name, stored in (("stored", decomposition), ("computed", None)):
         vocoder.train(corpus, tmp_path / name, Sources(separator, stored), config)
@@ -152,7 +152,7 @@ def test_the_vocoder_needs_the_separators_frames(tmp_path: Path, config: Config,
     other = replace(config, frames=FrameGeometry(basis_length=45))
     with pytest.raises(ConfigurationError, match=r"basis_length=45.* differs from the separator's .*basis_length=30"):
         vocoder.train(corpus, tmp_path, Sources(separator), other)
-    with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.basis_signals 32"):
+    with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.atoms 32"):
         vocoder.train(corpus, tmp_path, Sources(separator), with_settings(config, "generator", channels=24))
     with pytest.raises(ModelFileError, match="no such file"):
         vocoder.train(corpus, tmp_path, Sources(tmp_path / "missing.safetensors"), config)
@@ -164,7 +164,7 @@ def test_the_frame_rate_generator_learns_a_batch_by_heart_without_a_separator(
     config = with_settings(frame_rate, "vocoder_training", learning_rate=2e-3, steps=60)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.engine, 1))
+    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.trainer, 1))
     logs = on_one_batch(task, 60)
     assert improvement([entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]) > 0.2
     adam, muon = ([p for group in each.param_groups for p in group["params"]] for each in task.optimizers)
@@ -181,10 +181,10 @@ def test_the_frame_rate_generator_learns_from_every_loss_and_its_basis_slowly(
     weights = dict.fromkeys(LOSS_WEIGHTS, 1.0) | {"weights/l1": 0.0}
     config = with_settings(frame_rate, "discriminators", periods=(2, 3), period_channels=4)
     config = with_settings(config, "vocoder_training", adversarial_from=0, loss_weights=weights)
-    config = with_settings(config, "vocoder_training", learning_rate=1e-3, basis_learning_rate=1e-4, warmup=0)
+    config = with_settings(config, "vocoder_training", learning_rate=1e-3, basis_learning_rate=1e-4, warmup_steps=0)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.engine, 1))
+    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.trainer, 1))
     modules = task.generator.module, task.discriminators.module
     before = [parameters(module) for module in modules]
     logs = on_one_batch(task, 2)
@@ -241,7 +241,7 @@ def test_a_start_says_what_becomes_of_its_generator(
 
 def test_a_basis_without_taps_gets_them_to_be_fine_tuned(tmp_path: Path, frame_rate: Config, corpus: Path) -> None:
     config = with_settings(frame_rate, "generator", spacing="linear", pairs=480)
-    config = with_settings(config, "vocoder_training", steps=2, learning_rate=1e-3, warmup=0)
+    config = with_settings(config, "vocoder_training", steps=2, learning_rate=1e-3, warmup_steps=0)
     vocoder.train(corpus, tmp_path / "short", Sources(), config)
     start = tmp_path / "short" / "vocoder.safetensors"
     assert SIGNALS not in load_file(start)
@@ -274,7 +274,7 @@ def test_the_frame_rate_generator_resumes_where_it_stopped(
     tmp_path: Path, frame_rate: Config, corpus: Path, spacing: str, pairs: int
 ) -> None:
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
-    whole = with_settings(frame_rate, "vocoder_training", steps=4, cooldown=0)
+    whole = with_settings(frame_rate, "vocoder_training", steps=4, decay_steps=0)
     whole = with_settings(whole, "generator", spacing=spacing, pairs=pairs)
     vocoder.train(corpus, straight, Sources(), whole)
     for steps in (2, 4):

@@ -26,7 +26,7 @@ from basis_melgan.models.bases.pairs import Pairs, layout, quadrature_pairs, tim
 
 def modulated(sizes: GeneratorConfig, frames: FrameGeometry) -> bool:
     """Whether a generator's pairs are equally spaced and all as long as L, and its stride is even."""
-    return sizes.spacing == "linear" and 2 * sizes.pairs == frames.basis_length and frames.stride % 2 == 0
+    return sizes.spacing == "linear" and 2 * sizes.atoms == frames.basis_length and frames.stride % 2 == 0
 
 
 def modulated_pairs(frames: FrameGeometry) -> Pairs:

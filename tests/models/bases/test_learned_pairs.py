@@ -111,7 +111,7 @@ def test_a_vocoder_takes_the_pairs_of_a_separator_into_its_file(form: str, tmp_p
 def test_what_does_not_fit_is_refused() -> None:
     config = small("pairs")
     separator = Separator(config.separator, config.frames)
-    with pytest.raises(ConfigurationError, match=r"generator\.pairs: 95; the separator has 96"):
+    with pytest.raises(ConfigurationError, match=r"generator\.atoms: 95; the separator has 96"):
         model_file.new_generator(replace(config, generator=replace(config.generator, pairs=95)), separator)
     halved = replace(config.frames, stride=128)
     melgan = replace(
