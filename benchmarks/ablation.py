@@ -22,7 +22,7 @@ from basis_melgan.storage import markdown
 
 SEPARATOR = "--config fast --frames.basis_length 512 --separator.atoms 256 --separator_training.steps 1500"
 VOCODER = (
-    "--config fast --generator.activation relu --generator.channels 192 --generator.blocks 4 --generator.hidden 256 "
+    "--config fast --generator.channels 192 --generator.blocks 4 --generator.hidden 256 "
     "--generator.atoms 256 --frames.basis_length 512 --vocoder_training.steps 4500 --vocoder_training.decay_steps 2700 "
     "--vocoder_training.warmup_steps 100 --vocoder_training.ema_decay 0.995 --vocoder_training.learning_rate 1.5e-3"
 )
@@ -79,9 +79,6 @@ ROWS = (
     Row("free", FREE, basis="free"),
     Row("narrow", f"{FREE}, held narrow and near a tight frame by a penalty", basis="narrow"),
     Row("random", "256 random signals and their Hilbert transforms", basis="random"),
-    Row("signed", f"{GABOR}, weights signed, times a gain", "--generator.head signed"),
-    Row("linear", f"{GABOR}, weights signed, no gain", "--generator.head linear --generator.prior false"),
-    Row("no-prior", f"{GABOR}, no prior", "--generator.prior false"),
     Row("targets", f"{GABOR}, and weight targets", TARGETS),
     Row("short", "128 Gabor pairs of 256 at twice the rate", _sizes(128, 256) + " --frames.stride 128"),
     Row("half", "128 Gabor pairs of 512, no more weights than samples", HALF),

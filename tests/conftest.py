@@ -42,18 +42,16 @@ def config() -> Config:
                 "batch_size": 2,
                 "crop_samples": 2_400,
                 "warmup_steps": 3,
-                "scale": 0.5,
                 "validate_every": 6,
-                "save_every": 6,
             },
             "generator": {"channels": 32, "stacks": 1},
             "discriminators": {
                 "scales": 2,
                 "channels": 4,
-                "maximum_channels": 16,
                 "stft_channels": 4,
                 "resolutions": [[256, 60, 240], [128, 30, 120]],
             },
+            "stft_loss": {"resolutions": [[256, 60, 240], [128, 30, 120]]},
             "vocoder_training": {
                 "steps": 6,
                 "adversarial_from": 4,
@@ -61,9 +59,8 @@ def config() -> Config:
                 "crop_frames": 10,
                 "learning_rate": 1e-3,
                 "validate_every": 6,
-                "save_every": 6,
             },
-            "trainer": {"accelerator": "cpu", "precision": "fp32", "workers": 0, "log_every": 1},
+            "trainer": {"accelerator": "cpu", "precision": "fp32", "workers": 0},
         }
     )
 
@@ -81,7 +78,7 @@ def separator(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: 
     """A separator that has learned enough for its estimates to resemble speech."""
     from basis_melgan.training.separator import train  # here, since the light tests do without PyTorch
 
-    training = replace(config.separator_training, steps=60, warmup_steps=20, validate_every=60, save_every=60)
+    training = replace(config.separator_training, steps=60, warmup_steps=60, validate_every=60)
     folder = tmp_path_factory.mktemp("separator")
     train(corpus, folder, replace(config, separator_training=training))
     return folder / "separator.safetensors"

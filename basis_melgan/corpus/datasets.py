@@ -66,7 +66,7 @@ class MixtureCrops(Dataset[Mixture]):
         self.recorded = _sound_files(config.mixture)
 
     def __getitem__(self, index: int) -> Mixture:
-        rng = np.random.default_rng([self.config.separator_training.seed, index])
+        rng = np.random.default_rng([self.config.seed, index])
         path, clip = self.clips.draw(rng)
         start = int(rng.integers(max(clip.samples - self.crop, 0) + 1))
         whole = files.read(path)[0]
@@ -132,7 +132,7 @@ class SpeechCrops(Dataset[Utterance]):
 
     def __getitem__(self, index: int) -> Utterance:
         training = self.config.vocoder_training
-        rng = np.random.default_rng([training.seed, index])
+        rng = np.random.default_rng([self.config.seed, index])
         path, clip = self.clips.draw(rng)
         change = augmentation.draw(rng, self.config.augmentation)
         margin = change.before(self.mels.margin)

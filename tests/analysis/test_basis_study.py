@@ -16,7 +16,7 @@ from basis_melgan.analysis.separator import analyze
 from basis_melgan.audio import files
 from basis_melgan.cli.main import main
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import SeparatorConfig
+from basis_melgan.config.networks import SeparatorConfig
 from basis_melgan.errors import ModelFileError
 from basis_melgan.metrics.signal import si_snr
 from basis_melgan.models import model_file

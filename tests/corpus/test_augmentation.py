@@ -109,10 +109,10 @@ def test_every_clip_that_may_be_drawn_holds_an_unchanged_crop(clips, config: Con
     ("settings", "message"),
     [
         ({"fraction": 1.5}, "use 0 to 1"),
-        ({"rate": (0.0, 1.0)}, "two factors above 0"),
-        ({"rate": (1.2, 1.0)}, "the smaller first"),
-        ({"level": (3.0, -3.0)}, "smaller level first"),
-        ({"blur": (-1.0, 1.0)}, "two deviations from 0 on"),
+        ({"rate": (0.0, 1.0)}, "use factors above 0"),
+        ({"rate": (1.2, 1.0)}, "give the lowest value first"),
+        ({"level": (3.0, -3.0)}, "give the lowest value first"),
+        ({"blur": (-1.0, 1.0)}, "use deviations from 0 upward"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict, message: str) -> None:

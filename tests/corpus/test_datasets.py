@@ -72,7 +72,7 @@ def test_a_mixture_is_a_function_of_seed_and_index(clips: Clips, config: Config)
     for index in (5, 0, 123_456_789):
         assert one[index]["id"] == two[index]["id"]
         assert torch.equal(one[index]["sources"], two[index]["sources"])
-    reseeded = MixtureCrops(clips, replace(config, separator_training=replace(config.separator_training, seed=2)))
+    reseeded = MixtureCrops(clips, replace(config, seed=2))
     assert not torch.equal(one[5]["sources"], reseeded[5]["sources"])
     assert not torch.equal(one[5]["sources"], one[6]["sources"])
 

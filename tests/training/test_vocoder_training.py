@@ -11,6 +11,7 @@ from short_trainings import board, improvement, on_one_batch, parameters, vocode
 from torch.utils.data import default_collate
 
 from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import LOSS_WEIGHTS, Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
@@ -57,7 +58,7 @@ def test_the_generators_adversarial_loss_is_the_discriminators_verdict_on_what_t
             "adversarial/wave": losses.generator_adversarial_loss(made["wave"]),
             "adversarial/stft": losses.generator_adversarial_loss(made["stft"]),
             "loss/discriminators": torch.stack(told).mean(),
-            **losses.stft_losses(Spectra(spoken), Spectra(batch["wave"]), config.discriminators.resolutions),
+            **losses.stft_losses(Spectra(spoken), Spectra(batch["wave"]), config.stft_loss.resolutions),
         }
     logs = task.step(batch, 0)
     assert {name: logs[name] for name in expected} == pytest.approx(
@@ -115,10 +116,8 @@ def test_a_vocoder_starts_where_another_ended(tmp_path: Path, config: Config, tr
     assert states[0].keys() == states[1].keys()
     for name, parameter in states[0].items():
         torch.testing.assert_close(states[1][name], parameter, atol=1e-6, rtol=1e-5)
-    other = with_settings(config, "generator", slope=0.1)
-    with pytest.raises(
-        ConfigurationError, match=r"its generator is .*slope=0\.2.*, here it is .*slope=0\.1.*; start from"
-    ):
+    other = with_settings(config, "generator", stacks=2)
+    with pytest.raises(ConfigurationError, match=r"its generator is .*stacks=1.*, here it is .*stacks=2.*; start from"):
         train("vocoder", tmp_path / "other", other, start=ended)
 
 
@@ -229,18 +228,16 @@ def test_a_start_says_what_becomes_of_its_generator(
     tmp_path: Path, frame_rate: Config, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = with_settings(frame_rate, "vocoder_training", steps=1)
-    vocoder.train(corpus, tmp_path / "gelu", Sources(), config)
-    start = tmp_path / "gelu" / "vocoder.safetensors"
+    vocoder.train(corpus, tmp_path / "wide", Sources(), config)
+    start = tmp_path / "wide" / "vocoder.safetensors"
     vocoder.train(corpus, tmp_path / "same", Sources(start=start), config)
     assert "here it becomes" not in capsys.readouterr().out
-    vocoder.train(
-        corpus, tmp_path / "relu", Sources(start=start), with_settings(config, "generator", activation="relu")
-    )
-    assert "its generator.activation is gelu, here it becomes relu" in capsys.readouterr().out
+    vocoder.train(corpus, tmp_path / "narrow", Sources(start=start), with_settings(config, "generator", hidden=64))
+    assert "its generator.hidden is 96, here it becomes 64" in capsys.readouterr().out
 
 
 def test_a_basis_without_taps_gets_them_to_be_fine_tuned(tmp_path: Path, frame_rate: Config, corpus: Path) -> None:
-    config = with_settings(frame_rate, "generator", spacing="linear", pairs=480)
+    config = with_settings(frame_rate, "generator", spacing="linear", atoms=480)
     config = with_settings(config, "vocoder_training", steps=2, learning_rate=1e-3, warmup_steps=0)
     vocoder.train(corpus, tmp_path / "short", Sources(), config)
     start = tmp_path / "short" / "vocoder.safetensors"
@@ -275,7 +272,7 @@ def test_the_frame_rate_generator_resumes_where_it_stopped(
 ) -> None:
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     whole = with_settings(frame_rate, "vocoder_training", steps=4, decay_steps=0)
-    whole = with_settings(whole, "generator", spacing=spacing, pairs=pairs)
+    whole = with_settings(whole, "generator", spacing=spacing, atoms=pairs)
     vocoder.train(corpus, straight, Sources(), whole)
     for steps in (2, 4):
         vocoder.train(corpus, resumed, Sources(), with_settings(whole, "vocoder_training", steps=steps))
@@ -288,7 +285,7 @@ def test_each_generator_asks_for_the_sources_it_needs(
 ) -> None:
     with pytest.raises(ConfigurationError, match=r"separator: generator\.kind melgan needs one .* --separator FILE"):
         vocoder.train(corpus, tmp_path, Sources(), config)
-    convnext = with_settings(config, "generator", kind="convnext", kernel=7)
+    convnext = replace(config, generator=ConvNeXtConfig())
     with pytest.raises(ConfigurationError, match=r"convnext has no use for a decomposition; leave it out"):
         vocoder.train(corpus, tmp_path, Sources(separator, tmp_path), convnext)
     with pytest.raises(ConfigurationError, match=r"set vocoder_training\.loss_weights\.weights/l1 to 0"):
