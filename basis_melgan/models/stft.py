@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from basis_melgan.config.schema import Resolution
+from basis_melgan.config.networks import Resolution
 
 
 def stft_magnitude(

@@ -7,6 +7,11 @@ from basis_melgan.config.schema import AugmentationConfig, Config
 from basis_melgan.models import model_file
 from basis_melgan.training import vocoder
 
+WARMUP_STEPS = 100
+DISCRIMINATOR_LEARNING_RATE = 1e-4  # a fifth of the vocoder's; higher rates overfit voices of a few minutes
+DISCRIMINATOR_BATCH_FRACTION = 0.5  # as good as the whole batch at half the cost
+EMA_DECAY = 0.99  # per step; averages over about 100 of a few thousand steps
+
 
 def fine_tune(corpus: Path, out: Path, init_from: Path, mels: Path | None, config: Config, force: bool = False) -> None:
     """Fine-tune a vocoder on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
@@ -22,7 +27,7 @@ def fine_tune(corpus: Path, out: Path, init_from: Path, mels: Path | None, confi
         out: run folder.
         init_from: the vocoder's file.
         mels: folder of predicted mels, see `basis_melgan.corpus.mels.Mels`; None computes them from the recordings.
-        config: its sections `fine_tuning` and `engine` are used.
+        config: its `seed`, `fine_tuning` and `trainer` are used.
         force: start over and replace the contents of `out`.
 
     Raises:
@@ -30,24 +35,30 @@ def fine_tune(corpus: Path, out: Path, init_from: Path, mels: Path | None, confi
     """
     _, saved = model_file.read(init_from, "vocoder")
     tuning = config.fine_tuning
-    settings = dataclasses.asdict(tuning)
-    adversarial_fraction = settings.pop("adversarial_share")
-    if not model_file.discriminators_of(init_from).is_file():
-        adversarial_fraction = 0.0
+    has_discriminators = model_file.discriminators_of(init_from).is_file()
+    adversarial_fraction = tuning.adversarial_fraction if has_discriminators else 0.0
     training = dataclasses.replace(
         saved.vocoder_training,
-        **settings,
-        cooldown=max(tuning.steps - tuning.warmup, tuning.steps // 2),
+        steps=tuning.steps,
         adversarial_from=round((1.0 - adversarial_fraction) * tuning.steps),
+        batch_size=tuning.batch_size,
+        discriminator_batch_fraction=DISCRIMINATOR_BATCH_FRACTION,
         target="recording",
+        learning_rate=tuning.learning_rate,
+        discriminator_learning_rate=DISCRIMINATOR_LEARNING_RATE,
+        warmup_steps=WARMUP_STEPS,
+        decay_steps=max(tuning.steps - WARMUP_STEPS, tuning.steps // 2),
+        ema_decay=EMA_DECAY,
         loss_weights=saved.vocoder_training.loss_weights | {"weights/l1": 0.0},
+        validate_every=tuning.validate_every,
     )
     tuning_config = dataclasses.replace(
         saved,
+        seed=config.seed,
         augmentation=AugmentationConfig(),
         vocoder_training=training,
         fine_tuning=tuning,
-        engine=config.engine,
+        trainer=config.trainer,
     )
     inputs = vocoder.VocoderInputs(init_from=init_from, mels=mels)
     vocoder.train(corpus, out, inputs, tuning_config, force, keep_best=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from basis_melgan.audio.mel import mel_triangles
-from basis_melgan.config.schema import Resolution
+from basis_melgan.config.networks import Resolution
 from basis_melgan.training.spectra import Spectra
 
 FeatureMaps = Sequence[Sequence[Tensor]]  # of every discriminator of a kind, layer by layer; the last are the logits

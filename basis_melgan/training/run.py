@@ -14,12 +14,12 @@ from lightning_fabric import Fabric
 import basis_melgan
 from basis_melgan.config.loading import from_dict
 from basis_melgan.config.schema import Config
-from basis_melgan.errors import OutputError, TrainingError
+from basis_melgan.errors import ConfigurationError, OutputError, TrainingError
 from basis_melgan.models.model_file import Origin, metadata
 from basis_melgan.storage.atomic import aside
 
 # Settings that may change when a training resumes.
-CHANGEABLE_SETTINGS = frozenset({"steps", "cooldown", "adversarial_from", "validate_every", "save_every"})
+CHANGEABLE_SETTINGS = frozenset({"steps", "decay_steps", "adversarial_from", "validate_every"})
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,12 @@ class Run:
 
     def _require_same_settings(self, identity: dict[str, str]) -> None:
         # Parsed as a configuration, so that settings which the checkpoint's version did not have get their defaults.
-        saved = flatten(from_dict(json.loads(identity["config"])).to_dict())
+        try:
+            saved = flatten(from_dict(json.loads(identity["config"])).to_dict())
+        except ConfigurationError as error:
+            raise TrainingError(
+                f"{self.checkpoint}: has settings of another version ({error}); start over with --force"
+            ) from error
         current = flatten(self.config.to_dict())
         for key in sorted(saved.keys() | current.keys()):
             section, *names = key.split(".")

@@ -19,12 +19,12 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import MixtureCrops, excerpts
 from basis_melgan.corpus.noise import white_over
 from basis_melgan.models import model_file
-from basis_melgan.models.tasnet import Separator
+from basis_melgan.models.tasnet import SOURCES, Separator
 from basis_melgan.training import losses, schedule
 from basis_melgan.training.run import Run
-from basis_melgan.training.trainer import build_fabric, compile_forward, fit, require_finite
+from basis_melgan.training.trainer import MAX_GRADIENT_NORM, build_fabric, compile_forward, fit, require_finite
 
-SECTIONS = ("frames", "mixture", "separator", "separator_training")
+SECTIONS = ("frames", "seed", "mixture", "separator", "separator_training")
 VALIDATION_SNR = -4.0  # dB; the paper's fixed noise level over BiaoBei
 LOSSES = {"si-snr": losses.speech_si_snr_loss, "pit-si-snr": losses.permutation_invariant_si_snr_loss}
 
@@ -40,30 +40,28 @@ def train(corpus: Path, out: Path, config: Config, force: bool = False) -> None:
     manifest.require_rate(corpora, config.frames.sample_rate)
     run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
     training = config.separator_training
-    fabric = build_fabric(config.engine, training.seed)
+    fabric = build_fabric(config.trainer, config.seed)
     task = SeparatorTask(corpora, run, fabric)
-    if note := schedule.short_training_note(training.steps, training.warmup, training.cooldown):
+    if note := schedule.short_training_note(training.steps, training.warmup_steps, training.decay_steps):
         fabric.print(note)
-    fit(task, fabric, config.engine, run, force)
+    fit(task, fabric, config.trainer, run, force)
     fabric.print(f"separator: {task.path}")
 
 
 class SeparatorTask:
     """Training steps and validation of stage 1."""
 
-    saves_validations = False
-
     def __init__(self, corpora: tuple[manifest.Corpus, ...], run: Run, fabric: Fabric) -> None:
         training = run.config.separator_training
         self.run, self.fabric, self.training = run, fabric, training
-        self.steps, self.batch_size = training.steps, training.batch
-        self.ramp_speed = schedule.ramp_speed(training.steps, training.warmup, training.cooldown)
-        self.validate_every, self.save_every = training.validate_every, training.save_every
+        self.steps, self.batch_size = training.steps, training.batch_size
+        self.ramp_speed = schedule.ramp_speed(training.steps, training.warmup_steps, training.decay_steps)
+        self.validate_every = training.validate_every
         self.dataset = MixtureCrops(manifest.load_clips(corpora, "train"), run.config)
         validation_clips = manifest.load_clips(corpora, "validation")
         self.validation = excerpts(validation_clips, run.config.frames.sample_rate)
         self.separator = Separator(run.config.separator, run.config.frames)
-        if run.config.engine.compile:
+        if run.config.trainer.compile:
             compile_forward(self.separator)
         optimizer = torch.optim.RAdam(self.separator.parameters(), lr=0.0)
         self.model, self.optimizer = fabric.setup(self.separator, optimizer)
@@ -91,10 +89,10 @@ class SeparatorTask:
 
     def learning_rate(self, step: int) -> float:
         """Noam schedule with a linear decay at the end."""
-        training, width = self.training, self.run.config.separator.basis_signals
-        noam = schedule.noam_factor(step, width, training.warmup, self.ramp_speed)
-        decay = schedule.trapezoid_factor(step, self.steps, 0, training.cooldown, self.ramp_speed)
-        return training.scale * noam * decay
+        training, width = self.training, self.run.config.separator.atoms
+        noam = schedule.noam_factor(step, width, training.warmup_steps, self.ramp_speed)
+        decay = schedule.trapezoid_factor(step, self.steps, 0, training.decay_steps, self.ramp_speed)
+        return noam * decay
 
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """Take one step of RAdam on a batch of mixtures."""
@@ -106,7 +104,7 @@ class SeparatorTask:
         require_finite(step_losses, step, batch["id"])
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
         require_finite({"gradient norm": norm}, step, batch["id"])
         self.optimizer.step()
         rates = {"rate/learning": rate, "rate/gradient_norm": float(norm)}
@@ -115,12 +113,12 @@ class SeparatorTask:
     def _losses(self, sources: Tensor) -> dict[str, Tensor]:
         """Losses on mixtures of sources (B, C, T)."""
         training = self.training
-        ceiling = math.inf if training.ceiling is None else training.ceiling
+        ceiling = math.inf if training.max_si_snr is None else training.max_si_snr
         estimates = self.model(sources.sum(dim=1)).waves
         step_losses = {f"loss/{training.loss}": LOSSES[training.loss](estimates, sources, ceiling)}
-        if training.spread > 0:
+        if training.tightness_penalty > 0:
             penalty = losses.basis_tightness_penalty(self.separator.basis.signals, self.run.config.frames.stride)
-            step_losses["loss/tightness"] = training.spread * penalty
+            step_losses["loss/tightness"] = training.tightness_penalty * penalty
         return step_losses
 
     @torch.no_grad()
@@ -171,8 +169,8 @@ class SeparatorTask:
         the speech of validation mixtures comes first.
         """
         if self.training.loss != "pit-si-snr":
-            return list(range(self.separator.sources))
-        similarity = torch.zeros(self.separator.sources, device=self.fabric.device)
+            return list(range(SOURCES))
+        similarity = torch.zeros(SOURCES, device=self.fabric.device)
         for index, (path, samples) in enumerate(self.validation):
             speech, mixture = self._validation_waves(index, path, samples)
             similarity += losses.si_snr(self.separator.forward(mixture[None]).waves[0], speech)

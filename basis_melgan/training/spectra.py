@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from basis_melgan.config.schema import Resolution
+from basis_melgan.config.networks import Resolution
 from basis_melgan.models.stft import stft_magnitude
 
 # Added to the STFT magnitudes of losses; it corresponds to noise near −72 dBFS. Without it the empty band of a 16 kHz

@@ -21,15 +21,16 @@ from basis_melgan.errors import ConfigurationError, TrainingError
 from basis_melgan.progress import Progress
 from basis_melgan.training.run import Run
 
+LOG_EVERY = 50  # steps between points of the training curves
+MAX_GRADIENT_NORM = 1.0  # gradients are clipped to it; in early steps they are tens of times larger
+
 
 class Task(Protocol):
     """One stage of training."""
 
     steps: int
     batch_size: int  # crops over all processes
-    validate_every: int  # steps
-    save_every: int  # steps
-    saves_validations: bool  # save after every validation too
+    validate_every: int  # steps; every validation saves checkpoint and model
 
     @property
     def dataset(self) -> Dataset[Any]:
@@ -100,7 +101,7 @@ def compile_forward(module: nn.Module) -> None:
         ConfigurationError: this machine has no C++ compiler.
     """
     if shutil.which(os.environ.get("CXX", "g++")) is None:
-        raise ConfigurationError("engine.compile: found no C++ compiler; install g++ or set engine.compile: false")
+        raise ConfigurationError("trainer.compile: found no C++ compiler; install g++ or set trainer.compile: false")
     module.compile()
 
 
@@ -119,8 +120,8 @@ def fit(task: Task, fabric: Fabric, config: TrainerConfig, run: Run, force: bool
     """
     if task.batch_size % fabric.world_size:
         raise ConfigurationError(
-            f"batch: {task.batch_size} crops cannot be divided among {fabric.world_size} processes; use a multiple of "
-            f"{fabric.world_size}"
+            f"batch_size: {task.batch_size} crops cannot be divided among {fabric.world_size} processes; use a "
+            f"multiple of {fabric.world_size}"
         )
     if fabric.is_global_zero:
         run.prepare(force, task.model_paths)
@@ -155,7 +156,7 @@ def _train_steps(task: Task, fabric: Fabric, config: TrainerConfig, run: Run, st
             logs = task.step(batch, index)
             step = index + 1
             progress.advance(note=_format_values(_losses(logs)))
-            if board is not None and step % config.log_every == 0:
+            if board is not None and step % LOG_EVERY == 0:
                 logs["time/steps_per_second"] = (step - start) / (time.monotonic() - start_time)
                 _add_scalars(board, logs, step)
             validates = step % task.validate_every == 0 or step == task.steps
@@ -164,7 +165,7 @@ def _train_steps(task: Task, fabric: Fabric, config: TrainerConfig, run: Run, st
                 _add_scalars(board, {f"validation/{name}": value for name, value in scores.items()}, step)
                 board.flush()
                 progress.print(f"step {step}: validation {_format_values(scores)}")
-            if step % task.save_every == 0 or step == task.steps or (validates and task.saves_validations):
+            if validates:
                 run.save(fabric, task.state(), step)
                 if fabric.is_global_zero:
                     task.save_model(step)

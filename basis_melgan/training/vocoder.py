@@ -8,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import decomposition, manifest
 from basis_melgan.corpus.datasets import SpeechCrops
@@ -28,7 +29,17 @@ from basis_melgan.training.vocoder_task import MODEL_NAME, VocoderTask
 
 INPUT_LEVEL_CROPS = 64  # crops whose mels determine the initial input bias of a ConvNeXt generator
 MINIMUM_LEVEL = -15.0  # dB of the output relative to the recordings, below which a training has not converged
-SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "augmentation", "vocoder_training")
+SECTIONS = (
+    "frames",
+    "mel",
+    "seed",
+    "separator",
+    "generator",
+    "discriminators",
+    "stft_loss",
+    "augmentation",
+    "vocoder_training",
+)
 
 State = dict[str, Tensor]
 
@@ -68,7 +79,7 @@ def train(
     teacher, config = _load_teacher(inputs.separator, config)
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    fabric = build_fabric(config.engine, config.vocoder_training.seed)  # seeds the generator's initial weights
+    fabric = build_fabric(config.trainer, config.seed)  # seeds the generator's initial weights
     clips, validation_clips = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
     mels = Mels(config.mel, config.frames, inputs.mels)
     mels.require([*clips, *validation_clips])
@@ -84,7 +95,7 @@ def train(
         task.load_discriminators(discriminators, discriminators_path)
     for note in _initial_notes(inputs, config, discriminators_path):
         fabric.print(note)
-    scores = fit(task, fabric, config.engine, run, force)
+    scores = fit(task, fabric, config.trainer, run, force)
     for note in _final_notes(task, scores):
         fabric.print(note)
 
@@ -96,9 +107,9 @@ def _require_inputs(inputs: VocoderInputs, config: Config, out: Path) -> None:
     else:
         _require_melgan_inputs(inputs, config)
     precomputed = inputs.decomposition or inputs.mels
-    if precomputed is not None and config.augmentation.share > 0:
+    if precomputed is not None and config.augmentation.fraction > 0:
         raise ConfigurationError(
-            f"augmentation.share: {config.augmentation.share}, but {precomputed} was computed from unchanged "
+            f"augmentation.fraction: {config.augmentation.fraction}, but {precomputed} was computed from unchanged "
             "recordings; set it to 0"
         )
     model = out / MODEL_NAME
@@ -115,7 +126,7 @@ def _require_convnext_inputs(inputs: VocoderInputs, config: Config) -> None:
         raise ConfigurationError(
             f"separator: the basis comes from {inputs.init_from}; give either --separator or an initial vocoder"
         )
-    if config.vocoder_training.aims_at_separator:
+    if config.vocoder_training.needs_separator:
         raise ConfigurationError(
             "generator.kind: convnext has no separator as its target; set vocoder_training.loss_weights.weights/l1 to "
             "0 and vocoder_training.target to recording"
@@ -124,14 +135,14 @@ def _require_convnext_inputs(inputs: VocoderInputs, config: Config) -> None:
 
 def _require_melgan_inputs(inputs: VocoderInputs, config: Config) -> None:
     training, kind = config.vocoder_training, config.generator.kind
-    if training.aims_at_pairs:
+    if training.needs_quadrature_atoms:
         raise ConfigurationError(
             f"generator.kind: {kind} has no quadrature atoms; set pairs/phase and pairs/log_amplitude of "
             "vocoder_training.loss_weights to 0"
         )
-    if inputs.separator is None and (inputs.init_from is None or training.aims_at_separator):
+    if inputs.separator is None and (inputs.init_from is None or training.needs_separator):
         raise ConfigurationError(f"separator: generator.kind {kind} needs one for its basis; give --separator FILE")
-    if inputs.decomposition is not None and not training.aims_at_separator:
+    if inputs.decomposition is not None and not training.needs_separator:
         raise ConfigurationError(
             f"decomposition: no loss uses {inputs.decomposition}; leave it out, or set "
             "vocoder_training.loss_weights.weights/l1 above 0"
@@ -164,7 +175,7 @@ def _initial_generator(
         return _untrained_generator(config, teacher, dataset)
     state = _adapted_state(path, config, fabric)
     generator = model_file.new_generator(config, teacher, taps=SIGNALS in state)
-    if isinstance(generator, ConvNeXtGenerator) and modulated(config.generator, config.frames):
+    if isinstance(config.generator, ConvNeXtConfig) and modulated(config.generator, config.frames):
         # A basis to be fine-tuned has its atoms as parameters, which the initial vocoder may lack.
         state = generator.basis.state_dict(prefix="basis.") | state
     return model_file.filled(lambda: generator, state, path)
@@ -194,7 +205,7 @@ def _adapted_state(path: Path, config: Config, fabric: Fabric) -> State:
     section = next(name for name in ("frames", "mel", "generator") if getattr(saved, name) != getattr(config, name))
     raise ConfigurationError(
         f"{path}: its {section} is {getattr(saved, section)}, but the configuration has {getattr(config, section)}; "
-        "use the same settings; of a convnext, lookahead and activation may differ, and hidden may be smaller"
+        "use the same settings; of a convnext, lookahead may differ and hidden may be smaller"
     )
 
 
@@ -252,7 +263,7 @@ def _initial_notes(inputs: VocoderInputs, config: Config, discriminators: Path |
     if inputs.init_from is not None and discriminators is None:
         consequence = "they start untrained" if training.adversarial else "training uses regression losses only"
         yield f"{inputs.init_from}: no discriminators with these settings beside it; {consequence}"
-    if note := schedule.short_training_note(training.steps, training.warmup, training.cooldown):
+    if note := schedule.short_training_note(training.steps, training.warmup_steps, training.decay_steps):
         yield note
 
 

@@ -26,7 +26,7 @@ from basis_melgan.training import losses, schedule
 from basis_melgan.training.optimizers import discriminator_optimizer, exponential_average, generator_optimizers
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
-from basis_melgan.training.trainer import compile_forward, require_finite
+from basis_melgan.training.trainer import MAX_GRADIENT_NORM, compile_forward, require_finite
 from basis_melgan.training.validation_scores import ValidationScores, clip_scores, mean_scores, scored_measures
 
 MODEL_NAME = "vocoder.safetensors"  # in the run folder
@@ -60,19 +60,18 @@ class VocoderTask:
         """
         config, training = run.config, run.config.vocoder_training
         self.run, self.fabric, self.training, self.dataset = run, fabric, training, dataset
-        self.steps, self.batch_size = training.steps, training.batch
-        self.ramp_speed = schedule.ramp_speed(training.steps, training.warmup, training.cooldown)
-        self.validate_every, self.save_every = training.validate_every, training.save_every
+        self.steps, self.batch_size = training.steps, training.batch_size
+        self.ramp_speed = schedule.ramp_speed(training.steps, training.warmup_steps, training.decay_steps)
+        self.validate_every = training.validate_every
         self.validation = excerpts(validation_clips, config.frames.sample_rate)
         self.validation_scores = validation_scores
         self.measures = scored_measures() if validation_scores else ()
-        self.saves_validations = validation_scores is not None
         self.has_trained_discriminators = False  # before this training's first step
         self.teacher = fabric.to_device(teacher) if teacher is not None else None
         generator.basis.requires_grad_(training.basis_learning_rate > 0)
-        self.average = AveragedModel(generator, multi_avg_fn=exponential_average(training.ema))
+        self.average = AveragedModel(generator, multi_avg_fn=exponential_average(training.ema_decay))
         fabric.to_device(self.average)
-        if config.engine.compile and self.teacher is not None and training.aims_at_separator:
+        if config.trainer.compile and self.teacher is not None and training.needs_separator:
             compile_forward(self.teacher)
         self.generator, *self.optimizers = fabric.setup(generator, *generator_optimizers(generator, training))
         discriminators = Discriminators(config.discriminators)
@@ -125,12 +124,14 @@ class VocoderTask:
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """Take one step of the generator and, in the adversarial phase, one of the discriminators."""
         training, ids = self.training, batch["id"]
-        factor = schedule.trapezoid_factor(step, self.steps, training.warmup, training.cooldown, self.ramp_speed)
+        factor = schedule.trapezoid_factor(
+            step, self.steps, training.warmup_steps, training.decay_steps, self.ramp_speed
+        )
         is_adversarial = step >= training.adversarial_from
         output: SynthesisOutput = self.generator(batch["mel"])
         target = self._target(batch)
         step_losses = self._regression_losses(output, target)
-        count = math.ceil(training.judged * len(target))  # crops that the discriminators see
+        count = math.ceil(training.discriminator_batch_fraction * len(target))  # crops that the discriminators see
         if is_adversarial:
             real = self.discriminators(target[:count])
             step_losses |= self._adversarial_losses(output.wave[:count], real)
@@ -152,10 +153,10 @@ class VocoderTask:
         """Losses between the output and the target wave (B, T), by spectra and by weights of quadrature atoms."""
         config, training = self.run.config, self.training
         spectra, target_spectra = Spectra(output.wave), Spectra(target)
-        step_losses = losses.stft_losses(spectra, target_spectra, config.discriminators.resolutions)
+        step_losses = losses.stft_losses(spectra, target_spectra, config.stft_loss.resolutions)
         if training.loss_weights["mel/l1"] > 0:
             step_losses["mel/l1"] = losses.mel_loss(spectra, target_spectra, config.frames.sample_rate)
-        if training.aims_at_pairs:
+        if training.needs_quadrature_atoms:
             step_losses |= losses.quadrature_losses(output.weights, self._quadrature_targets(target))
         return step_losses
 
@@ -201,7 +202,7 @@ class VocoderTask:
         for optimizer in optimizers:
             optimizer.zero_grad()
         self.fabric.backward(loss)
-        norm = nn.utils.clip_grad_norm_(model.parameters(), self.training.clip)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
         require_finite({"gradient norm": norm}, step, ids)
         for optimizer in optimizers:
             schedule.set_learning_rate(optimizer, rate)
@@ -252,7 +253,7 @@ class VocoderTask:
             wave = generator(torch.from_numpy(mel)[None].to(self.fabric.device)).wave
             recording = recording[: wave.shape[-1]]  # a predicted mel may be one frame short
             target = torch.from_numpy(recording)[None].to(self.fabric.device)
-            clip_losses.append(losses.stft_losses(Spectra(wave), Spectra(target), config.discriminators.resolutions))
+            clip_losses.append(losses.stft_losses(Spectra(wave), Spectra(target), config.stft_loss.resolutions))
             energy += float(wave.square().sum())
             target_energy += float(target.square().sum())
             if self.measures:

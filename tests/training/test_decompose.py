@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Pat
     out = tmp_path_factory.mktemp("decomposition")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CLIPS_PER_SHARD", 4)
-        decompose(separator, corpus, out, config.engine)
+        decompose(separator, corpus, out, config.trainer)
     return out
 
 
@@ -130,14 +130,14 @@ def test_rerun_writes_only_missing_shards(
 ) -> None:
     monkeypatch.setattr(module, "CLIPS_PER_SHARD", 4)
     before, deleted = modification_times(folder), folder / "shards" / "00002.safetensors"
-    decompose(separator, corpus, folder, config.engine)
+    decompose(separator, corpus, folder, config.trainer)
     assert modification_times(folder) == before
     assert "0.00 h left to decompose, 0.00 GB" in capsys.readouterr().out
 
     content = deleted.read_bytes()
     deleted.unlink()
     deleted.with_name(f".{deleted.name}.part").write_bytes(b"incomplete")
-    decompose(separator, corpus, folder, config.engine)
+    decompose(separator, corpus, folder, config.trainer)
     assert deleted.read_bytes() == content
     after = modification_times(folder)
     assert [name for name, time in after.items() if before.get(name) != time] == [deleted.name]
@@ -158,10 +158,10 @@ def test_size_is_printed_beforehand_and_must_fit(
     with pytest.raises(
         OutputError, match=rf"needs {size / 1e9:.2f} GB, but only .* GB are free; use another disk, or skip"
     ):
-        decompose(separator, corpus, tmp_path / "out", config.engine)
+        decompose(separator, corpus, tmp_path / "out", config.trainer)
     assert not list((tmp_path / "out").rglob("*.safetensors"))
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: Usage(int(1.01 * size)))
-    decompose(separator, corpus, tmp_path / "out", config.engine)
+    decompose(separator, corpus, tmp_path / "out", config.trainer)
     assert f"0.02 h left to decompose, {size / 1e9:.2f} GB; {size / 1e9:.1f} GB free" in capsys.readouterr().out
     assert list(modification_times(tmp_path / "out")) == ["00000.safetensors"]
 
@@ -175,7 +175,7 @@ def test_decomposition_by_another_separator_is_refused(
     with pytest.raises(
         OutputError, match="contains a decomposition of another separator or corpus; use another folder"
     ):
-        decompose(other_separator, corpus, folder, config.engine)
+        decompose(other_separator, corpus, folder, config.trainer)
     data_hash = manifest.data_hash(manifest.load(corpus))
     with pytest.raises(CorpusError, match=r"decomposed with another separator .*; decompose again"):
         load(folder, other_separator, data_hash)
@@ -191,8 +191,8 @@ def test_force_starts_over(record: str | None, tmp_path: Path, config: Config, c
         (out / "run.json").write_text(record)
     (out / "shards" / "00000.safetensors").write_text("unknown")
     with pytest.raises(OutputError, match="or --force"):
-        decompose(separator, corpus, out, config.engine)
-    decompose(separator, corpus, out, config.engine, force=True)
+        decompose(separator, corpus, out, config.trainer)
+    decompose(separator, corpus, out, config.trainer, force=True)
     assert len(load_file(out / "shards" / "00000.safetensors")) == 2 * 14
 
 

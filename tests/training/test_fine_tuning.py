@@ -22,7 +22,7 @@ from basis_melgan.training.fine_tuning import fine_tune
 from basis_melgan.training.validation_scores import ValidationScores
 from basis_melgan.training.vocoder import VocoderInputs
 
-SHORT = FineTuningConfig(steps=3, adversarial_share=1.0, batch=2, warmup=0, validate_every=3)
+SHORT = FineTuningConfig(steps=3, adversarial_fraction=1.0, batch_size=2, validate_every=3)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,12 @@ def test_discriminators_are_saved_beside_the_vocoder_once_trained(
 
 
 def test_fine_tuning_starts_from_vocoder_and_discriminators_and_trains_both(
-    trained: Path, tmp_path: Path, tuning_config: Config, corpus: Path
+    trained: Path, tmp_path: Path, tuning_config: Config, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frozen = replace(tuning_config, fine_tuning=replace(SHORT, learning_rate=0.0, discriminator_learning_rate=0.0))
-    for name, config, trains in (("frozen", frozen, False), ("tuned", tuning_config, True)):
+    frozen = replace(tuning_config, fine_tuning=replace(SHORT, learning_rate=0.0))
+    for name, config, trains in (("tuned", tuning_config, True), ("frozen", frozen, False)):
+        if not trains:
+            monkeypatch.setattr("basis_melgan.training.fine_tuning.DISCRIMINATOR_LEARNING_RATE", 0.0)
         fine_tune(corpus, tmp_path / name, trained, None, config)
         state = torch.load(tmp_path / name / "checkpoint.ckpt", weights_only=True)
         average = {key.removeprefix("module."): value for key, value in state["average"].items()}
@@ -81,7 +83,7 @@ def test_best_validation_is_saved_including_the_initial_one(
     tmp_path: Path, tuning_config: Config, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At a learning rate that ruins the pretrained vocoder, it is saved unchanged, with a note."""
-    ruinous = replace(SHORT, adversarial_share=0.0, learning_rate=10.0, steps=2, validate_every=1, ema=0.0)
+    ruinous = replace(SHORT, adversarial_fraction=0.0, learning_rate=10.0, steps=2, validate_every=1)
     initial = pretrained_path(DEFAULT_VOCODER, ".safetensors")
     fine_tune(corpus, tmp_path, initial, None, replace(tuning_config, fine_tuning=ruinous))
     assert scores(tmp_path).keys() == {0, 1, 2}
@@ -136,14 +138,18 @@ def test_last_fraction_of_the_steps_is_adversarial(
     fraction: float, first: int, trained: Path, tmp_path: Path, tuning_config: Config, corpus: Path
 ) -> None:
     fine_tune(
-        corpus, tmp_path, trained, None, replace(tuning_config, fine_tuning=replace(SHORT, adversarial_share=fraction))
+        corpus,
+        tmp_path,
+        trained,
+        None,
+        replace(tuning_config, fine_tuning=replace(SHORT, adversarial_fraction=fraction)),
     )
     tuned = tmp_path / "vocoder.safetensors"
     assert model_file.read(tuned, "vocoder")[1].vocoder_training.adversarial_from == first
     before, after = (load_weights(model_file.discriminators_of(path), "discriminators") for path in (trained, tuned))
     assert first < 3 or all(torch.equal(before[name], after[name]) for name in before)  # copied unchanged
-    with pytest.raises(ConfigurationError, match=r"adversarial_share: 1\.5 is no share"):
-        replace(SHORT, adversarial_share=1.5)
+    with pytest.raises(ConfigurationError, match=r"adversarial_fraction: 1\.5 is not a fraction"):
+        replace(SHORT, adversarial_fraction=1.5)
 
 
 def test_fine_tuning_without_discriminators_uses_regression_losses(

@@ -15,7 +15,7 @@ from basis_melgan.config.schema import LOSS_WEIGHTS, Config
 from basis_melgan.errors import OutputError, TrainingError
 from basis_melgan.training.run import Run, flatten
 
-SECTIONS = ("frames", "mixture", "separator", "separator_training", "vocoder_training")
+SECTIONS = ("frames", "seed", "mixture", "separator", "separator_training", "vocoder_training")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_checkpoint_records_its_origin(run: Run, fabric: Fabric) -> None:
     identity = torch.load(run.checkpoint, weights_only=True)["identity"]
     assert identity["torch"] == torch.__version__
     assert identity["data"] == "a" * 64
-    assert '"basis_signals": 32' in identity["config"]
+    assert '"atoms": 32' in identity["config"]
 
 
 def test_failed_save_keeps_the_previous_checkpoint(run: Run, fabric: Fabric) -> None:
@@ -154,8 +154,7 @@ def with_settings(config: Config, section: str, **values: Any) -> Config:
     ("section", "key", "value"),
     [
         ("separator", "hidden", 25),
-        ("separator_training", "batch", 4),
-        ("separator_training", "seed", 2),
+        ("separator_training", "batch_size", 4),
         ("mixture", "snr", (0.0, 1.0)),
         ("vocoder_training", "loss_weights", {**LOSS_WEIGHTS, "weights/l1": 2.0}),
     ],
@@ -174,6 +173,9 @@ def test_changed_setting_is_named_even_if_weights_have_another_shape(run: Run, f
     changed_run = replace(run, config=with_settings(run.config, "separator", channels=17))
     with pytest.raises(TrainingError, match=r"separator\.channels was 16, now 17"):
         changed_run.resume(fabric, trained_state(fabric, width=5))
+    changed_run = replace(run, config=replace(run.config, seed=2))
+    with pytest.raises(TrainingError, match=r"seed was 1, now 2"):
+        changed_run.resume(fabric, trained_state(fabric))
     changed_run = replace(run, config=replace(run.config, frames=FrameGeometry(hop=120)))
     with pytest.raises(TrainingError, match=r"frames\.hop was 240, now 120"):
         changed_run.resume(fabric, trained_state(fabric))
@@ -181,8 +183,8 @@ def test_changed_setting_is_named_even_if_weights_have_another_shape(run: Run, f
 
 def test_changeable_settings_do_not_prevent_resuming(run: Run, fabric: Fabric) -> None:
     run.save(fabric, trained_state(fabric), 7)
-    config = with_settings(run.config, "separator_training", steps=99, cooldown=5, validate_every=1, save_every=2)
-    config = with_settings(config, "engine", workers=1, precision="bf16", log_every=3)
+    config = with_settings(run.config, "separator_training", steps=99, decay_steps=5, validate_every=1)
+    config = with_settings(config, "trainer", workers=1, precision="bf16")
     assert replace(run, config=config).resume(fabric, trained_state(fabric)) == 7
 
 
@@ -219,7 +221,7 @@ def test_input_missing_in_the_checkpoint_is_accepted(run: Run, fabric: Fabric) -
 
 def test_settings_of_other_stages_may_change(run: Run, fabric: Fabric) -> None:
     run.save(fabric, trained_state(fabric), 7)
-    config = with_settings(run.config, "generator", slope=0.3)
+    config = with_settings(run.config, "generator", stacks=2)
     assert replace(run, config=config).resume(fabric, trained_state(fabric)) == 7
 
 

@@ -56,15 +56,15 @@ def test_every_parameter_group_has_its_scaled_learning_rate() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 10, 250, 2_000, 1_000_000])
 def test_every_preset_reaches_its_rate_and_ends_near_zero_for_any_length(preset: str, steps: int) -> None:
     training = load(preset).vocoder_training
-    speed = ramp_speed(steps, training.warmup, training.cooldown)
-    ramps = (training.warmup, training.cooldown, speed)
+    speed = ramp_speed(steps, training.warmup_steps, training.decay_steps)
+    ramps = (training.warmup_steps, training.decay_steps, speed)
     factors = [trapezoid_factor(step, steps, *ramps) for step in range(0, steps, max(1, steps // 10_000))]
     assert max(factors) == pytest.approx(1.0, abs=min(1.0, 4.0 / steps) if steps < 3 else 0.1)
-    if training.cooldown:
-        assert trapezoid_factor(steps - 1, steps, *ramps) <= max(speed, 1.0) / training.cooldown + 1e-9
+    if training.decay_steps:
+        assert trapezoid_factor(steps - 1, steps, *ramps) <= max(speed, 1.0) / training.decay_steps + 1e-9
     if speed == 1.0:
         assert factors == [
-            trapezoid_factor(step, steps, training.warmup, training.cooldown)
+            trapezoid_factor(step, steps, training.warmup_steps, training.decay_steps)
             for step in range(0, steps, max(1, steps // 10_000))
         ]
 
@@ -73,9 +73,9 @@ def test_every_preset_reaches_its_rate_and_ends_near_zero_for_any_length(preset:
 def test_noam_reaches_but_does_not_exceed_its_peak_for_any_length(steps: int) -> None:
     for preset in ("paper", "cpu", "fast", "tiny"):
         training = load(preset).separator_training
-        speed = ramp_speed(steps, training.warmup, training.cooldown)
-        rates = [noam_factor(step, 256, training.warmup, speed) for step in range(steps)]
-        assert max(rates) == pytest.approx(noam_factor(training.warmup - 1, 256, training.warmup), rel=0.1)
+        speed = ramp_speed(steps, training.warmup_steps, training.decay_steps)
+        rates = [noam_factor(step, 256, training.warmup_steps, speed) for step in range(steps)]
+        assert max(rates) == pytest.approx(noam_factor(training.warmup_steps - 1, 256, training.warmup_steps), rel=0.1)
 
 
 def test_short_training_has_the_schedule_of_a_long_one() -> None:

@@ -11,6 +11,7 @@ from short_trainings import board, improvement, parameters, train_on_one_batch, 
 from torch.utils.data import default_collate
 
 from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import LOSS_WEIGHTS, Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
@@ -46,7 +47,7 @@ def test_discriminators_train_in_the_adversarial_phase_only(
 def test_adversarial_losses_use_the_configured_fraction_of_the_batch(
     tmp_path: Path, config: Config, corpus: Path, separator: Path, fraction: float, count: int
 ) -> None:
-    config = with_settings(config, "vocoder_training", adversarial_from=0, judged=fraction)
+    config = with_settings(config, "vocoder_training", adversarial_from=0, discriminator_batch_fraction=fraction)
     task = vocoder_task(corpus, separator, tmp_path, config)
     batch = default_collate([task.dataset[index] for index in range(2)])
     with torch.no_grad():
@@ -57,7 +58,7 @@ def test_adversarial_losses_use_the_configured_fraction_of_the_batch(
             "adversarial/wave": losses.generator_adversarial_loss(fake["wave"]),
             "adversarial/stft": losses.generator_adversarial_loss(fake["stft"]),
             "loss/discriminators": torch.stack(discriminator_losses).mean(),
-            **losses.stft_losses(Spectra(wave), Spectra(batch["wave"]), config.discriminators.resolutions),
+            **losses.stft_losses(Spectra(wave), Spectra(batch["wave"]), config.stft_loss.resolutions),
         }
     logs = task.step(batch, 0)
     assert {name: logs[name] for name in expected} == pytest.approx(
@@ -68,7 +69,7 @@ def test_adversarial_losses_use_the_configured_fraction_of_the_batch(
 def test_average_is_an_exponential_moving_average(
     tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
-    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", ema=0.25))
+    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", ema_decay=0.25))
     batch = default_collate([task.dataset[index] for index in range(2)])
     expected: dict[str, torch.Tensor] = {}
     for step, decay in enumerate((0.0, 2 / 11, 0.25, 0.25)):  # 3 / 12 reaches the limit
@@ -117,9 +118,9 @@ def test_training_starts_from_the_initial_vocoder(tmp_path: Path, config: Config
     assert states[0].keys() == states[1].keys()
     for name, parameter in states[0].items():
         torch.testing.assert_close(states[1][name], parameter, atol=1e-6, rtol=1e-5)
-    other = with_settings(config, "generator", slope=0.1)
+    other = with_settings(config, "generator", stacks=2)
     with pytest.raises(
-        ConfigurationError, match=r"its generator is .*slope=0\.2.*, but the configuration has .*slope=0\.1.*; use"
+        ConfigurationError, match=r"its generator is .*stacks=1.*, but the configuration has .*stacks=2.*; use"
     ):
         train("vocoder", tmp_path / "other", other, init_from=initial)
 
@@ -128,7 +129,7 @@ def test_training_starts_from_the_initial_vocoder(tmp_path: Path, config: Config
 def test_stored_and_computed_weight_targets_are_similar(
     target: str, tmp_path: Path, config: Config, corpus: Path, separator: Path, decomposition: Path
 ) -> None:
-    config = with_settings(config, "vocoder_training", target=target, batch=8, steps=1)
+    config = with_settings(config, "vocoder_training", target=target, batch_size=8, steps=1)
     first_losses = {}
     for name, stored in (("stored", decomposition), ("computed", None)):
         vocoder.train(corpus, tmp_path / name, VocoderInputs(separator, stored), config)
@@ -154,7 +155,7 @@ def test_vocoder_needs_the_separators_frame_geometry(
     other = replace(config, frames=FrameGeometry(basis_length=45))
     with pytest.raises(ConfigurationError, match=r"basis_length=45.* differs from the separator's .*basis_length=30"):
         vocoder.train(corpus, tmp_path, VocoderInputs(separator), other)
-    with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.basis_signals 32"):
+    with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.atoms 32"):
         vocoder.train(corpus, tmp_path, VocoderInputs(separator), with_settings(config, "generator", channels=24))
     with pytest.raises(ModelFileError, match="no such file"):
         vocoder.train(corpus, tmp_path, VocoderInputs(tmp_path / "missing.safetensors"), config)
@@ -164,7 +165,7 @@ def test_convnext_overfits_one_batch_without_a_separator(tmp_path: Path, convnex
     config = with_settings(convnext, "vocoder_training", learning_rate=2e-3, steps=60)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.engine, 1))
+    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.trainer, 1))
     logs = train_on_one_batch(task, 60)
     assert improvement([entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]) > 0.2
     adam, muon = ([p for group in optimizer.param_groups for p in group["params"]] for optimizer in task.optimizers)
@@ -179,10 +180,10 @@ def test_convnext_trains_with_every_loss_and_a_slower_basis(tmp_path: Path, conv
     weights = dict.fromkeys(LOSS_WEIGHTS, 1.0) | {"weights/l1": 0.0}
     config = with_settings(convnext, "discriminators", periods=(2, 3), period_channels=4)
     config = with_settings(config, "vocoder_training", adversarial_from=0, loss_weights=weights)
-    config = with_settings(config, "vocoder_training", learning_rate=1e-3, basis_learning_rate=1e-4, warmup=0)
+    config = with_settings(config, "vocoder_training", learning_rate=1e-3, basis_learning_rate=1e-4, warmup_steps=0)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.engine, 1))
+    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.trainer, 1))
     modules = task.generator.module, task.discriminators.module
     before = [parameters(module) for module in modules]
     logs = train_on_one_batch(task, 2)
@@ -225,22 +226,22 @@ def test_changed_generator_settings_of_the_initial_vocoder_are_printed(
     tmp_path: Path, convnext: Config, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = with_settings(convnext, "vocoder_training", steps=1)
-    vocoder.train(corpus, tmp_path / "gelu", VocoderInputs(), config)
-    initial = tmp_path / "gelu" / "vocoder.safetensors"
+    vocoder.train(corpus, tmp_path / "wide", VocoderInputs(), config)
+    initial = tmp_path / "wide" / "vocoder.safetensors"
     vocoder.train(corpus, tmp_path / "same", VocoderInputs(init_from=initial), config)
     assert "changes from" not in capsys.readouterr().out
     vocoder.train(
         corpus,
-        tmp_path / "relu",
+        tmp_path / "narrow",
         VocoderInputs(init_from=initial),
-        with_settings(config, "generator", activation="relu"),
+        with_settings(config, "generator", hidden=64),
     )
-    assert "generator.activation changes from gelu to relu" in capsys.readouterr().out
+    assert "generator.hidden changes from 96 to 64" in capsys.readouterr().out
 
 
 def test_modulated_basis_becomes_trainable_parameters(tmp_path: Path, convnext: Config, corpus: Path) -> None:
-    config = with_settings(convnext, "generator", spacing="linear", pairs=480)
-    config = with_settings(config, "vocoder_training", steps=2, learning_rate=1e-3, warmup=0)
+    config = with_settings(convnext, "generator", spacing="linear", atoms=480)
+    config = with_settings(config, "vocoder_training", steps=2, learning_rate=1e-3, warmup_steps=0)
     vocoder.train(corpus, tmp_path / "short", VocoderInputs(), config)
     initial = tmp_path / "short" / "vocoder.safetensors"
     assert SIGNALS not in load_file(initial)
@@ -270,13 +271,13 @@ def test_basis_comes_from_a_separator_or_from_an_initial_vocoder(
         vocoder.train(corpus, tmp_path / "c", VocoderInputs(init_from=incomplete), convnext)
 
 
-@pytest.mark.parametrize(("spacing", "pairs"), [("mixed", 96), ("linear", 480)])
+@pytest.mark.parametrize(("spacing", "atoms"), [("mixed", 96), ("linear", 480)])
 def test_resumed_convnext_equals_an_uninterrupted_one(
-    tmp_path: Path, convnext: Config, corpus: Path, spacing: str, pairs: int
+    tmp_path: Path, convnext: Config, corpus: Path, spacing: str, atoms: int
 ) -> None:
     uninterrupted, resumed = tmp_path / "uninterrupted", tmp_path / "resumed"
-    four_steps = with_settings(convnext, "vocoder_training", steps=4, cooldown=0)
-    four_steps = with_settings(four_steps, "generator", spacing=spacing, pairs=pairs)
+    four_steps = with_settings(convnext, "vocoder_training", steps=4, decay_steps=0)
+    four_steps = with_settings(four_steps, "generator", spacing=spacing, atoms=atoms)
     vocoder.train(corpus, uninterrupted, VocoderInputs(), four_steps)
     for steps in (2, 4):
         vocoder.train(corpus, resumed, VocoderInputs(), with_settings(four_steps, "vocoder_training", steps=steps))
@@ -289,7 +290,7 @@ def test_resumed_convnext_equals_an_uninterrupted_one(
 def test_inputs_must_match_the_generator(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"separator: generator\.kind melgan needs one .* --separator FILE"):
         vocoder.train(corpus, tmp_path, VocoderInputs(), config)
-    convnext_config = with_settings(config, "generator", kind="convnext", kernel=7)
+    convnext_config = replace(config, generator=ConvNeXtConfig())
     with pytest.raises(ConfigurationError, match=r"generator\.kind convnext does not use one; leave it out"):
         vocoder.train(corpus, tmp_path, VocoderInputs(separator, tmp_path), convnext_config)
     with pytest.raises(ConfigurationError, match=r"set vocoder_training\.loss_weights\.weights/l1 to 0"):
