@@ -159,16 +159,21 @@ def _train_steps(task: Task, fabric: Fabric, config: TrainerConfig, run: Run, st
             if board is not None and step % LOG_EVERY == 0:
                 logs["time/steps_per_second"] = (step - start) / (time.monotonic() - start_time)
                 _add_scalars(board, logs, step)
-            validates = step % task.validate_every == 0 or step == task.steps
-            if board is not None and validates:
-                scores = task.validate(step, board)
-                _add_scalars(board, {f"validation/{name}": value for name, value in scores.items()}, step)
-                board.flush()
-                progress.print(f"step {step}: validation {_format_values(scores)}")
-            if validates:
+            if step % task.validate_every == 0 or step == task.steps:
+                if board is not None:
+                    scores = _validate(task, step, board, progress)
                 run.save(fabric, task.state(), step)
-                if fabric.is_global_zero:
+                if board is not None:
                     task.save_model(step)
+    return scores
+
+
+def _validate(task: Task, step: int, board: SummaryWriter, progress: Progress) -> dict[str, float]:
+    """Validate, log and print; returns the scores."""
+    scores = task.validate(step, board)
+    _add_scalars(board, {f"validation/{name}": value for name, value in scores.items()}, step)
+    board.flush()
+    progress.print(f"step {step}: validation {_format_values(scores)}")
     return scores
 
 
