@@ -82,11 +82,12 @@ def analyze(
         force: replace an earlier analysis in OUT.
     """
     from basis_melgan.analysis.clip_selection import ClipSelection
-    from basis_melgan.analysis.separator import analyze
+    from basis_melgan.analysis.separator import analyze_separator
     from basis_melgan.inference.pretrained import resolve_model
 
-    choice = ClipSelection(clips.split(",") if clips is not None else None, count, split, seed, basis)
-    analyze(resolve_model(separator, ".safetensors"), corpus, out, choice, snr, force)
+    selection = ClipSelection(clips.split(",") if clips is not None else None, count, split, seed)
+    model = resolve_model(separator, ".safetensors")
+    print(*analyze_separator(model, corpus, out, selection, snr, basis, force).tables(), out.resolve(), sep="\n")
 
 
 def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force: bool = False) -> None:
