@@ -88,7 +88,7 @@ def score_tasks(tasks: Sequence[Task], processes: int, progress_log: Journal | N
     pending = [task for task in tasks if task.key not in results or _lacks_wave(task)]
     start = time.monotonic()
     with (
-        Progress("evaluate", len(tasks), done=len(tasks) - len(pending)) as progress,
+        Progress("evaluate", len(tasks), len(tasks) - len(pending)) as progress,
         closing(outcomes(_score_group, _group_by_clip(pending), processes)) as groups,
     ):
         for result in itertools.chain.from_iterable(groups):

@@ -11,6 +11,7 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.cli.main import main
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, CorpusConfig, GeneratorConfig, SeparatorConfig
 from basis_melgan.corpus import manifest
@@ -261,6 +262,25 @@ def test_a_folder_of_waves_has_the_scores_of_the_system_that_synthesized_them(sy
     for clip, folder_clip in zip(results.clips, folder_results.clips, strict=True):
         assert clip.scores == folder_clip.scores
         assert (folder_clip.compute_seconds, clip.compute_seconds is None) == (None, False)
+
+
+def test_a_warning_of_a_worker_is_one_line_on_the_command_line(corpora, tmp_path, capsys):
+    (corpus,) = manifest.load(corpora / "a")
+    paths = []
+    for clip in corpus.split("test"):
+        wave, rate = files.read(corpus.path(clip))
+        paths.append(tmp_path / "waves" / f"{clip.id}.wav")
+        paths[-1].parent.mkdir(exist_ok=True)
+        soundfile.write(paths[-1], 2 * wave / np.abs(wave).max(), rate, "FLOAT")
+    argv = ["evaluate", str(tmp_path / "waves"), str(corpora / "a"), "--quick", "--jobs", "2"]
+    assert main(argv) == 0
+    output, errors = capsys.readouterr()
+    assert output.startswith("|  | a (2) |\n")
+    prefix = "basis-melgan: warning: "
+    lines = [line.removeprefix(prefix) for line in errors.splitlines() if line.startswith(prefix)]
+    assert sorted(line.split(": ")[0] for line in lines) == [str(path) for path in paths]
+    assert all("beyond full scale" in line for line in lines)
+    assert "InputWarning" not in errors
 
 
 @pytest.mark.parametrize("jobs", [0, -3])
