@@ -187,7 +187,7 @@ def _notes(config: Config, selection: ClipSelection, clips: Sequence[SeparationS
     """Remarks on the scores, one line each."""
     yield "est_noi_non_noi should be silence, so only its level is meaningful"
     if config.separator_training.loss == "si-snr":
-        yield "the training loss of this separator has its speech estimate only; the noise estimate is a by-product"
+        yield "this separator was trained on its speech estimate only; its noise estimate is a by-product"
     if selection.ids is None and len(clips) < selection.count:
         yield f"the {selection.split} split has only {len(clips)} of the {selection.count} requested clips"
     for index, clip in enumerate(clips):

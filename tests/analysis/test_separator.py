@@ -182,7 +182,7 @@ def test_the_markdown_table_has_the_numbers_of_the_json_file(analyzed: Path) -> 
     assert rows[-1] == ["mean of 2", "est_noi_non_noi", "silence", "–", "–", f"{level:.1f}"]
     assert text.splitlines()[0] == "`separator.safetensors` at step 7; white noise at an SNR of -4 dB (seed 1)."
     assert [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")] == table["notes"]
-    assert any("has its speech estimate only" in note for note in table["notes"])
+    assert any("trained on its speech estimate only" in note for note in table["notes"])
 
 
 # Selection of clips
