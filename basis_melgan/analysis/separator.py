@@ -23,7 +23,7 @@ from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.noise import white_over
-from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
+from basis_melgan.errors import ConfigurationError, OutputError
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
 from basis_melgan.progress import track
@@ -85,7 +85,7 @@ def analyze_separator(
     Raises:
         ConfigurationError: an SNR out of range.
         OutputError: `out` has an analysis and `force` is not set, or other files, or cannot be written.
-        ModelFileError: the separator cannot be read, has no noise output, or has a silent basis to study.
+        ModelFileError: the separator cannot be read, or has a silent basis to study.
         CorpusError: no corpus, another sample rate than the separator's, an empty split, or an unknown clip.
     """
     if not abs(snr) <= MAX_SNR:
@@ -93,8 +93,6 @@ def analyze_separator(
     out = out.resolve()
     _require_replaceable(out, force)
     model, config = model_file.load_separator(separator)
-    if model.sources <= NOISE:
-        raise ModelFileError(f"{separator}: separates {model.sources} source; expected one of speech and noise")
     step = int(model_file.metadata(separator)["step"])
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
@@ -173,7 +171,8 @@ class AnalysisWriter:
         weights = {"mixture": encoded[0], "speech": speech, "noise": noise_weights}
         self._write_weights(f"{self.step}_{index}_weights", weights)
         clip = selected.clip
-        return SeparationScores(selected.corpus, clip.id, clip.split, scale, *score_waves(waves, rate, scale))
+        scores, failures = score_waves(waves, rate, scale)
+        return SeparationScores(selected.corpus, clip.id, clip.split, scale, scores, failures)
 
     def _write_weights(self, name: str, weights: dict[str, Tensor]) -> None:
         """Write figure and data of weights (N, K)."""

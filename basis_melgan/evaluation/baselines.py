@@ -5,12 +5,11 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import MelConfig, hann_window, mel_config, mel_filterbank, mel_to_magnitude
+from basis_melgan.audio.mel import Array, MelConfig, hann_window, mel_config, mel_filterbank, mel_to_magnitude
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.metrics.world import envelope, pitch, pyworld
 
-Signal = npt.NDArray[np.float32]
 Spectrum = npt.NDArray[np.complex64]
 
 ITERATIONS = 60  # default of Griffin-Lim
@@ -18,7 +17,7 @@ MAGNITUDE_FLOOR = 1e-10  # the pseudo-inverse also gives negative values
 MIN_WINDOW_POWER = 1e-3  # sum of squared windows below which a sample counts as outside all windows
 
 
-def griffin_lim(mel: Signal, name: str, frames: FrameGeometry, iterations: int = ITERATIONS, seed: int = 0) -> Wave:
+def griffin_lim(mel: Array, name: str, frames: FrameGeometry, iterations: int = ITERATIONS, seed: int = 0) -> Wave:
     """Synthesize a mel spectrogram by Griffin-Lim (Griffin and Lim 1984, LSEE-MSTFTM), without momentum.
 
     Magnitudes are the pseudo-inverse of the filterbank, clipped to positive values. Starting from random phases, the
@@ -73,7 +72,7 @@ def world(wave: Wave, rate: int) -> Wave:
     return np.pad(synthesis, (0, wave.size - synthesis.size)).astype(np.float32)
 
 
-def _stft(wave: Signal, config: MelConfig, hop: int) -> Spectrum:
+def _stft(wave: Array, config: MelConfig, hop: int) -> Spectrum:
     """Spectra (F, bins) of all windows within a wave (T,).
 
     Windows start at sample 0 of the FFT; the phase shift against a centered window is the same in `_istft`.
@@ -82,7 +81,7 @@ def _stft(wave: Signal, config: MelConfig, hop: int) -> Spectrum:
     return np.asarray(np.fft.rfft(windows, config.n_fft, axis=1), np.complex64)
 
 
-def _istft(spectrum: Spectrum, config: MelConfig, hop: int) -> Signal:
+def _istft(spectrum: Spectrum, config: MelConfig, hop: int) -> Array:
     """Least-squares inverse ((F − 1)·hop + window,) of spectra (F, bins) (eq. 6 of Griffin and Lim 1984)."""
     window = hann_window(config.window)
     segments = np.asarray(np.fft.irfft(spectrum, config.n_fft, axis=1), np.float32)[:, : config.window]
@@ -90,7 +89,7 @@ def _istft(spectrum: Spectrum, config: MelConfig, hop: int) -> Signal:
     return np.divide(_overlap_add(segments * window, hop), np.maximum(power, MIN_WINDOW_POWER), dtype=np.float32)
 
 
-def _overlap_add(segments: Signal, hop: int) -> Signal:
+def _overlap_add(segments: Array, hop: int) -> Array:
     """Overlap-add segments (F, window), one every `hop` samples, to a wave ((F − 1)·hop + window,)."""
     count, window = segments.shape
     blocks = -(-window // hop)
@@ -101,7 +100,7 @@ def _overlap_add(segments: Signal, hop: int) -> Signal:
     return total.reshape(-1)[: (count - 1) * hop + window]
 
 
-def _deemphasis(wave: Signal, factor: float) -> Wave:
+def _deemphasis(wave: Array, factor: float) -> Wave:
     """Invert the pre-emphasis x[t] − factor·x[t−1] of a wave (T,).
 
     Vectorized by doubling: 1/(1 − az⁻¹) is the product of 1 + (az⁻¹)^(2^i) over i = 0, 1, ….

@@ -125,7 +125,8 @@ def score_clip(task: Task, system: System) -> ClipScores:
         return task.result(seconds, compute_seconds, {}, {CLIP_FAILURE: str(error)})
     if task.wave_path:
         files.write(task.wave_path, wave, sample_rate)
-    return task.result(seconds, compute_seconds, *_metric_scores(reference, estimate, sample_rate, task.columns))
+    scores, failures = _metric_scores(reference, estimate, sample_rate, task.columns)
+    return task.result(seconds, compute_seconds, scores, failures)
 
 
 def _metric_scores(

@@ -188,7 +188,8 @@ def resolve_systems(names: Sequence[str]) -> list[SystemSpec]:
     floating = next((is_floating for is_floating in map(_is_floating, names) if is_floating is not None), False)
     suffix = ".safetensors" if floating else ".onnx"
     sources = [str(pretrained_path(name, suffix)) if _has_int8_file(name) else name for name in names]
-    return [SystemSpec(*fields) for fields in zip(system_labels(names), names, sources, strict=True)]
+    specs = zip(system_labels(names), names, sources, strict=True)
+    return [SystemSpec(label, name, source) for label, name, source in specs]
 
 
 def _is_floating(name: str) -> bool | None:

@@ -399,12 +399,12 @@ def test_a_separator_and_a_vocoder_share_one_basis(folder: Path, tmp_path: Path,
     (tmp_path / "results.json").write_text(json.dumps(content), encoding="utf-8")
     (basis,) = basis_data(Comparison.load(tmp_path), separator)
     assert basis["names"] == [separator.stem, "small"]
-    assert (basis["atoms"], basis["hertz"]) == (config.separator.basis_signals, 12_000)
+    assert (basis["atoms"], basis["hertz"]) == (config.separator.atoms, 12_000)
     assert basis["seconds"] == FrameGeometry().basis_length / RATE
     atoms = model.basis.signals.numpy()
     lowest = np.abs(np.fft.rfft(atoms, 512)).argmax(axis=1).argmin()
     np.testing.assert_allclose(basis["waveforms"][0]["values"], atoms[lowest], rtol=1e-2)
-    assert gray(basis["image"]).shape == (257, config.separator.basis_signals)
+    assert gray(basis["image"]).shape == (257, config.separator.atoms)
 
 
 def test_no_basis_without_a_model(folder: Path) -> None:
