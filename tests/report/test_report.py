@@ -240,8 +240,8 @@ def test_clips_are_selected_evenly_and_near_four_seconds(lengths: list[tuple[str
     incomplete = [counts[corpus] for corpus in counts if counts[corpus] < totals[corpus]]
     assert not incomplete or max(counts.values()) - min(incomplete) <= 1
     for clip in [clip for clip in clips if clip not in selection]:
-        same_corpus = [other for other in selection if other.corpus == clip.corpus]
-        assert all(abs(clip.seconds - 4) >= abs(other.seconds - 4) for other in same_corpus)
+        same_corpus = [candidate for candidate in selection if candidate.corpus == clip.corpus]
+        assert all(abs(clip.seconds - 4) >= abs(candidate.seconds - 4) for candidate in same_corpus)
 
 
 def test_a_count_of_no_clips_raises(folder: Path) -> None:

@@ -284,8 +284,8 @@ def test_every_control_has_a_name(desktop: Browser) -> None:
     desktop.call("Accessibility.enable")
     nodes = desktop.call("Accessibility.getFullAXTree")["nodes"]
     roles = ("button", "slider", "combobox", "radio", "image", "img", "link", "region", "spinbutton")
-    named = [
+    controls = [
         (node["role"]["value"], node["name"]["value"]) for node in nodes if node.get("role", {}).get("value") in roles
     ]
-    assert len(named) > 30
-    assert [role for role, name in named if not name] == []
+    assert len(controls) > 30
+    assert [role for role, name in controls if not name] == []
