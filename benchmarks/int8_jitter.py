@@ -15,9 +15,9 @@ import numpy as np
 
 from basis_melgan.audio import files
 from basis_melgan.corpus import manifest
-from basis_melgan.export.onnx import reference_mel
 from basis_melgan.export.robustness import JITTER, chunk_response, jitter_response
 from basis_melgan.inference.backend import Array
+from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.inference.vocoder import Vocoder
 
 CLIPS, SEEDS, ROUNDS = 5, 10, 25

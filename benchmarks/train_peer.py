@@ -9,6 +9,7 @@ leaves the peer's waves of the test clips in runs/vocos-cut/waves/vocos-cut, to 
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import torch
 from peers import FRAMES, PEERS
@@ -23,6 +24,7 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import BasisMelGANError, ConfigurationError
 from basis_melgan.models.bases.basis import SynthesisOutput
+from basis_melgan.models.model_file import AnyGenerator
 from basis_melgan.training.run import Run
 from basis_melgan.training.trainer import build_fabric, fit
 from basis_melgan.training.vocoder_task import VocoderTask
@@ -41,7 +43,8 @@ class Peer(nn.Module):
     def muon_parameters(self) -> list[nn.Parameter]:
         """Matrices between hidden channels, as our generators name theirs: those of Vocos's backbone."""
         backbone = getattr(self.net, "backbone", nn.Module())
-        return [layer.weight for layer in backbone.modules() if isinstance(layer, nn.Linear)]
+        weights = (layer.weight for layer in backbone.modules() if isinstance(layer, nn.Linear))
+        return [weight for weight in weights if isinstance(weight, nn.Parameter)]
 
     def forward(self, mel: Tensor) -> SynthesisOutput:
         """Mel (B, M, F) to wave (B, F·hop), without weights."""
@@ -82,7 +85,8 @@ def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = 
     run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
     fabric = build_fabric(config.engine, config.vocoder_training.seed)
     train, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
-    task = PeerTask(SpeechCrops(train, config, None), validation, None, Peer(peer), run, fabric)
+    generator = cast(AnyGenerator, Peer(peer))  # it has all that the task asks of a generator
+    task = PeerTask(SpeechCrops(train, config, None), validation, None, generator, run, fabric)
     fit(task, fabric, config.engine, run, force)
     if fabric.is_global_zero:
         for folder in filter(None, speak.split(",")):
