@@ -29,14 +29,16 @@ def blocks(document: Path) -> list[Block]:
     return [Block(*match) for match in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
 
 
-def shell_lines(document: Path) -> list[str]:
-    """The lines of its bash blocks, with continued lines joined and comments removed."""
-    lines = []
-    for block in blocks(document):
-        if block.language == "bash":
-            joined = block.text.replace("\\\n", " ").splitlines()
-            lines += [re.sub(r"\s+#.*$", "", line).strip() for line in joined]
+def block_lines(block: Block) -> list[str]:
+    """The commands of a bash block, with continued lines joined and comments removed."""
+    joined = block.text.replace("\\\n", " ").splitlines()
+    lines = [re.sub(r"(^|\s+)#.*$", "", line).strip() for line in joined]
     return [line for line in lines if line]
+
+
+def shell_lines(document: Path) -> list[str]:
+    """The commands of a document's bash blocks."""
+    return [line for block in blocks(document) if block.language == "bash" for line in block_lines(block)]
 
 
 def command_spans(document: Path) -> list[str]:

@@ -1,7 +1,8 @@
 """The README and the guides: every command and code block runs, in the order of its page, on a tiny corpus.
 
-What cannot run as it stands is replaced here, and nowhere else: training takes two steps (`SHORTER`), a few lines run
-as `SUBSTITUTES` says, and installations are compared with the project's metadata.
+What cannot run as it stands is replaced here, and nowhere else: training takes one step and evaluation is quick
+(`SHORTER`, `OMITTED`), a few lines run as `SUBSTITUTES` says, installations are compared with the project's metadata,
+and of each kind of export one runs.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import GUIDES, ROOT, argv, blocks, shell_lines, with_present_names
+from documents import GUIDES, ROOT, argv, block_lines, blocks, shell_lines, with_present_names
 
 from basis_melgan import Vocoder
 from basis_melgan.audio import files
@@ -26,15 +27,15 @@ from basis_melgan.cli.parser import load
 
 CLIPS = sorted((ROOT / "examples" / "clips").glob("*.flac"))
 SECONDS = 2
-MODEL = "speech-24k-small"  # stands for a trained vocoder on pages that do not train one
+EXPORTS: dict[str, bytes] = {}  # by kind, the file that the first export wrote
+OMITTED = {"--basis"}  # a study of several seconds
 # Options that are added to a command, so that it takes seconds.
 SPLITS = "--corpus.test_clips 1 --corpus.validation_clips 1 --jobs 1"
 TRAINER = "--trainer.devices 1 --trainer.workers 0 --trainer.accelerator cpu --trainer.compile false"
 SHORTER = {
     "prepare": SPLITS,
     "train-separator": "--separator_training.steps 1 --separator_training.batch_size 1 " + TRAINER,
-    "train-vocoder": "--vocoder_training.steps 1 --vocoder_training.batch_size 1 --vocoder_training.decay_steps 0 "
-    + TRAINER,
+    "train-vocoder": "--vocoder_training.steps 1 --vocoder_training.batch_size 1 " + TRAINER,
     "fine-tune": "--fine_tuning.steps 1 --fine_tuning.batch_size 1 " + TRAINER,
     "analyze": "--count 1",
     "evaluate": "--quick --jobs 1",
@@ -42,7 +43,8 @@ SHORTER = {
     "bench": "--repeats 1",
 }
 # Lines that run otherwise: frames come from a file instead of a text-to-speech system, and sound goes to one.
-SUBSTITUTES = {r"\btts\b": "cat frames.f32", r"\bplay -": "vocode - -", r" --stream (?=--vocoder \S+$)": " --stream "}
+SUBSTITUTES = {r"\btts\b": "cat frames.f32", r"\bplay -": "vocode - -"}
+MAKES = re.compile(r"basis-melgan (?:prepare|train-\w+|fine-tune) \S+ (\S+)")
 PIPELINE = 'set -euo pipefail; basis-melgan() { "$PYTHON" -m basis_melgan "$@"; }; '
 
 
@@ -60,21 +62,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("in", "noisy"):
         files.write(folder / f"{name}.wav", waves[0], 24_000)
     write_mels(folder, waves)
-    for name in ("vocoder", "mine"):
-        run = folder / "runs" / name
-        run.mkdir(parents=True)
-        shutil.copyfile(ROOT / "pretrained" / f"{MODEL}.safetensors", run / "vocoder.safetensors")
-        shutil.copyfile(
-            ROOT / "pretrained" / f"{MODEL}.discriminators.safetensors", run / "vocoder.discriminators.safetensors"
-        )
     with contextlib.chdir(folder):
-        assert main(shlex.split(f"prepare folder data/mine --source recordings {SPLITS}")) == 0
+        run_line("basis-melgan prepare folder data/mine --source recordings")
+        run_line("basis-melgan train-vocoder data runs/vocoder --config tiny")
+    shutil.copytree(folder / "runs" / "vocoder", folder / "runs" / "mine")
     return folder
 
 
 def write_mels(folder: Path, waves: list[files.Wave]) -> None:
     """Mel spectrograms in every unit and place that the documents name."""
-    vocoder = Vocoder.load(MODEL)
+    vocoder = Vocoder.load()
     mels = [vocoder.mel(wave, 24_000) for wave in waves]
     units = {"": 1.0, "_log10": 1 / np.log(10), "_db": 20 / np.log(10)}
     for unit, factor in units.items():
@@ -89,7 +86,8 @@ def write_mels(folder: Path, waves: list[files.Wave]) -> None:
 
 @pytest.fixture
 def workspace(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of those inputs, as the current folder."""
+    """A copy of those inputs, as the current folder; `bench` times one second instead of ten minutes."""
+    monkeypatch.setattr("basis_melgan.benchmark.measure.LENGTHS", (1,))
     folder = tmp_path / "workspace"
     shutil.copytree(base, folder)
     monkeypatch.chdir(folder)
@@ -98,26 +96,19 @@ def workspace(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 @pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_commands_and_code_of_a_page_run(document: Path, workspace: Path) -> None:
-    for line in shell_lines(document):  # what a page trains is not there before
-        if match := re.search(r"(?:train-\w+|fine-tune) \S+ (runs/\S+)", line):
+    for line in shell_lines(document):  # what a page makes is not there before
+        if match := MAKES.match(line):
             shutil.rmtree(workspace / match[1], ignore_errors=True)
     names: dict[str, object] = {}
-    pages = [block for block in blocks(document) if block.language in ("bash", "python", "yaml")]
-    lines = iter(shell_lines(document))
-    for block in pages:
+    for block in blocks(document):
         if block.language == "python":
             exec(compile(with_present_names(block.text), document.name, "exec"), names)
         elif block.language == "yaml":
             Path("mine.yaml").write_text(block.text, encoding="utf-8")
             load("mine.yaml")
-        else:
-            for _ in range(len([line for line in block_lines(block.text) if line])):
-                run_line(next(lines))
-
-
-def block_lines(text: str) -> list[str]:
-    """Commands of a bash block."""
-    return [re.sub(r"(^|\s+)#.*$", "", line).strip() for line in text.replace("\\\n", " ").splitlines()]
+        elif block.language == "bash":
+            for line in block_lines(block):
+                run_line(line)
 
 
 def run_line(line: str) -> None:
@@ -135,7 +126,20 @@ def run_line(line: str) -> None:
         run_pipeline(line)
     else:
         command = line.split()[1]
-        assert main(argv(f"{line} {SHORTER.get(command, '')}")) == 0, line
+        run_command(line, command)
+
+
+def run_command(line: str, command: str) -> None:
+    """Run a command of this package; an export of a kind that has run is replaced by the file it wrote."""
+    words = argv(f"{line} {SHORTER.get(command, '')}")
+    if command != "export":
+        assert main([word for word in words if word not in OMITTED]) == 0, line
+        return
+    kind, out = "int8" if "int8" in line else "float32", Path(words[2])
+    if kind not in EXPORTS:
+        assert main(words) == 0, line
+        EXPORTS[kind] = out.read_bytes()
+    out.write_bytes(EXPORTS[kind])
 
 
 def verify_extras(line: str) -> None:
