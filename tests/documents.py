@@ -59,9 +59,6 @@ RENAMES = (
     (r"--exclude-layers", "--leave"),
     (r"output_proj", "say"),
     (r"--repeats", "--rounds"),
-    (r"--trainer\.", "--engine."),
-    (r"batch_size", "batch"),
-    (r"decay_steps", "cooldown"),
     (r"info\.sample_rate", "info.rate"),
     (r"--help-config", "--help"),
 )
