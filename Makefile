@@ -76,7 +76,7 @@ pipeline: $(READY) ## prepare, train, evaluate and export at tiny size on the bu
 	$(RUN) export $(OUT)/vocoder/vocoder.safetensors $(OUT)/vocoder.onnx --force
 
 docs: $(READY) ## build the documentation into site/; browse it with .venv/bin/mkdocs serve
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 results: $(READY) ## evaluate pretrained/ on the corpora in SEEN and UNSEEN; writes docs/results.md and results/report.html
 	$(RUN) compare $(ALL_METRICS) --corpus $(SEEN) --out results/seen --force

@@ -31,7 +31,7 @@ def blocks(document: Path) -> list[Block]:
 
 def block_lines(block: Block) -> list[str]:
     """The commands of a bash block, with continued lines joined and comments removed."""
-    joined = block.text.replace("\\\n", " ").splitlines()
+    joined = re.sub(r" *\\\n *", " ", block.text).splitlines()
     lines = [re.sub(r"(^|\s+)#.*$", "", line).strip() for line in joined]
     return [line for line in lines if line]
 
