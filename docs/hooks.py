@@ -13,7 +13,9 @@ WIDTH = "100"  # columns
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Insert the command line's own help into a page."""
-    return re.sub(r"^::: (help|settings) ([\w-]+)$", lambda match: _block(match[2], match[1]), markdown, flags=re.M)
+    return re.sub(
+        r"^::: (help|settings) ([\w-]+)$", lambda match: _block(match[2], match[1]), markdown, flags=re.MULTILINE
+    )
 
 
 def _block(command: str, kind: str) -> str:
