@@ -198,9 +198,7 @@ def _command(path: Path, rounds: int) -> tuple[float, int]:
         words = [sys.executable, "-c", program, "vocode", source, out, "--vocoder", path, "--force"]
         for _ in range(rounds):
             start = time.perf_counter()
-            done = subprocess.run(
-                [str(word) for word in words], capture_output=True, text=True, errors="replace", check=False
-            )
+            done = subprocess.run([str(word) for word in words], capture_output=True, text=True, errors="replace")
             taken.append(time.perf_counter() - start)
             if done.returncode:
                 raise ModelFileError(f"{path}: basis-melgan vocode failed: {done.stderr.strip()}")
