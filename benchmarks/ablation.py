@@ -20,11 +20,12 @@ from trainings import COMMANDS, minutes, run, train, two_at_a_time
 from basis_melgan.evaluation.results import RESULTS
 from basis_melgan.storage import markdown
 
-SEPARATOR = "--config fast --frames.basis_length 512 --separator.atoms 256 --separator_training.steps 1500"
+SEPARATOR = "--config convnext-24k --frames.basis_length 512 --separator.atoms 256 --separator_training.steps 1500"
 VOCODER = (
-    "--config fast --generator.channels 192 --generator.blocks 4 --generator.hidden 256 "
+    "--config convnext-24k --generator.channels 192 --generator.blocks 4 --generator.hidden 256 "
     "--generator.atoms 256 --frames.basis_length 512 --vocoder_training.steps 4500 --vocoder_training.decay_steps 2700 "
-    "--vocoder_training.warmup_steps 100 --vocoder_training.ema_decay 0.995 --vocoder_training.learning_rate 1.5e-3"
+    "--vocoder_training.warmup_steps 100 --vocoder_training.ema_decay 0.995 --vocoder_training.learning_rate 1.5e-3 "
+    "--vocoder_training.discriminator_learning_rate 2e-4"
 )
 REGRESSION = "--vocoder_training.adversarial_from 4500"
 ADVERSARIAL = "--vocoder_training.adversarial_from 3150 --vocoder_training.discriminator_batch_fraction 0.25"

@@ -34,13 +34,14 @@ def schedule(steps: int) -> list[str]:
         "decay_steps": round(DECAY * steps),
         "warmup_steps": min(100, steps),
         "ema_decay": 0.995,
+        "discriminator_learning_rate": 2e-4,
     }
     return [word for name, value in settings.items() for word in (f"--vocoder_training.{name}", str(value))]
 
 
 def command(system: str, corpus: Path, out: Path, steps: int) -> list[str]:
     """The command that trains a system for `steps` steps."""
-    options = ["--config", "fast", *schedule(steps)]
+    options = ["--config", "convnext-24k", *schedule(steps)]
     if system in OURS:
         return [*COMMANDS, "train-vocoder", str(corpus), str(out), *options, *OURS[system].split()]
     return [PEER, system, str(corpus), str(out), *options]

@@ -1,6 +1,6 @@
 """Train a peer vocoder with the data, losses, discriminators, optimizer and schedule of this package.
 
-    python benchmarks/train_peer.py vocos-cut data runs/vocos-cut --synthesize data,unseen --config fast
+    python benchmarks/train_peer.py vocos-cut data runs/vocos-cut --synthesize data,unseen --config convnext-24k
 
 writes the peer's waves of the test clips to runs/vocos-cut/waves/vocos-cut, for a comparison with other systems:
 
@@ -109,7 +109,7 @@ if __name__ == "__main__":
     try:
         settings = arguments(train_peer, SECTIONS, sys.argv[1:])
         if settings["config"].frames != FRAMES or settings["config"].mel != "vocos":
-            raise ConfigurationError("config: peers take vocos mels at a hop of 256; use --config fast")
+            raise ConfigurationError("config: peers take vocos mels at a hop of 256; use --config convnext-24k")
         train_peer(**settings)
     except BasisMelGANError as error:
         sys.exit(f"train_peer: {error}")

@@ -50,17 +50,8 @@ def command_spans(document: Path) -> list[str]:
 
 # Names that the documents use already and the code does not have yet; to be removed with the renames.
 RENAMES = (
-    (r"--config (convnext-24k|speech-24k(-small|-live)?)(?= |$)", "--config fast"),
-    (r"--config (basis-melgan-cpu|paper-24k)", "--config cpu"),
-    (r"--config basis-melgan-paper", "--config paper"),
-    (r"--discriminators \S+", ""),
-    (r"--init-from", "--start"),
-    (r"--quantize int8 --calibration-data", "--int8"),
-    (r"--exclude-layers", "--leave"),
     (r"output_proj", "say"),
-    (r"--repeats", "--rounds"),
     (r"info\.sample_rate", "info.rate"),
-    (r"--help-config", "--help"),
 )
 
 

@@ -31,7 +31,7 @@ ENVIRONMENTS: dict[str, list[tuple[str, list[str]]]] = {
                 "vocode {clip} out.wav",
                 "vocode {clips} folder",
                 "vocode {mel} predicted.wav --vocoder speech-24k-live",
-                "bench speech-24k speech-24k-small --rounds 1",
+                "bench speech-24k speech-24k-small --repeats 1",
             ],
         ),
         (
@@ -45,7 +45,7 @@ ENVIRONMENTS: dict[str, list[tuple[str, list[str]]]] = {
                 f"decompose separator/separator.safetensors data decomposition {SHORT}",
                 "train-vocoder data vocoder --separator separator/separator.safetensors "
                 f"--decomposition decomposition {SHORT}",
-                "train-vocoder data fast --config fast --vocoder_training.steps 2 --vocoder_training.batch_size 2",
+                "train-vocoder data convnext --vocoder_training.steps 2 --vocoder_training.batch_size 2",
                 f"fine-tune data tuned {SHORT}",
                 "vocode {clip} trained.wav --vocoder vocoder/vocoder.safetensors",
                 "evaluate tuned/vocoder.safetensors data --quick --json evaluation.json",
@@ -62,9 +62,9 @@ ENVIRONMENTS: dict[str, list[tuple[str, list[str]]]] = {
             [
                 f"prepare folder data --source {{clips}} {SHORT}",
                 "export speech-24k-small float.onnx",
-                "export speech-24k-small int8.onnx --int8 data",
+                "export speech-24k-small int8.onnx --quantize int8 --calibration-data data",
                 "vocode {clip} float.wav --vocoder float.onnx",
-                "bench float.onnx int8.onnx --rounds 1",
+                "bench float.onnx int8.onnx --repeats 1",
             ],
         ),
         (".[openvino]", ["vocode {clip} openvino.wav --backend openvino"]),

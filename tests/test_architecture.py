@@ -146,7 +146,7 @@ def test_bench_does_without_the_extras() -> None:
 from basis_melgan.cli.main import main
 from basis_melgan.benchmark import measure
 measure.LENGTHS = (1,)
-sys.exit(main(["bench", "speech-24k-small", "--rounds", "1"]))
+sys.exit(main(["bench", "speech-24k-small", "--repeats", "1"]))
 """
     done = run_without(extras(), code)
     assert done.returncode == 0, done.stderr

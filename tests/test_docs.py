@@ -23,7 +23,7 @@ from documents import GUIDES, ROOT, argv, block_lines, blocks, shell_lines, with
 from basis_melgan import Vocoder
 from basis_melgan.audio import files
 from basis_melgan.cli.main import main
-from basis_melgan.cli.parser import load
+from basis_melgan.config.loading import load
 
 CLIPS = sorted((ROOT / "examples" / "clips").glob("*.flac"))
 SECONDS = 2

@@ -1,1 +1,1 @@
-"""The command line: argv to a command's arguments, and what a mistake prints."""
+"""The command line: its commands, and the parsing of their arguments."""

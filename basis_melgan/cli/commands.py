@@ -1,39 +1,43 @@
-"""The verbs of the command line. Each imports its stage when it runs, and holds no logic of its own."""
+"""The commands. Each imports its stage when it runs; signature and docstring are its command line and help."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from basis_melgan.config.schema import BackendName, Config, Split
+from basis_melgan.errors import ConfigurationError
+
+Precision = Literal["int8"]
 
 
 def prepare(recipe: str, out: Path, *, config: Config, source: Path | None = None, jobs: int | None = None) -> None:
-    """Make a corpus of a folder of recordings.
+    """Prepare a corpus from a folder of recordings.
 
-    Reads any sound file, resamples it once to FLAC, splits by sorted file name, and lists what it skips and why.
-    A run that was interrupted goes on where it stopped.
+    Reads any sound file, resamples it once to FLAC, splits by sorted file name, and reports which recordings it skips
+    and why. To resume an interrupted run, rerun the same command.
 
     Args:
-        recipe: what the recordings are: folder, festvox-ru, asterisk-en, asterisk-fr, asterisk-it, asterisk-ru,
-            biaobei, aishell3, ljspeech, vctk or libritts.
+        recipe: kind of recordings: folder, festvox-ru, asterisk-en, asterisk-fr, asterisk-it, asterisk-ru, biaobei,
+            aishell3, ljspeech, vctk or libritts.
         out: folder for the prepared corpus.
-        source: folder of the recordings; festvox-ru and the asterisk ones are fetched from Debian.
-        jobs: processes; one per core unless given.
+        source: folder of the recordings; festvox-ru and asterisk-* are downloaded from Debian.
+        jobs: processes (default: one per core).
         config: all settings.
     """
-    from basis_melgan.corpus.prepare import prepare
+    from basis_melgan.corpus import prepare as preparation
 
-    prepare(recipe, out, source, config, jobs)
+    preparation.prepare(recipe, out, source, config, jobs)
 
 
 def train_separator(corpus: Path, out: Path, *, config: Config, force: bool = False) -> None:
-    """Learn the basis by denoising (stage 1).
+    """Train a separator, and so a basis, by denoising (stage 1).
 
-    Goes on by itself where OUT holds a training with the same configuration.
+    To resume an interrupted training, rerun the same command.
 
     Args:
         corpus: prepared corpus, or a folder of several.
-        out: folder for checkpoints, log and the finished separator.
-        force: start afresh, replacing what OUT holds.
+        out: folder for the checkpoint, the log and the separator.
+        force: start over and replace the contents of OUT.
         config: all settings.
     """
     from basis_melgan.training.separator import train
@@ -42,17 +46,17 @@ def train_separator(corpus: Path, out: Path, *, config: Config, force: bool = Fa
 
 
 def separate(source: Path, out: Path, separator: Path | None = None, force: bool = False) -> None:
-    """Split a noisy recording into speech and noise.
+    """Separate a noisy recording into speech and noise.
 
     Args:
-        source: sound file of any length and rate.
+        source: sound file of any length and sample rate.
         out: folder for speech.wav and noise.wav.
-        separator: trained separator; the one released with this package unless given.
-        force: replace the files if they exist.
+        separator: trained separator (default: separator-24k).
+        force: replace existing files.
     """
-    from basis_melgan.inference.separate import separate
+    from basis_melgan.inference import separate as separation
 
-    separate(source, out, separator, force)
+    separation.separate(source, out, separator, force)
 
 
 def analyze(
@@ -67,18 +71,18 @@ def analyze(
     basis: bool = False,
     force: bool = False,
 ) -> None:
-    """Show what a separator learned: waves, weights, the basis picture and a table.
+    """Analyze a separator: waves, weights, a picture of the basis and a table.
 
     Args:
-        separator: trained separator, or the name of one released with this package.
+        separator: trained separator, or the name of a pretrained one.
         corpus: prepared corpus.
         out: folder for the waves, pictures and tables.
-        clips: ids of the clips to use, with commas between; drawn at random unless given.
-        count: how many clips to draw.
-        split: split to draw from.
-        seed: seed of the draw and of the noise.
-        snr: speech over the white noise that is added, in dB; the paper's fixed noise puts BiaoBei at about −4 dB.
-        basis: study the basis too, beside a Gabor basis: bandwidths, coverage, re-synthesis of eight of the clips.
+        clips: ids of clips, separated by commas (default: a random sample).
+        count: size of the random sample.
+        split: split to sample from.
+        seed: seed of the sample and of the noise.
+        snr: signal-to-noise ratio of the added white noise in dB; in the paper it is about −4 dB on BiaoBei.
+        basis: study the basis too, and compare it with a Gabor basis: bandwidths, coverage, resynthesis of 8 clips.
         force: replace an earlier analysis in OUT.
     """
     from basis_melgan.analysis.clip_selection import ClipSelection
@@ -91,21 +95,22 @@ def analyze(
 
 
 def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force: bool = False) -> None:
-    """Write basis, weights and re-synthesized waves of a whole corpus.
+    """Write the basis, weights and resynthesized waves of a whole corpus.
 
-    Prints the size beforehand. Not needed for train-vocoder, which can compute the weights as it goes.
+    Prints the required disk space first. train-vocoder does not need it, since it can compute the weights during the
+    training. To resume an interrupted run, rerun the same command.
 
     Args:
-        separator: trained separator, or the name of one released with this package.
+        separator: trained separator, or the name of a pretrained one.
         corpus: prepared corpus.
         out: folder for the shards.
-        force: start afresh, replacing what OUT holds.
+        force: start over and replace the contents of OUT.
         config: all settings.
     """
     from basis_melgan.inference.pretrained import resolve_model
-    from basis_melgan.training.decompose import decompose
+    from basis_melgan.training import decompose as decomposition
 
-    decompose(resolve_model(separator, ".safetensors"), corpus, out, config.trainer, force)
+    decomposition.decompose(resolve_model(separator, ".safetensors"), corpus, out, config.trainer, force)
 
 
 def train_vocoder(
@@ -115,29 +120,31 @@ def train_vocoder(
     config: Config,
     separator: Path | None = None,
     decomposition: Path | None = None,
-    start: Path | None = None,
+    init_from: Path | None = None,
+    discriminators: Path | None = None,
     force: bool = False,
 ) -> None:
-    """Learn to speak from mel spectrograms over the basis (stage 2).
+    """Train a vocoder (stage 2).
 
-    Goes on by itself where OUT holds a training with the same configuration.
+    To resume an interrupted training, rerun the same command.
 
     Args:
         corpus: prepared corpus, or a folder of several.
-        out: folder for checkpoints, log and the finished vocoder.
-        separator: trained separator, or the name of one released with this package, whose basis the vocoder uses;
-            generator.kind convnext needs none.
-        decomposition: what decompose wrote; the weights are computed as it goes unless given.
-        start: trained vocoder to start from, or the name of one released with this package: its weights, its basis and
-            the discriminators beside it; random unless given.
-        force: start afresh, replacing what OUT holds.
+        out: folder for the checkpoint, the log and the vocoder.
+        separator: trained separator, or the name of a pretrained one, whose basis the vocoder uses; optional if
+            generator.kind is convnext.
+        decomposition: folder that decompose wrote (default: weights are computed during the training).
+        init_from: vocoder, or the name of a pretrained one, to initialize the generator and its basis from.
+        discriminators: discriminators to initialize from (default: those beside the vocoder of --init-from).
+        force: start over and replace the contents of OUT.
         config: all settings.
     """
     from basis_melgan.inference.pretrained import resolve_model
     from basis_melgan.training.vocoder import VocoderInputs, train
 
-    start, separator = (model and resolve_model(model, ".safetensors") for model in (start, separator))
-    train(corpus, out, VocoderInputs(separator, decomposition, start), config, force)
+    init_from, separator = (model and resolve_model(model, ".safetensors") for model in (init_from, separator))
+    inputs = VocoderInputs(separator, decomposition, init_from, discriminators)
+    train(corpus, out, inputs, config, force)
 
 
 def fine_tune(
@@ -149,23 +156,24 @@ def fine_tune(
     mels: Path | None = None,
     force: bool = False,
 ) -> None:
-    """Train a vocoder further on the recordings of a voice.
+    """Fine-tune a vocoder on recordings of one voice.
 
-    Goes on by itself where OUT holds a fine-tuning with the same configuration.
+    To resume an interrupted training, rerun the same command.
 
     Args:
         corpus: prepared corpus, or a folder of several.
-        out: folder for checkpoints, log and the finished vocoder.
-        vocoder: trained vocoder, or the name of one released with this package; speech-24k unless given.
-        mels: folder of mels that a text-to-speech system predicts with the recordings' durations, CLIP.npy each.
-        force: start afresh, replacing what OUT holds.
+        out: folder for the checkpoint, the log and the vocoder.
+        vocoder: trained vocoder, or the name of a pretrained one (default: speech-24k).
+        mels: folder of mels, CLIP.npy, that a text-to-speech system predicts with the durations of the recordings.
+        force: start over and replace the contents of OUT.
         config: all settings.
     """
     from basis_melgan.inference.pretrained import resolve_model
     from basis_melgan.inference.vocoder import DEFAULT_VOCODER
-    from basis_melgan.training.fine_tuning import fine_tune
+    from basis_melgan.training import fine_tuning
 
-    fine_tune(corpus, out, resolve_model(vocoder or DEFAULT_VOCODER, ".safetensors"), mels, config, force)
+    init_from = resolve_model(vocoder or DEFAULT_VOCODER, ".safetensors")
+    fine_tuning.fine_tune(corpus, out, init_from, mels, config, force)
 
 
 def vocode(
@@ -179,29 +187,29 @@ def vocode(
     mel_config: str | None = None,
     force: bool = False,
 ) -> None:
-    """Turn mel spectrograms or recordings into speech.
+    """Synthesize speech from mel spectrograms or recordings.
 
     Args:
         source: mel spectrogram (bands × frames; .npy, .npz or .pt) or sound file, a folder of them, a quoted pattern,
             or - for standard input.
         out: sound file to write, a folder for several, or - for 16-bit samples on standard output.
-        vocoder: exported (.onnx) or trained (.safetensors) vocoder, or the name of one released with this package;
-            speech-24k unless given.
-        threads: of the processor that the network runs on.
-        backend: what runs it; torch for trained vocoders and onnx for exported ones unless given.
-        jobs: files of a folder or a pattern that are spoken at once; one per core unless given.
-        stream: speak frames from standard input as they come, each as many float32 as there are bands.
-        mel_config: what the mels are, where they differ from the vocoder's own in scale: NAME:UNIT, as vocos:log10
-            or vocos:db, or NAME:UNIT,FACTOR,OFFSET where FACTOR * value + OFFSET is in that unit.
+        vocoder: exported (.onnx) or trained (.safetensors) vocoder, or the name of a pretrained one (default:
+            speech-24k).
+        threads: threads of the network.
+        backend: onnx, openvino or torch (default: torch for .safetensors, onnx for .onnx).
+        jobs: files of a folder or a pattern to process in parallel (default: one per core).
+        stream: synthesize frames from standard input as they arrive, each one float32 per band.
+        mel_config: scale of the mels if it differs from the vocoder's: NAME:UNIT, as vocos:log10 or vocos:db, or
+            NAME:UNIT,FACTOR,OFFSET if FACTOR * value + OFFSET is in that unit.
         force: replace OUT if it exists.
     """
+    from basis_melgan.inference import synthesize
     from basis_melgan.inference.loading import load_vocoder
-    from basis_melgan.inference.synthesize import vocode
     from basis_melgan.inference.vocoder import DEFAULT_VOCODER
     from basis_melgan.storage.parallel import processes
 
-    speaker = load_vocoder(vocoder or DEFAULT_VOCODER, threads, backend, mel_config)
-    vocode(source, out, speaker, processes(jobs), stream, force)
+    model = load_vocoder(vocoder or DEFAULT_VOCODER, threads, backend, mel_config)
+    synthesize.vocode(source, out, model, processes(jobs), stream, force)
 
 
 def play(
@@ -212,58 +220,64 @@ def play(
     stream: bool = False,
     mel_config: str | None = None,
 ) -> None:
-    """Speak a mel spectrogram or a recording through the loudspeaker.
+    """Play a mel spectrogram or a recording through the loudspeaker.
 
     Args:
         source: mel spectrogram (bands × frames; .npy, .npz or .pt), sound file, or - for standard input.
-        vocoder: exported (.onnx) or trained (.safetensors) vocoder, or the name of one released with this package;
-            speech-24k unless given.
-        threads: of the processor that the network runs on.
-        backend: what runs it; torch for trained vocoders and onnx for exported ones unless given.
-        stream: speak frames from standard input as they come, each as many float32 as there are bands.
-        mel_config: what the mels are, where they differ from the vocoder's own in scale, as of vocode.
+        vocoder: exported (.onnx) or trained (.safetensors) vocoder, or the name of a pretrained one (default:
+            speech-24k).
+        threads: threads of the network.
+        backend: onnx, openvino or torch (default: torch for .safetensors, onnx for .onnx).
+        stream: synthesize frames from standard input as they arrive, each one float32 per band.
+        mel_config: scale of the mels if it differs from the vocoder's, as for vocode.
     """
+    from basis_melgan.inference import playback
     from basis_melgan.inference.loading import load_vocoder
-    from basis_melgan.inference.playback import play
     from basis_melgan.inference.vocoder import DEFAULT_VOCODER
 
-    play(source, load_vocoder(vocoder or DEFAULT_VOCODER, threads, backend, mel_config), stream)
+    playback.play(source, load_vocoder(vocoder or DEFAULT_VOCODER, threads, backend, mel_config), stream)
 
 
 def export(
     vocoder: Path,
     out: Path,
-    int8: Path | None = None,
-    leave: str | None = None,
+    quantize: Precision | None = None,
+    calibration_data: Path | None = None,
+    exclude_layers: str | None = None,
     data: str = "",
     license: str = "",
     force: bool = False,
 ) -> None:
-    """Write a trained vocoder as one ONNX file, which speaks without PyTorch.
+    """Export a trained vocoder as one ONNX file, which runs without PyTorch.
 
     Args:
-        vocoder: trained vocoder (.safetensors), or the name of one released with this package.
+        vocoder: trained vocoder (.safetensors), or the name of a pretrained one.
         out: file to write (.onnx).
-        int8: multiply in 8 bits, calibrated on the training clips of this prepared corpus, or folder of several; kept
-            only if its test clips lose at most 0.05 of PESQ-WB and gain 2 % of MR-STFT distance, and if jitter of 1e-6
-            on their mels moves no sample by more than 2e-3.
-        leave: layers, or parts that hold some, that 8 bits leave out, with commas between; embed, trunk, gains and
-            basis unless given, as far as the vocoder has them.
-        data: what it was trained on, to stand in the file.
-        license: under which it may be used, to stand in the file.
+        quantize: int8 quantizes the network. The file is kept only if the test clips lose at most 0.05 PESQ-WB and
+            gain at most 2 % MR-STFT distance, and if jitter of 1e-6 on their mels moves no sample by more than 2e-3.
+        calibration_data: prepared corpus, or a folder of several, whose training clips calibrate --quantize.
+        exclude_layers: layers, or parts of the network, to keep in floating point, separated by commas (default:
+            embed, trunk, gains and basis, if the vocoder has them).
+        data: description of the training data, to store in the file.
+        license: license of the vocoder, to store in the file.
         force: replace OUT if it exists.
     """
     from basis_melgan.inference.pretrained import resolve_model
 
-    vocoder = resolve_model(vocoder, ".safetensors")
-    if int8 is None:
-        from basis_melgan.export.onnx import export
+    model = resolve_model(vocoder, ".safetensors")
+    if (quantize is None) != (calibration_data is None):
+        raise ConfigurationError("--quantize and --calibration-data: each needs the other; give both, or neither")
+    if exclude_layers is not None and quantize is None:
+        raise ConfigurationError("--exclude-layers: has no effect without --quantize int8; add it, or leave this out")
+    if calibration_data is None:
+        from basis_melgan.export import onnx
 
-        export(vocoder, out, data, license, force)
+        onnx.export(model, out, data, license, force)
     else:
         from basis_melgan.export.int8 import export_int8
 
-        export_int8(vocoder, out, int8, None if leave is None else leave.split(","), data, license, force)
+        excluded = None if exclude_layers is None else exclude_layers.split(",")
+        export_int8(model, out, calibration_data, excluded, data, license, force)
 
 
 def evaluate(
@@ -276,20 +290,20 @@ def evaluate(
     jobs: int | None = None,
     quick: bool = False,
 ) -> None:
-    """Measure a vocoder, or a baseline, on a corpus.
+    """Evaluate a vocoder, or a baseline, on a corpus.
 
-    Goes on where an interrupted run with the same --json stopped.
+    To resume an interrupted run, rerun the same command with --json.
 
     Args:
-        system: a vocoder's file, the name of one released with this package, a folder of waves, recording, world,
-            griffin-lim, griffin-lim:ITERATIONS or griffin-lim:MEL, a mel convention.
+        system: vocoder file, name of a pretrained vocoder, folder of waves, recording, world, griffin-lim,
+            griffin-lim:ITERATIONS or griffin-lim:MEL_CONFIG.
         corpus: prepared corpus, or a folder of several.
-        split: split to measure.
-        json: file for all figures, of every clip and in the mean.
-        csv: file for the figures of every clip.
-        waves: folder for the waves that were measured.
-        jobs: processes; one per core unless given.
-        quick: leave out the slow metrics: torchcrepe's pitch, DNSMOS, the speaker and the phonemes.
+        split: split to evaluate.
+        json: file for all scores, of every clip and their means.
+        csv: file for the scores of every clip.
+        waves: folder for the synthesized waves.
+        jobs: processes (default: one per core).
+        quick: leave out the slow metrics: pitch by torchcrepe, DNSMOS, speaker similarity and phonemes.
     """
     from basis_melgan.evaluation.evaluate import EvalConfig, evaluate_system
     from basis_melgan.evaluation.tables import markdown_table
@@ -307,19 +321,18 @@ def compare(
     quick: bool = False,
     force: bool = False,
 ) -> None:
-    """Measure several systems on the same clips, and what sets them apart.
+    """Evaluate several systems on the same clips, and test their differences.
 
-    The first system is the one that the others are compared with, clip by clip. Leaves results.json, results.csv,
-    table.md and the waves in OUT; goes on where an interrupted run stopped. What has been measured in OUT once, a
-    vocoder's file or a folder of waves as it was then, is not measured again.
+    The other systems are compared with the first one, clip by clip. Writes results.json, results.csv, table.md and the
+    waves into OUT. To resume an interrupted run, rerun the same command; unchanged systems are not evaluated again.
 
     Args:
-        systems: as evaluate takes them, two or more.
+        systems: two or more systems, as for evaluate.
         corpus: prepared corpus, or a folder of several.
         out: folder for the results.
-        split: split to measure.
-        jobs: processes; one per core unless given.
-        quick: leave out the slow metrics: torchcrepe's pitch, DNSMOS, the speaker and the phonemes.
+        split: split to evaluate.
+        jobs: processes (default: one per core).
+        quick: leave out the slow metrics: pitch by torchcrepe, DNSMOS, speaker similarity and phonemes.
         force: replace the results of an earlier comparison in OUT.
     """
     from basis_melgan.evaluation.evaluate import EvalConfig, compare_systems
@@ -337,16 +350,16 @@ def report(
     clips: int = 8,
     force: bool = False,
 ) -> None:
-    """Show a comparison in one HTML file, to look at and listen to.
+    """Write a comparison as one HTML file.
 
-    The file holds tables, players, spectrograms, pitch and a blind test, and needs nothing beside it.
+    The file contains tables, players, spectrograms, pitch and a blind test, and needs no other file.
 
     Args:
         comparison: folder that compare wrote.
         out: HTML file to write.
-        runs: trainings whose learning curves to draw, as NAME=FOLDER,NAME=FOLDER.
-        separator: trained separator whose basis to draw; vocoders that were compared show theirs.
-        clips: how many clips to listen to, spread evenly over the corpora.
+        runs: run folders whose learning curves to plot, as NAME=FOLDER,NAME=FOLDER.
+        separator: trained separator whose basis to plot, beside those of the vocoders.
+        clips: number of clips to listen to, evenly from all corpora.
         force: replace OUT if it exists.
     """
     from basis_melgan.report.html import write_report
@@ -355,32 +368,32 @@ def report(
 
 
 def complexity(*, config: Config, json: bool = False) -> None:
-    """Count parameters and multiply-adds of the generator beside HiFi-GAN's.
+    """Count parameters and multiply-adds of a generator, and of HiFi-GAN's.
 
     Args:
         config: all settings.
-        json: print JSON in place of the table.
+        json: print JSON instead of a table.
     """
-    from basis_melgan.benchmark.complexity import complexity
+    from basis_melgan.benchmark import complexity as complexity_table
 
-    print(complexity(config, json))
+    print(complexity_table.complexity(config, json))
 
 
-def bench(systems: list[str], rounds: int = 7, json: Path | None = None) -> None:
-    """Measure how fast vocoders and peers are in ONNX Runtime.
+def bench(systems: list[str], repeats: int = 7, json: Path | None = None) -> None:
+    """Measure the speed of vocoders and peers in ONNX Runtime.
 
     Args:
-        systems: exported vocoders (.onnx), names of those released with this package, and exported peers; ratios are to
-            the first of the same precision.
-        rounds: how often each speaks ten seconds, all in turn.
-        json: file for all that was measured.
+        systems: exported vocoders (.onnx), names of pretrained ones, and exported peers; ratios are to the first of the
+            same precision.
+        repeats: repetitions of each measurement, in turn with the other systems.
+        json: file for all measurements.
     """
-    from basis_melgan.benchmark.tables import bench
+    from basis_melgan.benchmark import tables
 
-    print(bench(systems, rounds, json))
+    print(tables.bench(systems, repeats, json))
 
 
-# The sections of the configuration that each verb uses, and lets be set in dotted form.
+# Sections of the configuration that each command uses; their settings are options with dotted names.
 SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     prepare: ("frames", "corpus"),
     train_separator: ("frames", "seed", "mixture", "separator", "separator_training", "trainer"),
@@ -409,3 +422,4 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     complexity: ("frames", "mel", "separator", "generator"),
 }
 COMMANDS = {function.__name__.replace("_", "-"): function for function in SECTIONS}
+PRESETS = {train_separator: "basis-melgan-cpu"}  # of commands whose default preset is not that of all others

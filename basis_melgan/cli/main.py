@@ -1,4 +1,4 @@
-"""The command line: which verb is asked for, and what a mistake says."""
+"""Entry point of the command line: runs a command, and prints a mistake as one line."""
 
 import codecs
 import io
@@ -10,46 +10,47 @@ from functools import partial
 from typing import TextIO
 
 from basis_melgan import __version__
-from basis_melgan.cli.commands import COMMANDS, SECTIONS
+from basis_melgan.cli import parser
+from basis_melgan.cli.commands import COMMANDS, PRESETS, SECTIONS
+from basis_melgan.cli.parser import DEFAULT_PRESET
 from basis_melgan.config.loading import nearest
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, InputWarning
 from basis_melgan.installation import install_command
 
-# What pip calls the optional part that brings a module: none for those that always come along, `train` for the rest.
+# The extra of pip that installs a module: none for required ones, `train` for those that are not listed.
 EXTRAS = {
-    **dict.fromkeys(
-        ("docstring_parser", "jsonargparse", "numpy", "onnxruntime", "rich", "soundfile", "soxr", "yaml"), ""
-    ),
+    **dict.fromkeys(("numpy", "onnxruntime", "rich", "soundfile", "soxr", "yaml"), ""),
     **dict.fromkeys(("hama", "librosa", "requests", "resampy", "speechmos", "tqdm"), "metrics"),
     **dict.fromkeys(("onnx", "onnxscript"), "export"),
     "openvino": "openvino",
     "sounddevice": "play",
     "transformers": "peers",
 }
-# How characters are printed that the encoding of a terminal or a pipe lacks; of all others their escapes.
+# Replacements of characters that the encoding of a terminal or a pipe lacks; all others are escaped.
 SUBSTITUTES = {"↑": "^", "↓": "v", "×": "x", "·": "*", "–": "-", "−": "-", "…": "..."}
 
 
-def main(words: list[str] | None = None) -> int:
-    """Run one verb; returns the exit status.
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns the exit status.
 
-    2 for a user's mistake, told in one line; 130 for an interruption, 141 where nobody reads on, as shells have them.
+    It is 2 for a user's mistake, which is printed as one line, 130 for an interruption and 141 for a closed pipe, as in
+    shells.
     """
-    words = sys.argv[1:] if words is None else words
+    argv = sys.argv[1:] if argv is None else argv
     codecs.register_error("substitute", _substitute)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # whose encoding is the terminal's, which may know no arrow
+        if isinstance(stream, io.TextIOWrapper):  # has the terminal's encoding, which may lack arrows
             stream.reconfigure(errors="substitute")
     with warnings.catch_warnings():
         warnings.showwarning = partial(_show_warning, warnings.showwarning)
-        return _status(words)
+        return _exit_status(argv)
 
 
-def _status(words: list[str]) -> int:
+def _exit_status(argv: list[str]) -> int:
     try:
-        status = _run(words)
-        if sys.stdout:  # none where it was closed
-            sys.stdout.flush()  # here, where a reader that has gone, such as `head`, is no mistake
+        status = _run(argv)
+        if sys.stdout:  # None if it was closed
+            sys.stdout.flush()  # here, where a reader that has exited, such as `head`, raises BrokenPipeError
         return status
     except BasisMelGANError as error:
         print(f"basis-melgan: {' '.join(str(error).split())}", file=sys.stderr)
@@ -58,9 +59,9 @@ def _status(words: list[str]) -> int:
         if error.name is None or error.name.split(".")[0] == "basis_melgan":
             raise
         package = error.name.split(".")[0]
-        extra = EXTRAS.get(package, "export" if words[0] == "export" else "train")
+        extra = EXTRAS.get(package, "export" if argv[0] == "export" else "train")
         hint = install_command(extra)
-        print(f"basis-melgan: {words[0]} needs {package}, which is not installed; run {hint}", file=sys.stderr)
+        print(f"basis-melgan: {argv[0]} needs {package}, which is not installed; run {hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("basis-melgan: interrupted", file=sys.stderr)
@@ -68,14 +69,14 @@ def _status(words: list[str]) -> int:
     except BrokenPipeError:
         _silence_output()
         return 141
-    except (OSError, MemoryError) as error:  # of the machine: a disk that is full, or no memory left
+    except (OSError, MemoryError) as error:  # of the machine, such as a full disk
         _silence_output()
         print(f"basis-melgan: {str(error) or 'out of memory'}", file=sys.stderr)
         return 2
 
 
 def _substitute(error: UnicodeError) -> tuple[str, int]:
-    """What stands for characters that an encoding lacks, as an error handler of codecs."""
+    """Replace characters that an encoding lacks; an error handler of `codecs`."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     characters = error.object[error.start : error.end]
@@ -86,7 +87,7 @@ def _substitute(error: UnicodeError) -> tuple[str, int]:
 
 
 def _silence_output() -> None:
-    """Let what standard output cannot take go nowhere, or the interpreter's last flush fails too."""
+    """Redirect standard output to nowhere if it cannot be written, or the interpreter's last flush fails too."""
     try:
         if sys.stdout:
             sys.stdout.flush()
@@ -95,7 +96,7 @@ def _silence_output() -> None:
 
 
 def _show_warning(
-    otherwise: Callable[..., None],
+    show_other: Callable[..., None],
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -103,39 +104,36 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """One line for a warning of ours; Python's own way for any other."""
+    """Print a warning of this package as one line, and others as Python does."""
     if issubclass(category, InputWarning):
         print(f"basis-melgan: warning: {' '.join(str(message).split())}", file=file or sys.stderr)
     else:
-        otherwise(message, category, filename, lineno, file, line)
+        show_other(message, category, filename, lineno, file, line)
 
 
-def _run(words: list[str]) -> int:
-    verb = words[0] if words else "--help"
-    if verb in ("-h", "--help"):
+def _run(argv: list[str]) -> int:
+    command = argv[0] if argv else "--help"
+    if command in ("-h", "--help"):
         print(_help())
-        return 0 if words else 2
-    if verb == "--version":
+        return 0 if argv else 2
+    if command == "--version":
         print(f"basis-melgan {__version__}")
         return 0
-    if verb not in COMMANDS:
-        raise ConfigurationError(
-            f"unknown verb {verb or repr(verb)}{nearest(verb, COMMANDS) or '; see basis-melgan --help'}"
-        )
-    # Here, so that --help needs neither jsonargparse nor what it brings.
-    from basis_melgan.cli.parser import arguments
-
-    function = COMMANDS[verb]
-    function(**arguments(function, SECTIONS[function], words[1:]))
+    if command not in COMMANDS:
+        hint = nearest(command, COMMANDS) or "; see basis-melgan --help"
+        raise ConfigurationError(f"unknown command {command or repr(command)}{hint}")
+    function = COMMANDS[command]
+    preset = PRESETS.get(function, DEFAULT_PRESET)
+    function(**parser.arguments(function, SECTIONS[function], argv[1:], preset))
     return 0
 
 
 def _help() -> str:
-    table = "\n".join(f"  {verb:<16} {(function.__doc__ or '').splitlines()[0]}" for verb, function in COMMANDS.items())
-    return f"""usage: basis-melgan VERB ... [options]
+    table = "\n".join(f"  {name:<16} {(function.__doc__ or '').splitlines()[0]}" for name, function in COMMANDS.items())
+    return f"""usage: basis-melgan COMMAND ... [options]
 
-Speech from mel spectrograms, over a basis learned by denoising.
+Fast neural vocoder for CPUs, with training, evaluation and ONNX export.
 
 {table}
 
-basis-melgan VERB --help shows what a verb takes; basis-melgan --version shows the version."""
+basis-melgan COMMAND --help shows the arguments of a command, basis-melgan --version the version."""

@@ -1,6 +1,7 @@
 """Frame arithmetic: how samples, mel frames and weight frames align."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from basis_melgan.config.validation import require, require_minimum
 
@@ -14,10 +15,10 @@ class FrameGeometry:
     `basis_melgan.models.convnext.reach` computes.
     """
 
-    sample_rate: int = 24_000  # Hz; must be that of the prepared corpus
-    hop: int = 240  # samples per mel frame; must be that of the acoustic model
-    basis_length: int = 30  # L, samples per atom; twice the stride in the paper, four times for convnext
-    stride: int = 15  # samples per weight frame; a divisor of the hop
+    sample_rate: Annotated[int, "Hz; must match the prepared corpus"] = 24_000
+    hop: Annotated[int, "samples per mel frame; must match the acoustic model"] = 240
+    basis_length: Annotated[int, "samples per atom (L); twice the stride in the paper, four times for convnext"] = 30
+    stride: Annotated[int, "samples per weight frame; must divide the hop"] = 15
 
     def __post_init__(self) -> None:
         require_minimum(1, "frames", self, "sample_rate", "hop", "stride")

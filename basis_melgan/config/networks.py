@@ -1,13 +1,14 @@
 """Settings of the networks: the separator, the two kinds of generator, and the discriminators."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from basis_melgan.config.validation import require, require_minimum
 
 Form = Literal["free", "pairs", "taps"]
-Spacing = Literal["linear", "mixed", "fourier"]
-Resolution = tuple[int, int, int]  # FFT, hop and window of an STFT, in samples
+Spacing = Literal["linear", "mixed", "fourier"]  # of frequencies; mixed: half linear, half mel
+Resolution = tuple[int, int, int]  # samples of FFT, hop and window of an STFT
+RESOLUTIONS: tuple[Resolution, ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # Parallel WaveGAN's
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,15 @@ class SeparatorConfig:
     levels; `taps` every tap of the cosines, with the sines as their Hilbert transforms.
     """
 
-    kind: Literal["conv-tasnet", "tasnet"] = "conv-tasnet"  # convolutions, or LSTMs as in TasNet
-    basis: Form = "free"  # what is trained: free for a melgan generator, pairs or taps for a convnext one
-    atoms: int = 256  # N of a free basis, else cosine–sine pairs; the generator needs the same number
-    spacing: Spacing = "mixed"  # initial frequencies of pairs and taps: linear, half linear and half mel, or fourier
-    causal: bool = False  # true looks back only, with norms per frame in place of the whole utterance's
-    channels: int = 256  # B, the bottleneck of conv-tasnet; fewer train faster and separate worse
-    hidden: int = 512  # H, inside a block of conv-tasnet, or per direction of tasnet's LSTM
-    blocks: int = 8  # X of conv-tasnet, with dilations 1 to 2^(X − 1); more see further
-    repeats: int = 4  # R of conv-tasnet; fewer train faster and separate worse
+    kind: Annotated[Literal["conv-tasnet", "tasnet"], "mask estimation by convolutions or LSTMs"] = "conv-tasnet"
+    basis: Annotated[Form, "parametrization: free for a melgan generator, pairs or taps for convnext"] = "free"
+    atoms: Annotated[int, "atoms of a free basis (N), else cosine–sine pairs; must match the generator"] = 256
+    spacing: Annotated[Spacing, "initial frequencies of pairs and taps"] = "mixed"
+    causal: Annotated[bool, "no lookahead, and norms per frame instead of per utterance"] = False
+    channels: Annotated[int, "bottleneck of conv-tasnet (B); fewer train faster and separate worse"] = 256
+    hidden: Annotated[int, "channels inside a block of conv-tasnet (H), or per direction of tasnet's LSTM"] = 512
+    blocks: Annotated[int, "blocks per repeat of conv-tasnet (X), with dilations 1 to 2^(X − 1)"] = 8
+    repeats: Annotated[int, "repeats of conv-tasnet (R); fewer train faster and separate worse"] = 4
 
     def __post_init__(self) -> None:
         require_minimum(1, "separator", self, "atoms", "channels", "hidden", "blocks", "repeats")
@@ -37,10 +38,10 @@ class SeparatorConfig:
 class MelGANConfig:
     """The paper's generator: transposed convolutions upsample mel frames to weight frames (FastVocoder's sizes)."""
 
-    kind: Literal["melgan"] = "melgan"  # the paper's; convnext is faster and sounds better
-    channels: int = 256  # of every layer, so also the weights per frame; must equal separator.atoms
-    upsampling: tuple[int, ...] = (4, 4)  # factors from 2 upward; their product is frames.hop / frames.stride
-    stacks: int = 3  # residual stacks after each upsampling, with dilations 1, 3, 9, …; fewer are faster
+    kind: Annotated[Literal["melgan"], "the paper's network (melgan), or a faster and better one (convnext)"] = "melgan"
+    channels: Annotated[int, "channels of every layer, and weights per frame; must equal separator.atoms"] = 256
+    upsampling: Annotated[tuple[int, ...], "factors from 2; their product is frames.hop / frames.stride"] = (4, 4)
+    stacks: Annotated[int, "residual stacks after each upsampling, with dilations 1, 3, 9, …"] = 3
 
     def __post_init__(self) -> None:
         require_minimum(1, "generator", self, "channels")
@@ -55,14 +56,16 @@ class MelGANConfig:
 class ConvNeXtConfig:
     """A ConvNeXt at the mel frame rate that predicts amplitude and phase of quadrature atoms (cf. Vocos)."""
 
-    kind: Literal["convnext"] = "convnext"  # at the mel frame rate; melgan is the paper's
-    channels: int = 256  # of the trunk; fewer are faster
-    kernel: int = 7  # mel frames of every convolution, an odd number; fewer need less lookahead
-    blocks: int = 8  # of the trunk; fewer are faster and need less lookahead
-    hidden: int = 288  # channels inside a block; --start can narrow them
-    atoms: int = 512  # cosine–sine pairs per weight frame
-    spacing: Spacing = "linear"  # frequencies of the atoms; linear ones of half basis_length need the least computation
-    lookahead: int | None = None  # mel frames: 0 is causal, null as far ahead as back; less lowers a stream's latency
+    kind: Annotated[Literal["convnext"], "the paper's network (melgan), or a faster and better one (convnext)"] = (
+        "convnext"
+    )
+    channels: Annotated[int, "channels of the trunk; fewer are faster"] = 256
+    kernel: Annotated[int, "mel frames per convolution, odd; fewer need less lookahead"] = 7
+    blocks: Annotated[int, "blocks of the trunk; fewer are faster and need less lookahead"] = 8
+    hidden: Annotated[int, "channels inside a block; --init-from can reduce them"] = 288
+    atoms: Annotated[int, "cosine–sine pairs per weight frame"] = 512
+    spacing: Annotated[Spacing, "frequencies of the atoms; linear with basis_length / 2 atoms is fastest"] = "linear"
+    lookahead: Annotated[int | None, "mel frames; 0 is causal, null symmetric; less lowers latency"] = None
 
     def __post_init__(self) -> None:
         require_minimum(1, "generator", self, "channels", "blocks", "hidden", "atoms")
@@ -81,13 +84,15 @@ GeneratorConfig = MelGANConfig | ConvNeXtConfig
 class DiscriminatorConfig:
     """Discriminators of waves (MelGAN's), of STFT magnitudes (UnivNet's) and of periods (HiFi-GAN's)."""
 
-    scales: int = 3  # sample rates of MelGAN's: full, half, a quarter; 0 disables them
-    channels: int = 16  # first layer of each scale, a multiple of 4; later ones grow to 32 times as many
-    stft_channels: int = 32  # every layer; fewer train faster
-    stft_stride: int = 2  # bins, first layer; 4 halves the cost
-    periods: tuple[int, ...] = ()  # samples, such as [2, 3, 5, 7, 11]; none disables them, as in the paper
-    period_channels: int = 16  # first layer of each period; each later layer doubles them
-    resolutions: tuple[Resolution, ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop, window
+    scales: Annotated[int, "discriminators of waves, each at half the previous sample rate; 0 disables them"] = 3
+    channels: Annotated[int, "channels of each scale's first layer, a multiple of 4; its last has 32 times as many"] = (
+        16
+    )
+    stft_channels: Annotated[int, "channels of every layer; fewer train faster"] = 32
+    stft_stride: Annotated[int, "stride of the first layer in frequency bins; 4 halves the cost"] = 2
+    periods: Annotated[tuple[int, ...], "samples, such as [2, 3, 5, 7, 11]; [] disables them, as in the paper"] = ()
+    period_channels: Annotated[int, "channels of the first layer of each period; each further layer doubles them"] = 16
+    resolutions: Annotated[tuple[Resolution, ...], "samples of FFT, hop and window of each STFT"] = RESOLUTIONS
 
     def __post_init__(self) -> None:
         require_minimum(1, "discriminators", self, "stft_channels", "stft_stride", "period_channels")

@@ -6,10 +6,11 @@ model file. Defaults are the paper's (arXiv 2106.13419).
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.networks import (
+    RESOLUTIONS,
     DiscriminatorConfig,
     GeneratorConfig,
     MelGANConfig,
@@ -43,11 +44,11 @@ LOSS_WEIGHTS = {
 class CorpusConfig:
     """Which recordings become a prepared corpus, and its splits."""
 
-    minimum_seconds: float = 0.3  # shorter recordings are skipped
-    max_unusable_fraction: float = 0.05  # prepare refuses more silent, clipped or broken recordings; raise to accept
-    test_clips: int = 20  # the last by sorted file name
-    validation_clips: int = 20  # the ones before them
-    max_clips: int | None = None  # a random sample of so many; null for all, or as many as the recipe has
+    minimum_seconds: Annotated[float, "seconds; shorter recordings are skipped"] = 0.3
+    max_unusable_fraction: Annotated[float, "more silent, clipped or broken recordings are an error"] = 0.05
+    test_clips: Annotated[int, "test split: the last clips by file name"] = 20
+    validation_clips: Annotated[int, "validation split: the clips before those of the test split"] = 20
+    max_clips: Annotated[int | None, "size of a random sample; null for all, or as the recipe has it"] = None
 
     def __post_init__(self) -> None:
         require_minimum(0, "corpus", self, "minimum_seconds", "test_clips", "validation_clips")
@@ -64,12 +65,12 @@ class CorpusConfig:
 class MixtureConfig:
     """How stage 1 mixes clean crops with noise as it reads them."""
 
-    noises: tuple[Noise, ...] = ("white",)  # one is drawn per crop: white, pink, brown, babble, recorded
-    clean_fraction: float = 0.3  # of the crops get no noise, so that the basis also carries clean speech
-    noise_sigma: float | None = 0.03125  # standard deviation, full scale 1; null draws the SNR instead
-    snr: Span = (-6.0, 15.0)  # dB over the whole clip, drawn where noise_sigma is null
-    level: Span | None = None  # dBFS RMS that clips are brought to, drawn; null leaves them as recorded
-    recorded: str | None = None  # folder of sound files for the noise `recorded`
+    noises: Annotated[tuple[Noise, ...], "kinds of noise; each crop gets one at random"] = ("white",)
+    clean_fraction: Annotated[float, "fraction of crops without noise, so that the basis fits clean speech too"] = 0.3
+    noise_sigma: Annotated[float | None, "standard deviation, full scale 1; null draws the SNR instead"] = 0.03125
+    snr: Annotated[Span, "dB over the whole clip, drawn if noise_sigma is null"] = (-6.0, 15.0)
+    level: Annotated[Span | None, "dBFS RMS to scale clips to, drawn; null leaves them as recorded"] = None
+    recorded: Annotated[str | None, "folder of sound files for noise of kind recorded"] = None
 
     def __post_init__(self) -> None:
         require(len(self.noises) > 0, "mixture.noises: empty; name at least one kind of noise")
@@ -89,15 +90,15 @@ class MixtureConfig:
 class SeparatorTrainingConfig:
     """Stage 1: RAdam with the Noam schedule, N^-0.5 · min(step^-0.5, step · warmup_steps^-1.5)."""
 
-    steps: int = 300_000  # raise to continue a finished training
-    batch_size: int = 8  # crops over all processes
-    crop_samples: int = 20_000  # per crop; longer ones need more memory
-    loss: Literal["si-snr", "pit-si-snr"] = "si-snr"  # of the speech, or of both sources in their best order
-    max_si_snr: float | None = None  # dB a crop counts at most; keeps clean crops from dominating the gradient
-    warmup_steps: int = 4_000  # of the Noam schedule
-    decay_steps: int = 0  # last steps, over which the learning rate falls linearly to 0
-    tightness_penalty: float = 0.0  # weight of a penalty on a basis far from a tight frame or with broad atoms
-    validate_every: int = 3_000  # steps between validations, each followed by a checkpoint
+    steps: Annotated[int, "raise to continue a finished training"] = 300_000
+    batch_size: Annotated[int, "crops over all processes"] = 8
+    crop_samples: Annotated[int, "samples per crop; longer crops need more memory"] = 20_000
+    loss: Annotated[Literal["si-snr", "pit-si-snr"], "of the speech, or of both sources in their best order"] = "si-snr"
+    max_si_snr: Annotated[float | None, "dB, limit per crop; keeps clean crops from dominating the gradient"] = None
+    warmup_steps: Annotated[int, "steps, over which the learning rate rises linearly"] = 4_000
+    decay_steps: Annotated[int, "last steps, over which the learning rate falls linearly to 0"] = 0
+    tightness_penalty: Annotated[float, "weight of a penalty on distance from a tight frame and on broad atoms"] = 0.0
+    validate_every: Annotated[int, "steps between validations and checkpoints"] = 3_000
 
     def __post_init__(self) -> None:
         require_minimum(1, "separator_training", self, "steps", "batch_size", "crop_samples", "validate_every")
@@ -108,7 +109,7 @@ class SeparatorTrainingConfig:
 class StftLossConfig:
     """The multi-resolution STFT loss of stage 2, which is also its validation score."""
 
-    resolutions: tuple[Resolution, ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop, window
+    resolutions: Annotated[tuple[Resolution, ...], "samples of FFT, hop and window of each STFT"] = RESOLUTIONS
 
     def __post_init__(self) -> None:
         require_resolutions("stft_loss", self.resolutions)
@@ -118,10 +119,10 @@ class StftLossConfig:
 class AugmentationConfig:
     """How stage 2 alters some of its crops, to cover more voices and levels than the corpus has."""
 
-    fraction: float = 0.0  # of the crops that are altered
-    rate: Span = (1.0, 1.0)  # playback speed; pitch and formants move with it
-    level: Span = (0.0, 0.0)  # dB gain, limited by full scale
-    blur: Span = (0.0, 0.0)  # standard deviation in bands and frames of a blur of the mel, as predicted mels have it
+    fraction: Annotated[float, "fraction of crops that are changed"] = 0.0
+    rate: Annotated[Span, "playback speed; pitch and formants move with it"] = (1.0, 1.0)
+    level: Annotated[Span, "gain in dB, limited by full scale"] = (0.0, 0.0)
+    blur: Annotated[Span, "standard deviation of a blur of the mel, bands and frames"] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         require_fraction("augmentation", self, "fraction")
@@ -134,20 +135,24 @@ class AugmentationConfig:
 class VocoderTrainingConfig:
     """Stage 2: regression on weights and spectra, then least-squares adversarial training."""
 
-    steps: int = 815_000  # raise to continue a finished training
-    adversarial_from: int = 100_000  # first step with discriminators and without the L1 of weights; steps for never
-    batch_size: int = 32  # crops over all processes
-    discriminator_batch_fraction: float = 1.0  # of the crops that discriminators see, rounded up; less is faster
-    crop_frames: int = 140  # mel frames per crop; longer ones need more memory
-    target: Literal["recording", "resynthesis"] = "recording"  # the reference uses stage 1's resynthesis
-    learning_rate: float = 1e-4  # of the generator
-    discriminator_learning_rate: float = 5e-5  # higher makes the discriminators dominate
-    basis_learning_rate: float = 0.0  # above 0 fine-tunes the basis
-    warmup_steps: int = 0  # first steps, over which the learning rates rise linearly
-    decay_steps: int = 0  # last steps, over which the learning rates fall linearly to 0
-    ema_decay: float = 0.999  # per step of the weight average that is saved; shorten for short trainings
-    loss_weights: dict[str, float] = field(default_factory=lambda: dict(LOSS_WEIGHTS))  # 0 disables a loss
-    validate_every: int = 5_000  # steps between validations, each followed by a checkpoint
+    steps: Annotated[int, "raise to continue a finished training"] = 815_000
+    adversarial_from: Annotated[int, "first step with discriminators, without weights/l1"] = 100_000
+    batch_size: Annotated[int, "crops over all processes"] = 32
+    discriminator_batch_fraction: Annotated[float, "of each batch that discriminators see; less is faster"] = 1.0
+    crop_frames: Annotated[int, "mel frames per crop; longer crops need more memory"] = 140
+    target: Annotated[Literal["recording", "resynthesis"], "target wave; the paper's code has the resynthesis"] = (
+        "recording"
+    )
+    learning_rate: Annotated[float, "of the generator"] = 1e-4
+    discriminator_learning_rate: Annotated[float, "of the discriminators; too high and they dominate"] = 5e-5
+    basis_learning_rate: Annotated[float, "of the basis; 0 freezes it"] = 0.0
+    warmup_steps: Annotated[int, "first steps, over which the learning rates rise linearly"] = 0
+    decay_steps: Annotated[int, "last steps, over which the learning rates fall linearly to 0"] = 0
+    ema_decay: Annotated[float, "per step, of the weight average that is saved; lower it for short trainings"] = 0.999
+    loss_weights: Annotated[dict[str, float], "weight of each loss; 0 disables it"] = field(
+        default_factory=lambda: dict(LOSS_WEIGHTS)
+    )
+    validate_every: Annotated[int, "steps between validations and checkpoints"] = 5_000
 
     def __post_init__(self) -> None:
         require_minimum(1, "vocoder_training", self, "steps", "batch_size", "crop_frames", "validate_every")
@@ -193,11 +198,13 @@ class VocoderTrainingConfig:
 class FineTuningConfig:
     """Further training of a vocoder on one voice, with learning rates that fall to 0."""
 
-    steps: int = 3_000  # fewer for little material
-    adversarial_fraction: float = 0.1  # of the steps, the last ones, with the vocoder's discriminators if it has any
-    batch_size: int = 16  # crops over all processes
-    learning_rate: float = 5e-4  # lower keeps more of the vocoder as it was
-    validate_every: int = 250  # steps between validations, each followed by a checkpoint; the best vocoder is kept
+    steps: Annotated[int, "fewer for small corpora"] = 3_000
+    adversarial_fraction: Annotated[
+        float, "fraction of steps, at the end, with the vocoder's discriminators if it has any"
+    ] = 0.1
+    batch_size: Annotated[int, "crops over all processes"] = 16
+    learning_rate: Annotated[float, "lower keeps more of the original voice"] = 5e-4
+    validate_every: Annotated[int, "steps between validations; the best vocoder is kept"] = 250
 
     def __post_init__(self) -> None:
         require_minimum(1, "fine_tuning", self, "steps", "batch_size", "validate_every")
@@ -209,12 +216,14 @@ class FineTuningConfig:
 class TrainerConfig:
     """Devices, precision and data loading of a training."""
 
-    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # name one to override the best that is there
-    devices: int = 1  # processes on this machine; batches are divided among them
-    nodes: int = 1  # machines
-    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively
-    compile: bool = False  # compile the separator: a minute to start, then 2 to 4 times as fast on a CPU
-    workers: int = 1  # data-loading processes per training process
+    accelerator: Annotated[Literal["auto", "cpu", "cuda", "mps"], "device; auto takes the best one"] = "auto"
+    devices: Annotated[int, "processes on this machine, which share each batch"] = 1
+    nodes: Annotated[int, "machines"] = 1
+    precision: Annotated[Literal["auto", "fp32", "bf16"], "auto takes bf16 if the machine computes it natively"] = (
+        "auto"
+    )
+    compile: Annotated[bool, "compile the separator: starts a minute later, runs 2 to 4 times as fast on a CPU"] = False
+    workers: Annotated[int, "data-loading processes per training process"] = 1
 
     def __post_init__(self) -> None:
         require_minimum(1, "trainer", self, "devices", "nodes")
@@ -226,8 +235,8 @@ class Config:
     """All settings of all stages."""
 
     frames: FrameGeometry = field(default_factory=FrameGeometry)
-    mel: MelConfigName = "paper"  # mel config of the vocoder's input
-    seed: int = 1  # of weights, crops and noise; change it to repeat a training with other random numbers
+    mel: Annotated[MelConfigName, "mel config of the vocoder's input"] = "paper"
+    seed: Annotated[int, "of initial weights, crops and noise"] = 1
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     separator: SeparatorConfig = field(default_factory=SeparatorConfig)

@@ -1,7 +1,7 @@
-"""Random command lines: whatever words follow a verb, the answer is one line or the work done, never a traceback.
+"""Random command lines: whatever the arguments of a command, it works or prints one line, never a traceback.
 
-A hundred cases here; the environment variable FUZZ_CASES asks for more. The files they name lie in a test's folder.
-There is no corpus among them, so nothing is trained or measured.
+A hundred cases here, or as many as the environment variable FUZZ_CASES says. Their files are in the folder of a test.
+None is a corpus, so nothing is trained or evaluated.
 """
 
 import inspect
@@ -14,11 +14,11 @@ from fuzzing import case_count, time_limit
 
 from basis_melgan.cli.commands import COMMANDS, SECTIONS
 from basis_melgan.cli.main import main
-from basis_melgan.cli.usage import placed
+from basis_melgan.cli.parser import positional_names
 from basis_melgan.config.loading import keys
 
 CASES = case_count(100)
-# Files and folders: missing, empty, of another kind, right; and what is none.
+# Files and folders, which are missing, empty, of another kind or right, and other words.
 PATHS = (
     *("", "-", "--", ".", "..", "missing", "missing.npy", "missing.wav", "missing.safetensors", "missing.onnx", "a\nb"),
     *("empty.npy", "empty.wav", "empty.onnx", "empty.safetensors", "empty.pt", "text.json", "folder", "folder.wav"),
@@ -26,7 +26,21 @@ PATHS = (
     *("nöt", "x" * 300, "\udcff", "%s", "{}", "recording", "tiny", "world", "griffin-lim:0", "griffin-lim:x"),
 )
 NUMBERS = ("0", "-1", "1", "1e999", "nan", "inf", "3.5", "null", "true", "[1,2]", "9" * 20, "1e-3", "0x10", "{}", "x")
-FLAGS = ("--force", "--quick", "--basis", "--stream", "--json", "-s", "-h2", "---", "--=", "--.", "--x.y=1", "--steps")
+FLAGS = (
+    "--force",
+    "--help-config",
+    "--quick",
+    "--basis",
+    "--stream",
+    "--json",
+    "-s",
+    "-h2",
+    "---",
+    "--=",
+    "--.",
+    "--x.y=1",
+    "--steps",
+)
 
 
 @pytest.fixture
@@ -45,21 +59,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def command(rng: np.random.Generator) -> list[str]:
-    """A verb with about as many words as it takes, and options that it mostly has, with values that seldom fit."""
-    verb = str(rng.choice([verb for verb in COMMANDS if verb != "complexity"]))
-    function, sections = COMMANDS[verb], SECTIONS[COMMANDS[verb]]
-    names = [name for name in inspect.signature(function).parameters if name not in ("config", *placed(function))]
+    """A command with about as many arguments as it takes, and options, mostly its own, with seldom fitting values."""
+    name = str(rng.choice([name for name in COMMANDS if name != "complexity"]))
+    function, sections, positionals = COMMANDS[name], SECTIONS[COMMANDS[name]], positional_names(COMMANDS[name])
+    names = [name for name in inspect.signature(function).parameters if name not in ("config", *positionals)]
     options = [*names, *names, *(key for key in keys() if key.split(".")[0] in sections)] or ["help"]
-    words = [str(word) for word in rng.choice(PATHS, size=len(placed(function)) + int(rng.choice((0, 0, 0, 0, 1, -1))))]
-    if verb == "compare":
+    words = [str(word) for word in rng.choice(PATHS, size=len(positionals) + int(rng.choice((0, 0, 0, 0, 1, -1))))]
+    if name == "compare":
         words += ["--corpus", str(rng.choice(PATHS)), "--out", str(rng.choice(PATHS))]
     for _ in range(int(rng.integers(0, 4))):
         value = str(rng.choice(PATHS if rng.random() < 0.5 else NUMBERS))
         words += [f"--{rng.choice(options)}", value] if rng.random() < 0.9 else [str(rng.choice(FLAGS))]
-    return [verb, *words]
+    return [name, *words]
 
 
-def test_whatever_the_words_nothing_breaks(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_random_arguments_work_or_print_one_line(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for seed in range(CASES):
         words = command(np.random.default_rng(seed))
         with time_limit():
@@ -67,5 +81,5 @@ def test_whatever_the_words_nothing_breaks(folder: Path, capfd: pytest.CaptureFi
                 status = main(words)
             except SystemExit as exit_:  # of --help
                 status = exit_.code
-        told = [line for line in capfd.readouterr().err.splitlines() if line.startswith("basis-melgan: ")]
-        assert (status, len(told)) in ((0, 0), (2, 1)), (seed, words)
+        messages = [line for line in capfd.readouterr().err.splitlines() if line.startswith("basis-melgan: ")]
+        assert (status, len(messages)) in ((0, 0), (2, 1)), (seed, words)

@@ -1,43 +1,65 @@
 """Presets, and the strict reading of a configuration."""
 
-import inspect
 import json
-import re
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_type_hints
 
 import pytest
-import yaml
 
-from basis_melgan.cli.parser import load
-from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.loading import PRESETS, from_dict, keys, preset_path
+from basis_melgan.config.loading import (
+    PRESETS,
+    describe_type,
+    from_dict,
+    keys,
+    load,
+    merge,
+    parse_text,
+    parse_yaml,
+    preset_path,
+    presets,
+    section_settings,
+)
 from basis_melgan.config.networks import ConvNeXtConfig, DiscriminatorConfig, MelGANConfig
 from basis_melgan.config.schema import Config, CorpusConfig, MixtureConfig, VocoderTrainingConfig
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.training.run import flatten
 
+NAMES = [
+    "basis-melgan-cpu",
+    "basis-melgan-paper",
+    "convnext-24k",
+    "paper-24k",
+    "speech-24k",
+    "speech-24k-live",
+    "speech-24k-small",
+    "tiny",
+]
+
 
 def test_presets() -> None:
-    assert [path.stem for path in sorted(PRESETS.glob("*.yaml"))] == ["cpu", "fast", "paper", "tiny"]
-    assert preset_path("paper") == PRESETS / "paper.yaml"
-    assert load("paper") == Config()
-    assert len({json.dumps(load(name).to_dict()) for name in ("paper", "cpu", "fast", "tiny")}) == 4
+    assert list(presets()) == NAMES
+    assert preset_path("tiny") == PRESETS / "tiny.yaml"
+    assert load("basis-melgan-paper") == Config()
+    assert len({json.dumps(load(name).to_dict()) for name in NAMES}) == len(NAMES)
 
 
-def test_paper_lists_every_key_and_fast_those_of_its_generator() -> None:
-    paper, fast = (yaml.safe_load(preset_path(name).read_text(encoding="utf-8")) for name in ("paper", "fast"))
+def test_the_paper_preset_lists_every_key_and_convnext_those_of_its_generator() -> None:
+    names = ("basis-melgan-paper", "convnext-24k")
+    paper, convnext = (parse_yaml(preset_path(name).read_text(encoding="utf-8")) for name in names)
     assert list(flatten(paper)) == list(flatten(Config().to_dict()))
-    assert fast["generator"] == asdict(ConvNeXtConfig())
+    assert convnext["generator"] == asdict(ConvNeXtConfig())
 
 
-def test_every_comment_stands_where_help_finds_it() -> None:
-    """Help takes the comment on a setting's own line; one that stands alone would be lost."""
-    kinds = (Config, FrameGeometry, DiscriminatorConfig)
-    sources = (Path(inspect.getsourcefile(kind)).read_text(encoding="utf-8") for kind in kinds)
-    lines = "\n".join(sources).splitlines()
-    assert [line for line in lines if re.match(r"    (#|\)  #)|    \w+: .*\($", line)] == []
+def test_every_setting_has_a_type_and_a_help_text() -> None:
+    for section in get_type_hints(Config):
+        for key, setting in section_settings(section).items():
+            assert setting.help, key
+            assert describe_type(setting.hint) != "mapping" or key == "vocoder_training.loss_weights"
+
+
+def test_sections_have_at_most_80_settings() -> None:
+    assert len([key for key in keys() if "." in key]) <= 80
 
 
 def test_keys() -> None:
@@ -78,7 +100,7 @@ def test_keys() -> None:
         ("generator", "stacks", -1, "-1; use 0 or more"),
     ],
 )
-def test_what_would_fail_in_training_is_refused_at_once(section: str, name: str, value: Any, message: str) -> None:
+def test_impossible_settings_are_refused(section: str, name: str, value: Any, message: str) -> None:
     config = Config()
     with pytest.raises(ConfigurationError, match=rf"^{section}\.{name}: {message}"):
         replace(config, **{section: replace(getattr(config, section), **{name: value})})
@@ -93,7 +115,7 @@ def test_what_would_fail_in_training_is_refused_at_once(section: str, name: str,
         ("lookahead", -1, r"-1; use 0 \(causal\) or more mel frames, or null"),
     ],
 )
-def test_a_convnext_generator_refuses_sizes_that_cannot_be(name: str, value: int, message: str) -> None:
+def test_a_convnext_generator_refuses_impossible_sizes(name: str, value: int, message: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"^generator\.{name}: {message}"):
         ConvNeXtConfig(**{name: value})
 
@@ -105,9 +127,9 @@ def test_the_kind_of_generator_decides_on_its_settings() -> None:
         ConfigurationError, match=r"^generator\.blocks: not a setting of generator\.kind melgan; it has"
     ):
         from_dict({"generator": {"blocks": 2}})
-    with pytest.raises(ConfigurationError, match=r"^generator\.kind: 'wavenet' is not one of melgan, convnext$"):
+    with pytest.raises(ConfigurationError, match=r"^generator\.kind: 'wavenet'; expected one of melgan, convnext$"):
         from_dict({"generator": {"kind": "wavenet"}})
-    with pytest.raises(ConfigurationError, match=r"^generator: 'melgan' is not MelGANConfig$"):
+    with pytest.raises(ConfigurationError, match=r"^generator: 'melgan'; expected mapping$"):
         from_dict({"generator": "melgan"})
 
 
@@ -116,13 +138,13 @@ def test_a_seed_is_not_negative() -> None:
         Config(seed=-1)
 
 
-def test_no_loss_weighs_less_than_nothing() -> None:
+def test_a_loss_weight_is_not_negative() -> None:
     with pytest.raises(ConfigurationError, match=r"^vocoder_training\.loss_weights\.mel/l1: -1\.0; use 0 or more"):
         VocoderTrainingConfig(loss_weights={"mel/l1": -1.0})
 
 
 @pytest.mark.parametrize(("name", "setting", "none"), [("wave", "scales", 0), ("period", "periods", ())])
-def test_a_loss_has_a_discriminator_that_says_it(name: str, setting: str, none: Any) -> None:
+def test_an_adversarial_loss_needs_its_discriminator(name: str, setting: str, none: Any) -> None:
     training = VocoderTrainingConfig(loss_weights={f"adversarial/{name}": 1.0})
     with pytest.raises(
         ConfigurationError, match=rf"^vocoder_training\.loss_weights\.adversarial/{name}: 1\.0, but there is no"
@@ -132,12 +154,12 @@ def test_a_loss_has_a_discriminator_that_says_it(name: str, setting: str, none: 
     Config(vocoder_training=regression, discriminators=DiscriminatorConfig(**{setting: none}))
 
 
-def test_a_basis_learns_at_a_share_of_a_rate() -> None:
+def test_the_learning_rate_of_the_basis_needs_that_of_the_generator() -> None:
     with pytest.raises(ConfigurationError, match=r"^vocoder_training\.basis_learning_rate: 0\.1 is scaled with"):
         VocoderTrainingConfig(learning_rate=0.0, basis_learning_rate=0.1)
 
 
-@pytest.mark.parametrize("preset", ["paper", "cpu", "fast", "tiny"])
+@pytest.mark.parametrize("preset", NAMES)
 def test_a_configuration_survives_json(preset: str) -> None:
     config = load(preset)
     again = from_dict(json.loads(json.dumps(config.to_dict())))
@@ -151,6 +173,75 @@ def test_from_dict_completes_and_converts() -> None:
     assert isinstance(config.mixture.noise_sigma, float)
     assert config.corpus == CorpusConfig()
     assert from_dict({}) == Config()
+
+
+def test_a_file_extends_another(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\nvocoder_training: {steps: 9, loss_weights: {mel/l1: 3}}\n")
+    (tmp_path / "base.yaml").write_text("extends: speech-24k\ngenerator: {blocks: 2}\nseed: 5\n")
+    config, parent = load(str(tmp_path / "mine.yaml")), load("speech-24k")
+    weights = parent.vocoder_training.loss_weights | {"mel/l1": 3.0}
+    assert config == replace(
+        parent,
+        seed=5,
+        generator=replace(parent.generator, blocks=2),
+        vocoder_training=replace(parent.vocoder_training, steps=9, loss_weights=weights),
+    )
+
+
+def test_a_file_that_extends_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(ConfigurationError, match=r"a\.yaml: extends itself; remove one `extends`$"):
+        load(str(tmp_path / "a.yaml"))
+    for text, message in (("3", "extends: 3; expected text"), ("tin", "tin: neither a configuration file nor one of")):
+        (tmp_path / "a.yaml").write_text(f"extends: {text}\n")
+        with pytest.raises(ConfigurationError, match=f"^{message}"):
+            load(str(tmp_path / "a.yaml"))
+
+
+def test_a_section_of_another_kind_is_replaced_as_a_whole() -> None:
+    settings = {"generator": {"kind": "convnext", "blocks": 2}, "separator": {"kind": "conv-tasnet", "hidden": 3}}
+    changes = {"generator": {"kind": "melgan"}, "separator": {"kind": "tasnet"}}
+    assert merge(settings, changes) == {"generator": {"kind": "melgan"}, "separator": {"kind": "tasnet", "hidden": 3}}
+    assert merge({"generator": {"stacks": 1}}, {"generator": {"kind": "melgan"}})["generator"]["stacks"] == 1
+
+
+@pytest.mark.parametrize(
+    ("hint", "text", "value"),
+    [
+        (int, "3", 3),
+        (float, "1e-3", 1e-3),
+        (float, "-2.5E+1", -25.0),
+        (float | None, "null", None),
+        (bool, "true", True),
+        (tuple[int, ...], "[2, 3]", (2, 3)),
+        (str, "1e-3", "1e-3"),
+        (str | None, "null", None),
+        (Path | None, "[1", Path("[1")),
+        (Literal["a", "1"], "1", "1"),
+        (Literal["a"] | None, "a", "a"),
+    ],
+)
+def test_command_line_text_is_yaml_except_for_text_and_paths(hint: Any, text: str, value: Any) -> None:
+    assert parse_text(hint, text, "x") == value
+    assert type(parse_text(hint, text, "x")) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("hint", "text", "message"),
+    [
+        (int, "3.0", "x: 3.0; expected integer"),
+        (int | None, "[", r"x: '\['; expected integer or null"),
+        (float, "2024-13-45", "x: '2024-13-45'; expected number"),
+        (float, "9" * 400, "x: 9+; expected number"),
+        (tuple[float, float], "[1, b]", "x: 'b'; expected number"),
+        (tuple[float, float], "3", r"x: 3; expected \[number, number\]"),
+        (Literal["a", "b"], "c", "x: 'c'; expected one of a, b"),
+    ],
+)
+def test_command_line_text_of_another_type_is_refused(hint: Any, text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{message}$"):
+        parse_text(hint, text, "x")
 
 
 def test_from_dict_refuses_a_key_of_a_later_version() -> None:

@@ -10,8 +10,8 @@ import torch
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, spectrum_from_mel
 from basis_melgan.benchmark.complexity import generator_cost
-from basis_melgan.cli.parser import load
 from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.loading import load
 from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError, MelError
@@ -19,7 +19,7 @@ from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.models import model_file
 from basis_melgan.models.convnext import ConvNeXtGenerator, Polar
 
-FAST = load("fast")
+FAST = load("convnext-24k")
 CLIP = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))[1]
 
 

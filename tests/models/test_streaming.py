@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from basis_melgan.cli.parser import load
 from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.loading import load
 from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.inference.backend import UNKNOWN_LENGTH
@@ -18,7 +18,7 @@ from basis_melgan.models.melgan import MelGANGenerator
 from basis_melgan.models.streaming import Streamed, streamed
 
 TOLERANCE = 1e-5
-FAST = load("fast")
+FAST = load("convnext-24k")
 
 
 def frame_rate(**changed) -> Config:
@@ -28,7 +28,7 @@ def frame_rate(**changed) -> Config:
 
 
 def paper(hop: int = 240, **changed) -> Config:
-    base = load("paper")
+    base = load("basis-melgan-paper")
     generator = replace(base.generator, channels=6, **changed)
     separator = replace(base.separator, atoms=6)
     return replace(base, frames=FrameGeometry(hop=hop), generator=generator, separator=separator)

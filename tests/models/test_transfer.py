@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import torch
 
-from basis_melgan.cli.parser import load
+from basis_melgan.config.loading import load
 from basis_melgan.config.schema import Config
 from basis_melgan.models import model_file
 from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.transfer import adaptable, adapted
 
-FAST = load("fast")
+FAST = load("convnext-24k")
 SIZES = replace(FAST.generator, channels=8, hidden=12, blocks=2, atoms=16)
 
 
@@ -82,7 +82,7 @@ def test_phases_turn_alike_with_taps_and_without() -> None:
 
 
 def test_a_melgan_generator_stays_as_it_is() -> None:
-    config = load("paper")
+    config = load("basis-melgan-paper")
     state = {"network.0.weight": torch.randn(3)}
     assert adaptable(config, config)
     assert adapted(state, config, config) == state

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from basis_melgan.cli.parser import load
+from basis_melgan.config.loading import load, presets
 from basis_melgan.training.schedule import (
     LR_SCALE,
     ema_decay,
@@ -52,7 +52,7 @@ def test_every_parameter_group_has_its_scaled_learning_rate() -> None:
         assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([rate, 0.1 * rate])
 
 
-@pytest.mark.parametrize("preset", ["paper", "cpu", "fast", "tiny"])
+@pytest.mark.parametrize("preset", presets())
 @pytest.mark.parametrize("steps", [1, 2, 10, 250, 2_000, 1_000_000])
 def test_every_preset_reaches_its_rate_and_ends_near_zero_for_any_length(preset: str, steps: int) -> None:
     training = load(preset).vocoder_training
@@ -71,7 +71,7 @@ def test_every_preset_reaches_its_rate_and_ends_near_zero_for_any_length(preset:
 
 @pytest.mark.parametrize("steps", [20, 250, 2_000])
 def test_noam_reaches_but_does_not_exceed_its_peak_for_any_length(steps: int) -> None:
-    for preset in ("paper", "cpu", "fast", "tiny"):
+    for preset in presets():
         training = load(preset).separator_training
         speed = ramp_speed(steps, training.warmup_steps, training.decay_steps)
         rates = [noam_factor(step, 256, training.warmup_steps, speed) for step in range(steps)]

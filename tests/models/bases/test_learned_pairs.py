@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from basis_melgan.cli.parser import load
+from basis_melgan.config.loading import load
 from basis_melgan.config.networks import MelGANConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError
@@ -16,7 +16,7 @@ from basis_melgan.models.bases.learned_pairs import LearnedPairs
 from basis_melgan.models.bases.pairs import quadrature_pairs
 from basis_melgan.models.tasnet import Separator
 
-FAST = load("fast")
+FAST = load("convnext-24k")
 FORMS = ["pairs", "taps"]
 
 

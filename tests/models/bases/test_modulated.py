@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from basis_melgan.cli.parser import load
 from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.loading import load
 from basis_melgan.config.schema import Config
 from basis_melgan.models import model_file
 from basis_melgan.models.bases.basis import Basis, Mirrored, overlap_add
@@ -16,7 +16,7 @@ from basis_melgan.models.bases.modulated import ModulatedBasis, modulated, modul
 from basis_melgan.models.bases.pairs import quadrature_pairs
 from basis_melgan.models.cost import macs
 
-FAST = load("fast")
+FAST = load("convnext-24k")
 SIZES = [(1024, 256), (512, 256), (960, 240), (768, 256), (48, 8), (30, 10), (8, 4), (8, 2)]
 
 
