@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NoReturn, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from basis_melgan.config import loading
-from basis_melgan.config.loading import describe_type, nearest, section_settings
+from basis_melgan.config.loading import UNIONS, describe_type, nearest, section_settings
 from basis_melgan.config.loading import keys as all_keys
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError
@@ -103,7 +103,8 @@ def _build_parser(function: Command, sections: Sequence[str], preset: str) -> _A
             parser.add_argument(f"--{_dashed(parameter.name)}", help=text, action="store_true")
         elif parameter.name != "config":
             required = parameter.default is parameter.empty
-            text += "" if required or parameter.default in (None, "") else f" (default: {parameter.default})"
+            if not required and parameter.default not in (None, ""):
+                text += f" (default: {parameter.default})"
             metavar = _metavar(hints[parameter.name], parameter.name)
             parser.add_argument(f"--{_dashed(parameter.name)}", help=text, required=required, metavar=metavar)
     if sections:
@@ -228,7 +229,7 @@ def _read_docstring(function: Command) -> tuple[str, dict[str, str]]:
     """Description of a command, and of each of its arguments, from its Google docstring."""
     description, _, section = (inspect.getdoc(function) or "").partition("\nArgs:\n")
     entries = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", section, re.MULTILINE)
-    return " ".join(description.split()), {name: " ".join(text.split()) for name, text in entries}
+    return " ".join(description.split()), {name: " ".join(text.split()).removesuffix(".") for name, text in entries}
 
 
 def _format_value(value: Any) -> str:
@@ -238,7 +239,9 @@ def _format_value(value: Any) -> str:
 
 def _metavar(hint: Any, name: str) -> str:
     """Placeholder of an option's value in the help."""
-    members = get_args(hint) or (hint,)
+    members = get_args(hint) if get_origin(hint) in UNIONS else (hint,)
+    if get_origin(members[0]) is Literal:
+        return "|".join(get_args(members[0]))
     return "PATH" if Path in members else "N" if int in members else name.upper()
 
 
