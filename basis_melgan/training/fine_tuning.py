@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from basis_melgan.config.schema import AugmentationConfig, Config
+from basis_melgan.config.schema import AugmentationConfig, Config, FineTuningConfig, VocoderTrainingConfig
 from basis_melgan.models import model_file
 from basis_melgan.training import vocoder
 
@@ -37,8 +37,24 @@ def fine_tune(corpus: Path, out: Path, init_from: Path, mels: Path | None, confi
     tuning = config.fine_tuning
     has_discriminators = model_file.discriminators_of(init_from).is_file()
     adversarial_fraction = tuning.adversarial_fraction if has_discriminators else 0.0
-    training = dataclasses.replace(
-        saved.vocoder_training,
+    tuning_config = dataclasses.replace(
+        saved,
+        seed=config.seed,
+        augmentation=AugmentationConfig(),
+        vocoder_training=_training_config(saved.vocoder_training, tuning, adversarial_fraction),
+        fine_tuning=tuning,
+        trainer=config.trainer,
+    )
+    inputs = vocoder.VocoderInputs(init_from=init_from, mels=mels)
+    vocoder.train(corpus, out, inputs, tuning_config, force, keep_best=True)
+
+
+def _training_config(
+    saved: VocoderTrainingConfig, tuning: FineTuningConfig, adversarial_fraction: float
+) -> VocoderTrainingConfig:
+    """Training settings of a vocoder file, with the length and rates of a fine-tuning."""
+    return dataclasses.replace(
+        saved,
         steps=tuning.steps,
         adversarial_from=round((1.0 - adversarial_fraction) * tuning.steps),
         batch_size=tuning.batch_size,
@@ -49,16 +65,6 @@ def fine_tune(corpus: Path, out: Path, init_from: Path, mels: Path | None, confi
         warmup_steps=WARMUP_STEPS,
         decay_steps=max(tuning.steps - WARMUP_STEPS, tuning.steps // 2),
         ema_decay=EMA_DECAY,
-        loss_weights=saved.vocoder_training.loss_weights | {"weights/l1": 0.0},
+        loss_weights=saved.loss_weights | {"weights/l1": 0.0},
         validate_every=tuning.validate_every,
     )
-    tuning_config = dataclasses.replace(
-        saved,
-        seed=config.seed,
-        augmentation=AugmentationConfig(),
-        vocoder_training=training,
-        fine_tuning=tuning,
-        trainer=config.trainer,
-    )
-    inputs = vocoder.VocoderInputs(init_from=init_from, mels=mels)
-    vocoder.train(corpus, out, inputs, tuning_config, force, keep_best=True)
