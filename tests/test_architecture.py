@@ -166,15 +166,15 @@ def test_light_modules_import_with_core_dependencies_alone() -> None:
     assert result.stdout == f"imported {len(light)}\n", result.stderr
 
 
-def test_help_of_every_verb_without_torch() -> None:
+def test_help_of_every_command_without_torch() -> None:
     code = """
 from basis_melgan.cli.main import main
 from basis_melgan.cli.commands import COMMANDS
-for verb in COMMANDS:
+for command in COMMANDS:
     try:
-        main([verb, "--help"])
+        main([command, "--help"])
     except SystemExit as exit:
-        print("exit", verb, exit.code)
+        print("exit", command, exit.code)
 """
     result = run_without(extras(), code)
     statuses = re.findall(r"^exit \S+ (\S+)$", result.stdout, re.MULTILINE)

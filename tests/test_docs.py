@@ -37,7 +37,8 @@ TRAINER = "--trainer.devices 1 --trainer.workers 0 --trainer.accelerator cpu --t
 SHORTER = {
     "prepare": SPLITS,
     "train-separator": "--separator_training.steps 1 --separator_training.batch_size 1 " + TRAINER,
-    "train-vocoder": "--vocoder_training.steps 1 --vocoder_training.batch_size 1 " + TRAINER,
+    "train-vocoder": "--vocoder_training.steps 1 --vocoder_training.adversarial_from 0 --vocoder_training.batch_size 1 "
+    + TRAINER,
     "fine-tune": "--fine_tuning.steps 1 --fine_tuning.batch_size 1 " + TRAINER,
     "analyze": "--count 1",
     "evaluate": "--quick --jobs 1",

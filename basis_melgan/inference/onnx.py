@@ -51,7 +51,7 @@ def open_session(path: Path, threads: int) -> Any:
         ModelFileError: the file is missing, damaged, or cannot be run.
     """
     require_threads(threads)
-    import onnxruntime  # here, since the verbs that only train do without
+    import onnxruntime  # here, since the commands that only train do without
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
