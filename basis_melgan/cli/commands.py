@@ -422,4 +422,4 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     complexity: ("frames", "mel", "separator", "generator"),
 }
 COMMANDS = {function.__name__.replace("_", "-"): function for function in SECTIONS}
-PRESETS = {train_separator: "basis-melgan-cpu"}  # of commands whose default preset is not that of all others
+DEFAULT_PRESETS = {train_separator: "basis-melgan-cpu"}  # of commands that need another one than the rest

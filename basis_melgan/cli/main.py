@@ -11,7 +11,7 @@ from typing import TextIO
 
 from basis_melgan import __version__
 from basis_melgan.cli import parser
-from basis_melgan.cli.commands import COMMANDS, PRESETS, SECTIONS
+from basis_melgan.cli.commands import COMMANDS, DEFAULT_PRESETS, SECTIONS
 from basis_melgan.cli.parser import DEFAULT_PRESET
 from basis_melgan.config.loading import nearest
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, InputWarning
@@ -123,7 +123,7 @@ def _run(argv: list[str]) -> int:
         hint = nearest(command, COMMANDS) or "; see basis-melgan --help"
         raise ConfigurationError(f"unknown command {command or repr(command)}{hint}")
     function = COMMANDS[command]
-    preset = PRESETS.get(function, DEFAULT_PRESET)
+    preset = DEFAULT_PRESETS.get(function, DEFAULT_PRESET)
     function(**parser.arguments(function, SECTIONS[function], argv[1:], preset))
     return 0
 

@@ -70,17 +70,12 @@ def positional_names(function: Command) -> list[str]:
 
 def usage(function: Command) -> str:
     """Required arguments of a command in their order, such as ``systems … --corpus CORPUS [options]``."""
-    positionals = positional_names(function)
-    required = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
-    words = [
-        f"--{_dashed(parameter.name)} {parameter.name.upper()}"
-        if parameter.name not in positionals
-        else f"{parameter.name} …"
-        if parameter.annotation == list[str]
-        else parameter.name
-        for parameter in required
-        if parameter.name != "config"
-    ]
+    words, positionals = [], positional_names(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in positionals:
+            words.append(f"{name} …" if parameter.annotation == list[str] else name)
+        elif parameter.default is parameter.empty and name != "config":
+            words.append(f"--{_dashed(name)} {name.upper()}")
     return " ".join([*words, "[options]"])
 
 

@@ -189,7 +189,7 @@ def _load_settings(path: Path, children: tuple[Path, ...]) -> Mapping[str, Any]:
         raise ConfigurationError(f"{path}: extends itself; remove one `extends`")
     try:
         settings = parse_yaml(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise ConfigurationError(f"{path}: not YAML ({' '.join(str(error).split())}); correct the file") from error
     if not isinstance(settings, dict) or "extends" not in settings:
         return {} if settings is None else cast(Mapping[str, Any], settings)

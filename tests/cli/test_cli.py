@@ -15,7 +15,7 @@ import pytest
 
 from basis_melgan import __version__
 from basis_melgan.cli import commands
-from basis_melgan.cli.commands import COMMANDS, PRESETS, SECTIONS
+from basis_melgan.cli.commands import COMMANDS, DEFAULT_PRESETS, SECTIONS
 from basis_melgan.cli.main import SUBSTITUTES, main
 from basis_melgan.cli.parser import DEFAULT_PRESET, arguments, positional_names
 from basis_melgan.config.loading import load, presets
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 def read(command: str, *words: str) -> dict[str, Any]:
     function = COMMANDS[command]
-    return arguments(function, SECTIONS[function], words, PRESETS.get(function, DEFAULT_PRESET))
+    return arguments(function, SECTIONS[function], words, DEFAULT_PRESETS.get(function, DEFAULT_PRESET))
 
 
 def help_text(capsys: pytest.CaptureFixture[str], *words: str) -> str:
