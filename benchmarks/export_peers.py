@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 
 from basis_melgan.config.schema import Config
 from basis_melgan.export.onnx import OPSET, describe, reference_mel, tidy
-from basis_melgan.export.quantize import chosen, quantize
+from basis_melgan.export.quantize import quantizable_layers, quantize
 from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import sealed
 from basis_melgan.models.cost import macs_per_frame, parameters
@@ -53,7 +53,7 @@ def main(out: Path, names: list[str]) -> None:
         whole = graph(model, info)
         save(out / f"{name}.onnx", whole, info)
         mel = reference_mel(info, CALIBRATION)
-        layers = chosen(whole, ())
+        layers = quantizable_layers(whole, ())
         left = [layer for layer in ("head.signals", "head.energy") if layer in layers]
         save(out / f"{name}-int8.onnx", quantize(whole, [{"mel": mel[None]}], left), info, "int8")
 

@@ -22,11 +22,11 @@ from basis_melgan.analysis.separation_scores import Report, Utterance, scored
 from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.noise import white_over
+from basis_melgan.corpus.noise import white_noise
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
-from basis_melgan.storage.paths import require_place
+from basis_melgan.storage.paths import require_creatable
 
 WIDEST_SNR = 100.0  # dB either way; beyond it, 16 bits hold only one of speech and noise
 DPI = 150
@@ -127,7 +127,7 @@ class Analyser:
     def analyze(self, index: int, selected: Selected, seed: int, snr: float) -> Utterance:
         """Write waves and weights of one clip, and score the waves."""
         original, rate = files.read(selected.path)
-        noise = white_over(np.random.default_rng([seed, int(selected.clip.sha256, 16)]), original, snr)
+        noise = white_noise(np.random.default_rng([seed, int(selected.clip.sha256, 16)]), original, snr)
         mixture, clean = torch.from_numpy(original + noise)[None], torch.from_numpy(original)[None]
         with torch.no_grad():
             encoded, of_mixture, of_clean = self.model.encode(mixture), self.model(mixture), self.model(clean)
@@ -173,7 +173,7 @@ def _notes(config: Config, choice: ClipSelection, utterances: Sequence[Utterance
 def _require_free(out: Path, force: bool) -> None:
     if out.is_file():
         raise OutputError(f"{out}: is a file; name a folder")
-    require_place(out)
+    require_creatable(out)
     entries = [path for path in sorted(out.iterdir()) if path.name not in TABLES] if out.is_dir() else []
     strange = next((path.name for path in entries if not WRITTEN.fullmatch(path.name)), None)
     if strange:

@@ -22,7 +22,7 @@ from basis_melgan.audio.waves import resample as resample
 from basis_melgan.audio.waves import rounded as rounded
 from basis_melgan.errors import AudioError, InputWarning, OutputError
 from basis_melgan.installation import install_command
-from basis_melgan.storage.atomic import aside, storing
+from basis_melgan.storage.atomic import atomic_write, output_errors
 
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
     *(".aif", ".aifc", ".bwf", ".mp2", ".mpga", ".oga", ".opus", ".snd", ".sph", ".wave"),
@@ -214,18 +214,18 @@ def writing(path: Path, rate: int) -> Iterator[Callable[[Wave], None]]:
         OutputError: the path cannot be written or its suffix names no sound format.
     """
     kind = _format(path)
-    with aside(path, str(os.getpid())) as place:
-        with storing(path, soundfile.SoundFileError):
+    with atomic_write(path, str(os.getpid())) as place:
+        with output_errors(path, soundfile.SoundFileError):
             sound = soundfile.SoundFile(place, "w", rate, 1, subtype=SUBTYPE, format=kind)
 
         def put(wave: Wave) -> None:
-            with storing(path, soundfile.SoundFileError):
+            with output_errors(path, soundfile.SoundFileError):
                 sound.write(pcm(wave))
 
         try:
             yield put
         finally:
-            with storing(path, soundfile.SoundFileError):
+            with output_errors(path, soundfile.SoundFileError):
                 sound.close()
 
 
@@ -268,7 +268,7 @@ def require_new(path: Path, force: bool) -> None:
     Raises:
         OutputError: it is a folder, it exists and `force` is not given, or no file can have its name.
     """
-    with storing(path):  # a name may be too long, or lie in a folder that cannot be read
+    with output_errors(path):  # a name may be too long, or lie in a folder that cannot be read
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; name a file")
         if path.exists() and not force:

@@ -30,7 +30,7 @@ BEGUN = 50  # mel frames that each speaks before its turn, since the systems bef
 REST = 0.1  # seconds before each turn, in which threads of the system before cease to spin
 SPOKEN = 5.0  # seconds of the recording that a whole command speaks
 # The most that a process has had resident, in KiB; what the parent had before it started does not count.
-HIGH_WATER = "open('/proc/self/status').read().split('VmHWM:')[1].split()[0]"
+PEAK_MEMORY_KIB = "open('/proc/self/status').read().split('VmHWM:')[1].split()[0]"
 SIZE = 1_024  # of the matrices by whose product the machine is measured
 
 
@@ -193,7 +193,8 @@ def _command(path: Path, rounds: int) -> tuple[float, int]:
         noise = 0.1 * np.random.default_rng(0).standard_normal(round(SPOKEN * rate))
         files.write(source, noise.astype(np.float32), rate)
         program = (
-            f"import sys; from basis_melgan.cli.main import main; sys.exit(main(sys.argv[1:]) or print({HIGH_WATER}))"
+            "import sys; from basis_melgan.cli.main import main; "
+            f"sys.exit(main(sys.argv[1:]) or print({PEAK_MEMORY_KIB}))"
         )
         words = [sys.executable, "-c", program, "vocode", source, out, "--vocoder", path, "--force"]
         for _ in range(rounds):

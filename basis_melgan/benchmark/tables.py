@@ -13,8 +13,8 @@ import numpy as np
 from basis_melgan.benchmark.measure import CHUNKS, LENGTHS, SECONDS, SPOKEN, Speed, measure
 from basis_melgan.installation import install_command
 from basis_melgan.storage.atomic import write_text
-from basis_melgan.storage.parallel import cores
-from basis_melgan.storage.paths import require_file
+from basis_melgan.storage.parallel import available_cores
+from basis_melgan.storage.paths import require_writable_file
 
 
 def bench(systems: Sequence[str], rounds: int, out_json: Path | None) -> str:
@@ -26,7 +26,7 @@ def bench(systems: Sequence[str], rounds: int, out_json: Path | None) -> str:
         OutputError: the JSON file cannot be written.
     """
     if out_json:
-        require_file(out_json)
+        require_writable_file(out_json)
     speeds, peaks = measure(systems, rounds)
     if out_json:
         write_text(out_json, json.dumps({"machine": machine(), "peaks": peaks, "systems": as_dicts(speeds)}, indent=2))
@@ -46,7 +46,7 @@ def machine() -> str:
     flags = next((line.split() for line in _lines(Path("/proc/cpuinfo")) if line.startswith("flags")), [])
     widest = [name for name in ("avx512_bf16", "avx512_vnni", "avx512f", "avx_vnni", "avx2") if name in flags]
     processor = ", ".join([*(named or [platform.processor() or platform.machine()])[:1], *widest[:1]])
-    return f"{processor}, {cores()} cores, ONNX Runtime {version('onnxruntime')}"
+    return f"{processor}, {available_cores()} cores, ONNX Runtime {version('onnxruntime')}"
 
 
 def _lines(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ from basis_melgan.config.schema import AugmentationConfig
 
 
 @dataclass(frozen=True)
-class Change:
+class Augmentation:
     """What is done to a crop and to its mel.
 
     Attributes:
@@ -31,7 +31,7 @@ class Change:
         return math.ceil(samples * self.rate)
 
     def __call__(self, wave: Wave, sample_rate: int) -> Wave:
-        """Change a wave (T,) of `sample_rate` Hz to one of T / rate samples."""
+        """Augment a wave (T,) of `sample_rate` Hz to one of T / rate samples."""
         if (self.rate, self.level) == (1.0, 0.0):
             return wave
         played = files.resample(wave, sample_rate * self.rate, sample_rate)
@@ -39,17 +39,17 @@ class Change:
         gain = min(10 ** (self.level / 20), 1 / peak if peak > 0 else 1.0)
         return played * np.float32(gain)
 
-    def smoothed(self, mel: Array) -> Array:
+    def blur_mel(self, mel: Array) -> Array:
         """A mel (M, F), smoothed as those that a text-to-speech system predicts are."""
         return mel if self.blur == 0 else gaussian_filter(mel, self.blur, mode="nearest")
 
 
-UNCHANGED = Change()
+NO_AUGMENTATION = Augmentation()
 
 
-def draw(rng: np.random.Generator, config: AugmentationConfig) -> Change:
+def draw(rng: np.random.Generator, config: AugmentationConfig) -> Augmentation:
     """The change of one crop: none, or a rate drawn evenly in octaves, a level in dB, and a blur."""
     if config.share == 0 or rng.random() >= config.share:
-        return UNCHANGED
+        return NO_AUGMENTATION
     octaves = rng.uniform(*np.log2(config.rate))
-    return Change(float(2**octaves), float(rng.uniform(*config.level)), float(rng.uniform(*config.blur)))
+    return Augmentation(float(2**octaves), float(rng.uniform(*config.level)), float(rng.uniform(*config.blur)))

@@ -13,10 +13,10 @@ from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.config.schema import Config, MixtureConfig
 from basis_melgan.corpus import augmentation, noise
-from basis_melgan.corpus.augmentation import Change
+from basis_melgan.corpus.augmentation import Augmentation
 from basis_melgan.corpus.decomposition import Decomposition
 from basis_melgan.corpus.manifest import Clip
-from basis_melgan.corpus.mels import Mels
+from basis_melgan.corpus.mels import MelSource
 from basis_melgan.errors import CorpusError
 
 Clips = Sequence[tuple[Path, Clip]]
@@ -25,7 +25,7 @@ VALIDATION_CLIPS = 16  # at most, evenly spaced over the validation split, so th
 VALIDATION_SECONDS = 4  # of each
 
 
-def excerpts(clips: Clips, sample_rate: int) -> list[tuple[Path, int]]:
+def validation_excerpts(clips: Clips, sample_rate: int) -> list[tuple[Path, int]]:
     """Files to validate on, and how many samples from the start of each."""
     chosen = clips[:: max(1, -(-len(clips) // VALIDATION_CLIPS))]
     return [(path, min(clip.samples, VALIDATION_SECONDS * sample_rate)) for path, clip in chosen]
@@ -100,7 +100,7 @@ class MixtureCrops(Dataset[Mixture]):
             case "recorded":
                 return noise.excerpt(rng, self.recorded[rng.integers(len(self.recorded))], samples, self.rate)
             case _:
-                return noise.colored(rng, samples, {"white": 0.0, "pink": 1.0, "brown": 2.0}[kind])
+                return noise.colored_noise(rng, samples, {"white": 0.0, "pink": 1.0, "brown": 2.0}[kind])
 
 
 class Utterance(TypedDict):
@@ -119,14 +119,14 @@ class SpeechCrops(Dataset[Utterance]):
     """Random crops of speech with their mel, cut so that both are as in the whole clip."""
 
     def __init__(
-        self, clips: Clips, config: Config, decomposition: Decomposition | None, mels: Mels | None = None
+        self, clips: Clips, config: Config, decomposition: Decomposition | None, mels: MelSource | None = None
     ) -> None:
         self.config = config
         self.frames = config.frames
         self.decomposition = decomposition
-        self.mels = mels or Mels(config.mel, config.frames)
+        self.mels = mels or MelSource(config.mel, config.frames)
         self.length = config.vocoder_training.crop
-        fastest = Change(max(1.0, config.augmentation.rate[1]) if config.augmentation.share > 0 else 1.0)
+        fastest = Augmentation(max(1.0, config.augmentation.rate[1]) if config.augmentation.share > 0 else 1.0)
         longest = fastest.before(self.length) + 2 * fastest.before(self.mels.margin)
         self.clips = _ByLength(clips, minimum=self.frames.samples(longest))
 

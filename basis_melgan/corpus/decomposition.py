@@ -55,7 +55,7 @@ def load(folder: Path, separator: Path, data_hash: str) -> Decomposition:
         raise CorpusError(
             f"{folder}: holds no finished decomposition ({error}); run `basis-melgan decompose`"
         ) from error
-    for key, expected in header(separator, data_hash).items():
+    for key, expected in metadata(separator, data_hash).items():
         if stored.get(key) != expected:
             raise CorpusError(
                 f"{folder}: decomposed with another {key} ({stored.get(key)}, now {expected}); decompose again"
@@ -63,9 +63,9 @@ def load(folder: Path, separator: Path, data_hash: str) -> Decomposition:
     return Decomposition(folder, FrameGeometry(**stored["frames"]), stored["shards"])
 
 
-def header(separator: Path, data_hash: str) -> dict[str, object]:
+def metadata(separator: Path, data_hash: str) -> dict[str, object]:
     """What a decomposition depends on: its format, the separator's file, and the corpus."""
-    return {"version": VERSION, "separator": hashing.of_file(separator), "data": data_hash}
+    return {"version": VERSION, "separator": hashing.sha256_of_file(separator), "data": data_hash}
 
 
 def shard_name(number: int) -> str:

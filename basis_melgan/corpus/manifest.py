@@ -56,7 +56,7 @@ class Corpus:
     @property
     def data_hash(self) -> str:
         """SHA-256 over every clip's id and content, whatever the order."""
-        return hashing.of_parts(f"{clip.id} {clip.sha256}" for clip in self.clips)
+        return hashing.sha256_of_texts(f"{clip.id} {clip.sha256}" for clip in self.clips)
 
 
 def load(path: Path) -> tuple[Corpus, ...]:
@@ -111,12 +111,14 @@ def load_clips(corpora: Iterable[Corpus], split: Split) -> list[tuple[Path, Clip
 
 def data_hash(corpora: Iterable[Corpus]) -> str:
     """One SHA-256 over all corpora, whatever their names and order."""
-    return hashing.of_parts(corpus.data_hash for corpus in corpora)
+    return hashing.sha256_of_texts(corpus.data_hash for corpus in corpora)
 
 
 def split_hash(corpora: Iterable[Corpus]) -> str:
     """One SHA-256 over which clips of all corpora are of which split."""
-    return hashing.of_parts(hashing.of_parts(f"{clip.id} {clip.split}" for clip in corpus.clips) for corpus in corpora)
+    return hashing.sha256_of_texts(
+        hashing.sha256_of_texts(f"{clip.id} {clip.split}" for clip in corpus.clips) for corpus in corpora
+    )
 
 
 def save(corpus: Corpus) -> None:

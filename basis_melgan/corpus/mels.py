@@ -12,7 +12,7 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import Array, mel_config, mel_spectrogram
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import MelConfigName
-from basis_melgan.corpus.augmentation import UNCHANGED, Change
+from basis_melgan.corpus.augmentation import NO_AUGMENTATION, Augmentation
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import CorpusError, MelError
 from basis_melgan.inference.mel_adapter import MelAdapter
@@ -20,7 +20,7 @@ from basis_melgan.storage import hashing
 
 
 @dataclass(frozen=True)
-class Mels:
+class MelSource:
     """Where a training's mels come from.
 
     Attributes:
@@ -39,7 +39,7 @@ class Mels:
         """Frames beside an excerpt whose samples reach into its frames' windows, and one for the pre-emphasis."""
         return -(-mel_config(self.name).n_fft // (2 * self.frames.hop)) + 1
 
-    def excerpt(self, path: Path, first: int, count: int, change: Change = UNCHANGED) -> tuple[Wave, Array]:
+    def excerpt(self, path: Path, first: int, count: int, change: Augmentation = NO_AUGMENTATION) -> tuple[Wave, Array]:
         """Samples (count·hop,) of a clip from mel frame `first` on, changed or as they are, and their mel (M, count).
 
         A mel that is computed is as in the whole clip where `margin` frames are left on both sides. One that is
@@ -56,7 +56,7 @@ class Mels:
         wave = around[self.frames.samples(lead) :][:samples]
         if self.predicted is not None:
             return wave.copy(), self._read(path)[:, first : first + count].astype(np.float32)
-        mel = change.smoothed(mel_spectrogram(around, self.name, self.frames))
+        mel = change.blur_mel(mel_spectrogram(around, self.name, self.frames))
         return wave.copy(), mel[:, lead : lead + count].copy()
 
     def require(self, clips: Sequence[tuple[Path, Clip]]) -> None:
@@ -86,7 +86,7 @@ class Mels:
         """SHA-256 over the predicted mels of clips; empty where mels are computed."""
         if self.predicted is None:
             return ""
-        return hashing.of_parts(f"{clip.id} {hashing.of_file(self._file(path))}" for path, clip in clips)
+        return hashing.sha256_of_texts(f"{clip.id} {hashing.sha256_of_file(self._file(path))}" for path, clip in clips)
 
     def _file(self, path: Path) -> Path:
         return (self.predicted or path.parent) / f"{path.stem}.npy"

@@ -11,7 +11,7 @@ from basis_melgan.errors import CorpusError
 TALKERS = 6  # voices in babble
 
 
-def colored(rng: np.random.Generator, samples: int, slope: float) -> Wave:
+def colored_noise(rng: np.random.Generator, samples: int, slope: float) -> Wave:
     """Gaussian noise (T,) of unit RMS whose power falls as f^-slope: 0 is white, 1 pink, 2 brown.
 
     Below 1/1200 of the sample rate (20 Hz at 24 kHz) the slope is held, or brown noise would be all drift.
@@ -26,7 +26,7 @@ def colored(rng: np.random.Generator, samples: int, slope: float) -> Wave:
     return unit_rms(shaped.astype(np.float32))
 
 
-def white_over(rng: np.random.Generator, speech: Wave, snr: float) -> Wave:
+def white_noise(rng: np.random.Generator, speech: Wave, snr: float) -> Wave:
     """White Gaussian noise (T,) over which a wave (T,) stands at exactly `snr` dB; silence for silence."""
     drawn = rng.standard_normal(len(speech))
     power = np.mean(np.square(speech, dtype=np.float64)) / np.mean(np.square(drawn))

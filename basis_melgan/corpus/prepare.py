@@ -27,7 +27,7 @@ from basis_melgan.corpus.listing import Item
 from basis_melgan.corpus.manifest import SPLITS, Clip, Corpus, save
 from basis_melgan.errors import CorpusError
 from basis_melgan.storage.atomic import write_text
-from basis_melgan.storage.parallel import outcomes, processes
+from basis_melgan.storage.parallel import map_unordered, process_count
 
 LONGEST_NAME = 150  # bytes of an id; file systems hold 255
 
@@ -63,7 +63,7 @@ def prepare(recipe: str, out: Path, source: Path | None, config: Config, jobs: i
     pending = [job for job in _jobs(items, out, rate, config.corpus) if not ledger.knows(job)]
     if pending:  # until they are done, the folder is no whole corpus
         (out / "corpus.json").unlink(missing_ok=True)
-    fresh = _convert_all(pending, ledger, processes(jobs))
+    fresh = _convert_all(pending, ledger, process_count(jobs))
     outcomes = [_fault(item) if item.fault else ledger.outcomes[item.id] for item in items]
     ledger.settle([outcome for item, outcome in zip(items, outcomes, strict=True) if not item.fault])
     passed_over = files.passed_over(source, files.SOUND | files.FOREIGN) if source and recipe == "folder" else {}
@@ -220,7 +220,7 @@ def _convert_all(pending: Sequence[Job], ledger: _Ledger, jobs: int) -> list[Out
 
 
 def _outcomes(pending: Sequence[Job], jobs: int) -> Generator[Outcome, None, None]:
-    return outcomes(convert, pending, jobs, "run again with fewer jobs: what is done is kept")
+    return map_unordered(convert, pending, jobs, "run again with fewer jobs: what is done is kept")
 
 
 def _clips(items: Sequence[Item], outcomes: Sequence[Outcome], rules: CorpusConfig) -> tuple[Clip, ...]:

@@ -16,9 +16,9 @@ from basis_melgan.evaluation.systems import RECORDING, SUFFIXES, Candidate, Syst
 from basis_melgan.metrics.table import chosen
 from basis_melgan.storage import hashing
 from basis_melgan.storage.atomic import write_text
-from basis_melgan.storage.journal import Journal
-from basis_melgan.storage.parallel import processes
-from basis_melgan.storage.paths import require_file, require_folder
+from basis_melgan.storage.parallel import process_count
+from basis_melgan.storage.paths import require_output_folder, require_writable_file
+from basis_melgan.storage.progress_log import ProgressLog
 
 SCORES = "scores.jsonl"  # the file in the folder of a comparison that says what is done already
 MARK = ".basis-melgan"  # the file in a folder of waves that says whose they are
@@ -67,7 +67,7 @@ def evaluate(
     _require_results(out_json, b'{\n "basis_melgan"')
     _require_results(out_csv, b"system,corpus,clip,")
     if waves:
-        require_folder(waves, MARK)
+        require_output_folder(waves, MARK)
     journal = out_json and out_json.with_name(f".{out_json.name}.done")  # until the results are written
     results = _run(candidates([system]), scope, [waves], journal)
     _keep(results, out_json, out_csv)
@@ -101,7 +101,7 @@ def compare(systems: Sequence[str], scope: EvalConfig, out: Path, force: bool = 
     systems = [*(system for system in systems if system != RECORDING), RECORDING]
     if len(systems) < 2:
         raise ConfigurationError(f"systems: only {RECORDING}; name at least one to compare with it")
-    require_folder(out, SCORES)
+    require_output_folder(out, SCORES)
     if (out / RESULTS).exists() and not force:
         raise OutputError(f"{out}: holds a comparison; choose another folder, or --force to replace it")
     measured = candidates(systems)
@@ -156,8 +156,8 @@ def _run(systems: list[Candidate], scope: EvalConfig, waves: Sequence[Path | Non
     }
     for folder in filter(None, waves):
         write_text(folder / MARK, "basis-melgan made these waves, and may replace them.\n")
-    kept = Journal(journal, identity) if journal else None
-    measured = score(jobs, processes(scope.jobs), kept)
+    kept = ProgressLog(journal, identity) if journal else None
+    measured = score(jobs, process_count(scope.jobs), kept)
     return Results(tuple(described), scope.split, data_hash, columns, left_out, measured)
 
 
@@ -173,9 +173,9 @@ def _digest(source: Path | None) -> str:
     if source is None:
         return ""
     if source.is_file():
-        return hashing.of_file(source)
+        return hashing.sha256_of_file(source)
     sound = (path for path in source.rglob("*") if path.suffix in SUFFIXES)
-    return hashing.of_parts(f"{path.relative_to(source)} {hashing.of_file(path)}" for path in sound)
+    return hashing.sha256_of_texts(f"{path.relative_to(source)} {hashing.sha256_of_file(path)}" for path in sound)
 
 
 def _keep(results: Results, out_json: Path | None, out_csv: Path | None) -> None:
@@ -189,7 +189,7 @@ def _require_results(path: Path | None, beginning: bytes) -> None:
     """Refuse, before any work, a file that cannot be written, or replaced since it is no earlier run's."""
     if path is None:
         return
-    require_file(path)
+    require_writable_file(path)
     if not path.exists():
         return
     with path.open("rb") as file:

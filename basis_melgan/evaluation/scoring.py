@@ -18,8 +18,8 @@ from basis_melgan.errors import BasisMelGANError
 from basis_melgan.evaluation.systems import Recorded, System, system_named
 from basis_melgan.metrics.signal import common
 from basis_melgan.metrics.table import MEASURES
-from basis_melgan.storage.journal import Journal
-from basis_melgan.storage.parallel import outcomes
+from basis_melgan.storage.parallel import map_unordered
+from basis_melgan.storage.progress_log import ProgressLog
 
 DECIMALS = 6  # of a score; the last bits depend on where arrays happen to lie in memory
 
@@ -62,7 +62,7 @@ class ClipScores:
         return self.system, self.corpus, self.clip, self.digest
 
 
-def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -> tuple[ClipScores, ...]:
+def score(jobs: Sequence[Job], processes: int, journal: ProgressLog | None = None) -> tuple[ClipScores, ...]:
     """Do all jobs, and show how far they are and at last how long they took; a journal keeps what is done.
 
     Args:
@@ -82,7 +82,7 @@ def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -
     console, began = Console(stderr=True), time.monotonic()
     with (
         Progress(*columns, console=console) as progress,
-        closing(outcomes(_measure_here, _by_clip(todo), processes)) as measured,
+        closing(map_unordered(_measure_here, _by_clip(todo), processes)) as measured,
     ):
         task = progress.add_task("evaluate", total=len(jobs), completed=len(jobs) - len(todo))
         for one in itertools.chain.from_iterable(measured):

@@ -22,7 +22,7 @@ from basis_melgan.export.quantize import SPANNING, layers_of, quantize_vocoder
 from basis_melgan.export.robustness import JITTER, jitter_response
 from basis_melgan.inference.backend import Array
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.storage.parallel import cores
+from basis_melgan.storage.parallel import available_cores
 
 CALIBRATION = 16  # training clips
 TRIED = 4  # of them on which layers are tried one by one
@@ -177,7 +177,7 @@ def degradation(
         for clip in corpus.split("test")
         for file in (whole, made)
     ]
-    measured = score(jobs, cores())
+    measured = score(jobs, available_cores())
     pairs = [pair for pair in zip(measured[::2], measured[1::2], strict=True) if len(pair[0].scores) == len(columns)]
     if not pairs:
         reasons = "; ".join(measured[0].failures.values())

@@ -58,7 +58,7 @@ def export(source: Path, out: Path, data: str = "", license: str = "", force: bo
     console = Console(stderr=True)
     with console.status("exporting"):
         model = graph(backend.model)
-    describe(model, backend.info, hashing.of_file(source))
+    describe(model, backend.info, hashing.sha256_of_file(source))
     aside = out.with_name(f".{out.stem}.part.onnx")
     try:
         aside.write_bytes(sealed(model.SerializeToString()))

@@ -74,10 +74,10 @@ def quantize_vocoder(whole: Path, made: Path, mels: Sequence[Array], leave: Coll
 
 def layers_of(whole: Path, leave: Collection[str]) -> list[str]:
     """Names of the layers of an exported model that can multiply in 8 bits, but for those to leave out."""
-    return chosen(onnx.load(whole), leave)
+    return quantizable_layers(onnx.load(whole), leave)
 
 
-def chosen(model: onnx.ModelProto, leave: Collection[str]) -> list[str]:
+def quantizable_layers(model: onnx.ModelProto, leave: Collection[str]) -> list[str]:
     """Names of the layers of a model that can multiply in 8 bits, first to last, but for those to leave out.
 
     They are its matrix products with constant matrices and its convolutions, except depthwise ones: those are slow to
@@ -113,7 +113,7 @@ def quantize(
     Raises:
         ConfigurationError: a name is no layer's, or they are all named.
     """
-    layers = chosen(model, leave)
+    layers = quantizable_layers(model, leave)
     if not layers:
         raise ConfigurationError("leave: names all layers; leave out none or some")
     with tempfile.TemporaryDirectory() as folder, quiet(logging.getLogger()):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, OutputError
-from basis_melgan.storage.paths import require_place
+from basis_melgan.storage.paths import require_creatable
 
 MELS = (".npy", ".npz", ".pt")  # suffixes of their files
 SPOKEN = frozenset(MELS) | files.SOUND  # of those that are spoken
@@ -91,14 +91,14 @@ def require_out(pair: Pair, force: bool) -> None:
     """
     if pair.out.exists() and pair.source.exists() and pair.out.samefile(pair.source):
         raise OutputError(f"{pair.out}: is the source itself; name another file")
-    require_place(pair.out)
+    require_creatable(pair.out)
     files.require_free(pair.out, force)
 
 
 def _require_out(source: str, base: Path, out: Path, is_folder: bool, force: bool) -> None:
     if out.is_file():
         raise OutputError(f"{out}: is a file; name a folder for what is made of {source}")
-    require_place(out)
+    require_creatable(out)
     if not is_folder:
         return
     if base.resolve() == out.resolve():

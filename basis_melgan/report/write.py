@@ -13,7 +13,7 @@ from basis_melgan.report import bases, clips, curves, pictures
 from basis_melgan.report.comparison import Comparison, failures, load
 from basis_melgan.report.published import PEERS
 from basis_melgan.storage.atomic import write_text
-from basis_melgan.storage.paths import require_file
+from basis_melgan.storage.paths import require_writable_file
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("base.js", "charts.js", "heatmap.js", "tables.js", "listen.js", "blind.js", "page.js")
@@ -40,7 +40,7 @@ def report(
         OutputError: `out` exists already, or cannot be written.
     """
     files.require_new(out, force)
-    require_file(out)
+    require_writable_file(out)
     comparison = load(folder)
     content = {
         **{name: comparison.content[name] for name in PASSED},

@@ -12,7 +12,7 @@ LONGEST_NAME = 255  # bytes that file systems hold
 
 
 @contextmanager
-def aside(path: Path, writer: str = "") -> Iterator[Path]:
+def atomic_write(path: Path, writer: str = "") -> Iterator[Path]:
     """A place beside `path` to write to: what is there takes the place of `path` when the block ends.
 
     Nothing is left of it when the block ends by an error. Its folder is made.
@@ -26,18 +26,18 @@ def aside(path: Path, writer: str = "") -> Iterator[Path]:
         OutputError: the folder cannot be made, or `path` cannot be replaced.
     """
     place = path.with_name(_aside_name(path.name, f".{writer}.part" if writer else ".part"))
-    with storing(path):
+    with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield place
-        with storing(path):
+        with output_errors(path):
             place.replace(path)
     finally:
         place.unlink(missing_ok=True)
 
 
 @contextmanager
-def storing(path: Path, failure: type[Exception] = OSError) -> Iterator[None]:
+def output_errors(path: Path, failure: type[Exception] = OSError) -> Iterator[None]:
     """Tell a failure to write in the user's terms: the operating system's, and one of another kind.
 
     Raises:
@@ -55,7 +55,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OutputError: the path cannot be written.
     """
-    with aside(path) as place, storing(path):
+    with atomic_write(path) as place, output_errors(path):
         place.write_bytes(content)
 
 

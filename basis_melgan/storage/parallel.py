@@ -22,12 +22,12 @@ Job = TypeVar("Job")
 Outcome = TypeVar("Outcome")
 
 
-def cores() -> int:
+def available_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def processes(jobs: int | None) -> int:
+def process_count(jobs: int | None) -> int:
     """How many work side by side: as many as were asked for, or one per core.
 
     Raises:
@@ -35,10 +35,10 @@ def processes(jobs: int | None) -> int:
     """
     if jobs is not None and jobs < 1:
         raise ConfigurationError(f"jobs: {jobs}; use 1 or more")
-    return cores() if jobs is None else jobs
+    return available_cores() if jobs is None else jobs
 
 
-def outcomes(
+def map_unordered(
     work: Callable[[Job], Outcome], jobs: Sequence[Job], processes: int, advice: str = "run again with fewer jobs"
 ) -> Generator[Outcome, None, None]:
     """What comes of every job, in the order in which they are done; where one process will do, it is this one.

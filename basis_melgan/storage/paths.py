@@ -6,7 +6,7 @@ from pathlib import Path
 from basis_melgan.errors import OutputError
 
 
-def require_place(path: Path) -> None:
+def require_creatable(path: Path) -> None:
     """Check, before any work, that a file or a folder can be made where it is to lie, or a folder be filled.
 
     Raises:
@@ -20,7 +20,7 @@ def require_place(path: Path) -> None:
         raise OutputError(f"{path}: cannot be made, since {above} may not be written to; choose a writable place")
 
 
-def require_file(path: Path) -> None:
+def require_writable_file(path: Path) -> None:
     """Check, before any work, that a file may be written, or replaced.
 
     Raises:
@@ -28,10 +28,10 @@ def require_file(path: Path) -> None:
     """
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; name a file")
-    require_place(path)
+    require_creatable(path)
 
 
-def require_folder(folder: Path, *marks: str) -> None:
+def require_output_folder(folder: Path, *marks: str) -> None:
     """Check, before any work, that results may fill a folder: it is new, empty, or one that they filled before.
 
     Args:
@@ -43,7 +43,7 @@ def require_folder(folder: Path, *marks: str) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; name a folder")
-    require_place(folder)
+    require_creatable(folder)
     if not folder.is_dir() or any((folder / mark).is_file() for mark in marks):
         return
     strange = next((path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")), None)

@@ -21,7 +21,7 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
         corpus: prepared corpus, or a folder of several.
         out: run folder.
         start: the vocoder's file.
-        mels: folder of predicted mels, as `basis_melgan.corpus.mels.Mels` describes it; None computes them.
+        mels: folder of predicted mels, as `basis_melgan.corpus.mels.MelSource` describes it; None computes them.
         config: `fine_tuning` and `fabric` of it are used.
         force: start afresh, replacing what `out` holds.
 

@@ -16,8 +16,8 @@ from basis_melgan import plotting
 from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.datasets import MixtureCrops, excerpts
-from basis_melgan.corpus.noise import white_over
+from basis_melgan.corpus.datasets import MixtureCrops, validation_excerpts
+from basis_melgan.corpus.noise import white_noise
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.training import losses, schedule
@@ -59,7 +59,7 @@ class SeparatorTask:
         self.validate_every, self.save_every = training.validate_every, training.save_every
         self.dataset = MixtureCrops(manifest.load_clips(corpora, "train"), run.config)
         validation = manifest.load_clips(corpora, "validation")
-        self.validation = excerpts(validation, run.config.frames.sample_rate)
+        self.validation = validation_excerpts(validation, run.config.frames.sample_rate)
         self.separator = Separator(run.config.separator, run.config.frames)
         if run.config.engine.compile:
             fuse(self.separator)
@@ -178,6 +178,6 @@ class SeparatorTask:
     def _validation_pair(self, index: int, path: Path, samples: int) -> tuple[Tensor, Tensor]:
         """A clip's speech (T,) and its mixture (T,) with white noise, the same at every validation."""
         speech = files.read(path, 0, samples)[0]
-        noise = white_over(np.random.default_rng(index), speech, VALIDATION_SNR)
+        noise = white_noise(np.random.default_rng(index), speech, VALIDATION_SNR)
         pair = torch.from_numpy(np.stack([speech, speech + noise])).to(self.engine.device)
         return pair[0], pair[1]

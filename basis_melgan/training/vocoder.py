@@ -10,7 +10,7 @@ from torch import Tensor
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import decomposition, manifest
 from basis_melgan.corpus.datasets import SpeechCrops
-from basis_melgan.corpus.mels import Mels
+from basis_melgan.corpus.mels import MelSource
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import model_file
 from basis_melgan.models.bases.basis import SIGNALS
@@ -75,7 +75,7 @@ def train(
     stored = None
     if sources.decomposition is not None and sources.separator is not None:
         stored = decomposition.load(sources.decomposition, sources.separator, data_hash)
-    mels = Mels(config.mel, config.frames, sources.mels)
+    mels = MelSource(config.mel, config.frames, sources.mels)
     clips, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
     mels.require([*clips, *validation])
     dataset = SpeechCrops(clips, config, stored, mels)
@@ -86,8 +86,8 @@ def train(
     discriminators = _discriminators(sources.start, config)
     origins = {
         "split": manifest.split_hash(corpora),
-        "separator": hashing.of_file(sources.separator) if sources.separator else "",
-        "start": hashing.of_file(sources.start) if sources.start else "",
+        "separator": hashing.sha256_of_file(sources.separator) if sources.separator else "",
+        "start": hashing.sha256_of_file(sources.start) if sources.start else "",
         "mels": mels.digest([*clips, *validation]),
     }
     learned = int(model_file.metadata(sources.start)["step"]) if sources.start else 0

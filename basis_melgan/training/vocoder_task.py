@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from basis_melgan import plotting
 from basis_melgan.audio import files
 from basis_melgan.config.schema import VocoderTrainingConfig
-from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
+from basis_melgan.corpus.datasets import Clips, SpeechCrops, validation_excerpts
 from basis_melgan.models import model_file
 from basis_melgan.models.bases.basis import SynthesisOutput
 from basis_melgan.models.convnext import ConvNeXtGenerator
@@ -64,7 +64,7 @@ class VocoderTask:
         self.steps, self.batch = training.steps, training.batch
         self.pace = schedule.pace(training.steps, training.warmup, training.cooldown)
         self.validate_every, self.save_every = training.validate_every, training.save_every
-        self.validation = excerpts(validation, config.frames.sample_rate)
+        self.validation = validation_excerpts(validation, config.frames.sample_rate)
         self.scores, self.measures = scores, scored_measures() if scores else ()
         self.keeps_best = scores is not None
         self.discriminators_have_learned = False  # before this training

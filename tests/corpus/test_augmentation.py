@@ -13,9 +13,9 @@ from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import AugmentationConfig, Config
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.augmentation import UNCHANGED, Change, draw
+from basis_melgan.corpus.augmentation import NO_AUGMENTATION, Augmentation, draw
 from basis_melgan.corpus.datasets import SpeechCrops
-from basis_melgan.corpus.mels import Mels
+from basis_melgan.corpus.mels import MelSource
 from basis_melgan.errors import ConfigurationError
 
 FRAMES = FrameGeometry()
@@ -30,7 +30,7 @@ def clips(corpus: Path):
 @pytest.mark.parametrize("rate", [0.8, 1.0, 1.25])
 def test_a_tone_played_faster_is_as_much_higher(rate: float) -> None:
     tone = (0.1 * np.sin(2 * np.pi * 1_000 * np.arange(24_000) / 24_000)).astype(np.float32)
-    changed = Change(rate, 6.0)(tone, 24_000)
+    changed = Augmentation(rate, 6.0)(tone, 24_000)
     assert len(changed) == round(24_000 / rate)
     heard = changed[2_400:14_400]
     assert np.argmax(np.abs(np.fft.rfft(heard))) * 2 == 1_000 * rate  # bins of 2 Hz
@@ -39,8 +39,8 @@ def test_a_tone_played_faster_is_as_much_higher(rate: float) -> None:
 
 def test_a_level_ends_at_full_scale() -> None:
     wave = np.array([0.2, -0.8, 0.4], dtype=np.float32)
-    np.testing.assert_allclose(Change(level=20.0)(wave, 24_000), wave / 0.8, rtol=1e-6)
-    assert not Change(level=20.0)(np.zeros(3, dtype=np.float32), 24_000).any()
+    np.testing.assert_allclose(Augmentation(level=20.0)(wave, 24_000), wave / 0.8, rtol=1e-6)
+    assert not Augmentation(level=20.0)(np.zeros(3, dtype=np.float32), 24_000).any()
 
 
 @given(st.integers(0, 2**32))
@@ -50,22 +50,22 @@ def test_draws_stay_within_the_spans(seed: int) -> None:
     assert 0.8 <= change.rate <= 1.25
     assert -12 <= change.level <= 6
     assert 0.2 <= change.blur <= 1
-    assert draw(rng, replace(WIDE, share=0.0)) is UNCHANGED
+    assert draw(rng, replace(WIDE, share=0.0)) is NO_AUGMENTATION
 
 
 def test_the_share_of_crops_is_changed() -> None:
     rng = np.random.default_rng(0)
-    changed = sum(draw(rng, WIDE) is not UNCHANGED for _ in range(2_000))
+    changed = sum(draw(rng, WIDE) is not NO_AUGMENTATION for _ in range(2_000))
     assert changed == pytest.approx(1_000, abs=100)  # 4.5 standard deviations
 
 
 @pytest.mark.parametrize("rate", [0.8, 1.25])
 def test_a_changed_excerpt_is_as_in_the_changed_clip(clips, rate: float) -> None:
     path, _ = clips[0]
-    change = Change(rate, -6.0)
+    change = Augmentation(rate, -6.0)
     whole = change(files.read(path)[0], 24_000)
     first = 40  # at 240 samples and both rates a whole number of changed frames
-    wave, mel = Mels("paper", FRAMES).excerpt(path, first, 20, change)
+    wave, mel = MelSource("paper", FRAMES).excerpt(path, first, 20, change)
     start = round(first / rate)
     np.testing.assert_allclose(wave, whole[start * 240 : (start + 20) * 240], atol=1e-3)
     np.testing.assert_allclose(mel, mel_spectrogram(whole, "paper", FRAMES)[:, start : start + 20], atol=0.02)
@@ -73,8 +73,8 @@ def test_a_changed_excerpt_is_as_in_the_changed_clip(clips, rate: float) -> None
 
 def test_a_blur_smooths_the_mel_alone_over_bands_and_frames(clips) -> None:
     path, _ = clips[0]
-    wave, mel = Mels("paper", FRAMES).excerpt(path, 40, 20)
-    again, smooth = Mels("paper", FRAMES).excerpt(path, 40, 20, Change(blur=1.0))
+    wave, mel = MelSource("paper", FRAMES).excerpt(path, 40, 20)
+    again, smooth = MelSource("paper", FRAMES).excerpt(path, 40, 20, Augmentation(blur=1.0))
     np.testing.assert_array_equal(again, wave)
     kernel = np.exp(-0.5 * np.arange(-4, 5) ** 2)
     kernel /= kernel.sum()

@@ -11,7 +11,7 @@ from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
-from basis_melgan.corpus.mels import Mels
+from basis_melgan.corpus.mels import MelSource
 from basis_melgan.errors import CorpusError
 
 FRAMES = FrameGeometry()
@@ -36,13 +36,13 @@ def predicted(tmp_path: Path, clips) -> Path:
 def test_an_excerpt_is_as_in_the_whole_clip(clips, first: int) -> None:
     path, _ = clips[0]
     whole, _ = files.read(path)
-    wave, mel = Mels("paper", FRAMES).excerpt(path, first, 20)
+    wave, mel = MelSource("paper", FRAMES).excerpt(path, first, 20)
     np.testing.assert_array_equal(wave, whole[first * 240 : (first + 20) * 240])
     np.testing.assert_allclose(mel, mel_spectrogram(whole, "paper", FRAMES)[:, first : first + 20], atol=1e-4)
 
 
 def test_a_predicted_mel_is_cut_where_the_wave_is(clips, config: Config, predicted: Path) -> None:
-    mels = Mels("paper", FRAMES, predicted)
+    mels = MelSource("paper", FRAMES, predicted)
     mels.require(clips)
     crop = SpeechCrops(clips, config, None, mels)[0]
     name, first = crop["id"].split("@")
@@ -54,11 +54,11 @@ def test_a_predicted_mel_is_cut_where_the_wave_is(clips, config: Config, predict
 
 def test_clips_of_one_name_have_no_mel_of_their_own(clips, predicted: Path) -> None:
     with pytest.raises(CorpusError, match=rf"{clips[0][0].stem}\.npy: would be the mel of 2 clips of that name"):
-        Mels("paper", FRAMES, predicted).require([*clips, clips[0]])
+        MelSource("paper", FRAMES, predicted).require([*clips, clips[0]])
 
 
 def test_what_is_missing_or_of_another_shape_is_refused_by_name(clips, predicted: Path) -> None:
-    mels, victim = Mels("paper", FRAMES, predicted), predicted / f"{clips[1][0].stem}.npy"
+    mels, victim = MelSource("paper", FRAMES, predicted), predicted / f"{clips[1][0].stem}.npy"
     whole = np.load(victim)
     np.save(victim, whole[:, :-1])
     mels.require(clips)  # a frame less is how some systems count

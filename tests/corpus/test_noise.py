@@ -26,7 +26,7 @@ def spectrum(wave: files.Wave, size: int = 24_000) -> np.ndarray:
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
 def test_power_falls_by_the_slope(slope: float) -> None:
-    power = spectrum(noise.colored(np.random.default_rng(1), 60 * RATE, slope))
+    power = spectrum(noise.colored_noise(np.random.default_rng(1), 60 * RATE, slope))
     edges = np.geomspace(60, 11_000, 25).astype(int)
     bands = [power[low:high].mean() for low, high in pairwise(edges)]
     middles = np.sqrt(edges[:-1] * edges[1:])
@@ -36,7 +36,7 @@ def test_power_falls_by_the_slope(slope: float) -> None:
 
 def test_below_20_hz_the_slope_is_held() -> None:
     powers = [
-        np.abs(np.fft.rfft(noise.colored(np.random.default_rng(seed), 10 * RATE, 2.0))) ** 2 for seed in range(40)
+        np.abs(np.fft.rfft(noise.colored_noise(np.random.default_rng(seed), 10 * RATE, 2.0))) ** 2 for seed in range(40)
     ]
     power = np.mean(powers, axis=0)  # bins of 0.1 Hz
     assert power[1:100].mean() == pytest.approx(power[100:200].mean(), rel=0.1)
@@ -46,13 +46,13 @@ def test_below_20_hz_the_slope_is_held() -> None:
 @pytest.mark.parametrize("slope", [1.0, 2.0])
 @pytest.mark.parametrize("samples", [1, 2, 999, 24_000])
 def test_colored_noise_has_unit_rms(slope: float, samples: int) -> None:
-    wave = noise.colored(np.random.default_rng(0), samples, slope)
+    wave = noise.colored_noise(np.random.default_rng(0), samples, slope)
     assert (wave.shape, wave.dtype) == ((samples,), np.float32)
     assert rms(wave) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_white_noise_is_gaussian() -> None:
-    wave = noise.colored(np.random.default_rng(0), 200_000, 0.0).astype(np.float64)
+    wave = noise.colored_noise(np.random.default_rng(0), 200_000, 0.0).astype(np.float64)
     assert wave.mean() == pytest.approx(0.0, abs=0.01)
     assert wave.std() == pytest.approx(1.0, abs=0.01)
     assert np.mean(wave**4) == pytest.approx(3.0, abs=0.1)
@@ -61,16 +61,16 @@ def test_white_noise_is_gaussian() -> None:
 @pytest.mark.parametrize("snr", [-4.0, 0.0, 20.0])
 def test_white_noise_stands_at_exactly_the_snr(snr: float) -> None:
     speech = files.read(CLIPS[0])[0]
-    wave = noise.white_over(np.random.default_rng([1, 2]), speech, snr)
+    wave = noise.white_noise(np.random.default_rng([1, 2]), speech, snr)
     assert (wave.shape, wave.dtype) == (speech.shape, np.float32)
     assert 20 * np.log10(rms(speech) / rms(wave)) == pytest.approx(snr, abs=1e-4)
     drawn = np.random.default_rng([1, 2]).standard_normal(len(speech))
     np.testing.assert_allclose(wave, drawn * rms(wave) / rms(drawn), rtol=1e-6)
-    assert not noise.white_over(np.random.default_rng(0), np.zeros(100, np.float32), snr).any()
+    assert not noise.white_noise(np.random.default_rng(0), np.zeros(100, np.float32), snr).any()
 
 
 def test_noise_over_speech_is_white() -> None:
-    wave = noise.white_over(np.random.default_rng(1), np.ones(48_000, np.float32), 0.0)
+    wave = noise.white_noise(np.random.default_rng(1), np.ones(48_000, np.float32), 0.0)
     power = np.square(np.abs(np.fft.rfft(wave)))[1:].reshape(8, -1).mean(axis=1)
     np.testing.assert_allclose(power / power.mean(), 1.0, atol=0.1)
 
@@ -79,7 +79,7 @@ def test_noise_is_a_function_of_the_generator() -> None:
     def draw(seed: int) -> list[files.Wave]:
         rng = np.random.default_rng(seed)
         return [
-            noise.colored(rng, 500, 1.0),
+            noise.colored_noise(rng, 500, 1.0),
             noise.excerpt(rng, CLIPS[0], 500, RATE),
             noise.babble(rng, CLIPS, 500, RATE),
         ]

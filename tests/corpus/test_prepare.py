@@ -292,7 +292,7 @@ def test_text_is_written_as_utf8_in_an_ascii_locale(tmp_path):
     sentence = "Сон навалился\u2028на меня"  # a line separator to str.splitlines, none to JSON lines
     (voice / "etc" / "txt.done.data").write_text(f'( clip01 "{sentence}" )\n'.replace("\u2028", " "), encoding="utf-8")
     program = (
-        "import sys; from pathlib import Path; from basis_melgan.config import Config; "
+        "import sys; from pathlib import Path; from basis_melgan.config.schema import Config; "
         "from basis_melgan.corpus.prepare import prepare; "
         "prepare('festvox-ru', Path(sys.argv[1]), Path(sys.argv[2]), Config(), jobs=1); "
         "assert 'torch' not in sys.modules"

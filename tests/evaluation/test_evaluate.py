@@ -25,7 +25,7 @@ from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.metrics import signal, waves
 from basis_melgan.metrics.table import MEASURES
 from basis_melgan.models import model_file
-from basis_melgan.storage.paths import require_folder
+from basis_melgan.storage.paths import require_output_folder
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 QUICK = [column.name for each in MEASURES if not each.slow for column in each.columns]
@@ -85,7 +85,7 @@ def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
 def test_the_recording_itself_scores_perfectly(corpora, tmp_path, capsys):
     scope = EvalConfig(corpora / "a", quick=True, jobs=1)
     results = evaluate("recording", scope, tmp_path / "new" / "a.json", tmp_path / "a.csv", tmp_path / "waves")
-    require_folder(tmp_path / "waves", MARK)  # which may be filled again
+    require_output_folder(tmp_path / "waves", MARK)  # which may be filled again
     printed, shown = capsys.readouterr()
     assert printed == results.table() + "\n"
     assert re.search(r"2 waves, 2 s of audio, made and scored in \d+ s \(processes: 1\)", " ".join(shown.split()))

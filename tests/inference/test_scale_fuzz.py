@@ -18,7 +18,7 @@ from basis_melgan.audio.mel import mel_spectrogram, mel_to_magnitude
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import MelConfigName
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.augmentation import Change
+from basis_melgan.corpus.augmentation import Augmentation
 from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel
 from basis_melgan.inference.vocoder import Vocoder
@@ -88,7 +88,7 @@ def altered_mel(convention: MelConfigName, rng: np.random.Generator) -> AnyMel:
         excerpt += rng.standard_normal(size) * whole.std() * 10 ** (-ratio / 20)
     excerpt *= 10 ** (rng.uniform(-45, 0) / 20) / max(float(np.abs(excerpt).max()), 1e-9)
     mel = mel_spectrogram(excerpt.astype(np.float32), convention, FRAMES)
-    return Change(blur=float(rng.uniform(0.3, 1.0))).smoothed(mel) if rng.random() < 0.5 else mel
+    return Augmentation(blur=float(rng.uniform(0.3, 1.0))).blur_mel(mel) if rng.random() < 0.5 else mel
 
 
 def stored(mel: AnyMel, rng: np.random.Generator) -> AnyMel:

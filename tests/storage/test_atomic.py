@@ -11,7 +11,7 @@ from basis_melgan.cli.main import main
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import OutputError
-from basis_melgan.storage.atomic import aside, write_bytes, write_text
+from basis_melgan.storage.atomic import atomic_write, write_bytes, write_text
 
 NAMES = ["x" * 251 + ".wav", "x" * 240 + ".wav", "ж" * 125 + ".wav", "語" * 83 + "xx.wav"]  # 251 to 255 bytes, but one
 
@@ -33,7 +33,7 @@ def test_places_aside_are_hidden_and_each_its_own(tmp_path: Path) -> None:
     for writer in ("", "1", "4194304"):
         places = []
         for name in names:
-            with aside(tmp_path / name, writer) as place:
+            with atomic_write(tmp_path / name, writer) as place:
                 place.touch()
                 places.append(place)
         assert len({place.name for place in places}) == len(names)
@@ -44,7 +44,7 @@ def test_places_aside_are_hidden_and_each_its_own(tmp_path: Path) -> None:
 
 def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
     write_bytes(tmp_path / "file", b"older")
-    with pytest.raises(KeyboardInterrupt), aside(tmp_path / "file") as place:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "file") as place:  # noqa: PT012
         place.write_bytes(b"half")
         raise KeyboardInterrupt
     assert (tmp_path / "file").read_bytes() == b"older"

@@ -8,10 +8,13 @@ from basis_melgan.storage import hashing
 
 def test_a_files_is_that_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(bytes(range(256)) * 5_000)
-    assert hashing.of_file(tmp_path / "one") == hashlib.sha256(bytes(range(256)) * 5_000).hexdigest()
+    assert hashing.sha256_of_file(tmp_path / "one") == hashlib.sha256(bytes(range(256)) * 5_000).hexdigest()
 
 
 def test_that_of_texts_knows_no_order_but_each_of_them() -> None:
-    assert hashing.of_parts(["a 1", "b 2"]) == hashing.of_parts(["b 2", "a 1"])
-    assert len({hashing.of_parts(parts) for parts in (["a 1", "b 2"], ["a 1", "b 3"], ["a 1"], ["a 1b 2"], [])}) == 5
-    assert len(hashing.of_parts(["\udcff"])) == 64  # names of files need not be UTF-8
+    assert hashing.sha256_of_texts(["a 1", "b 2"]) == hashing.sha256_of_texts(["b 2", "a 1"])
+    assert (
+        len({hashing.sha256_of_texts(parts) for parts in (["a 1", "b 2"], ["a 1", "b 3"], ["a 1"], ["a 1b 2"], [])})
+        == 5
+    )
+    assert len(hashing.sha256_of_texts(["\udcff"])) == 64  # names of files need not be UTF-8

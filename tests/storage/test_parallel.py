@@ -6,14 +6,14 @@ from pathlib import Path
 
 SCRIPT = """
 import sys, time
-from basis_melgan.corpus.workers import outcomes
+from basis_melgan.storage.parallel import map_unordered
 
 def work(name):
     print(name, flush=True)
     time.sleep(600)
 
 if __name__ == "__main__":
-    list(outcomes(work, ["a", "b"], 2))
+    list(map_unordered(work, ["a", "b"], 2))
 """
 
 

@@ -6,27 +6,27 @@ from pathlib import Path
 import pytest
 
 from basis_melgan.errors import OutputError
-from basis_melgan.storage.journal import Journal
+from basis_melgan.storage.progress_log import ProgressLog
 
 IDENTITY = {"data": "abc", "systems": [["x", "x"]]}
 
 
 @pytest.fixture
-def journal(tmp_path) -> Journal:
-    return Journal(tmp_path / "new" / "journal", IDENTITY)
+def journal(tmp_path) -> ProgressLog:
+    return ProgressLog(tmp_path / "new" / "journal", IDENTITY)
 
 
 def test_entries_of_the_same_run_are_found_again(journal):
     assert list(journal.entries()) == []
     journal.add('{"clip": "ä"}')
     journal.add('{"clip": "b"}')
-    assert list(Journal(journal.path, IDENTITY).entries()) == [{"clip": "ä"}, {"clip": "b"}]
+    assert list(ProgressLog(journal.path, IDENTITY).entries()) == [{"clip": "ä"}, {"clip": "b"}]
 
 
 def test_another_run_starts_afresh(journal):
     list(journal.entries())
     journal.add('{"clip": "a"}')
-    other = Journal(journal.path, {"data": "other"})
+    other = ProgressLog(journal.path, {"data": "other"})
     assert list(other.entries()) == []
     assert journal.path.read_text("utf-8") == '{"data": "other"}\n'
 
@@ -51,9 +51,9 @@ def test_a_damaged_file_is_no_journal(journal):
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        list(Journal(tmp_path / "file" / "journal", IDENTITY).entries())
+        list(ProgressLog(tmp_path / "file" / "journal", IDENTITY).entries())
 
 
 def test_what_cannot_be_added_is_an_error(tmp_path: Path):
     with pytest.raises(OutputError, match="cannot be written"):
-        Journal(tmp_path, IDENTITY).add("{}")
+        ProgressLog(tmp_path, IDENTITY).add("{}")

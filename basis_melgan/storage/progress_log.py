@@ -11,7 +11,7 @@ from basis_melgan.storage.atomic import write_text
 
 
 @dataclass(frozen=True)
-class Journal:
+class ProgressLog:
     """A file whose first line says which run it belongs to, and each later line holds one thing that is done."""
 
     path: Path
