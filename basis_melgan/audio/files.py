@@ -23,6 +23,7 @@ from basis_melgan.audio.waves import rounded as rounded
 from basis_melgan.errors import AudioError, InputWarning, OutputError
 from basis_melgan.installation import install_command
 from basis_melgan.storage.atomic import atomic_write, output_errors
+from basis_melgan.storage.folders import visible_files
 
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
     *(".aif", ".aifc", ".bwf", ".mp2", ".mpga", ".oga", ".opus", ".snd", ".sph", ".wave"),
@@ -122,11 +123,7 @@ def _walk(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise AudioError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable") from error
 
-    paths: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += (Path(parent, name) for name in names if not name.startswith("."))
-    return sorted(paths)
+    return visible_files(folder, refuse)
 
 
 def stream(path: Path | BinaryIO, to: int) -> Iterator[Wave]:

@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -75,7 +74,7 @@ def score(jobs: Sequence[Job], processes: int, journal: ProgressLog | None = Non
         OutputError: a wave or the journal cannot be written.
     """
     # What a name has said last of a clip, since that is what its wave is.
-    last = {one.key[:-1]: one for one in (ClipScores(**entry) for entry in journal.entries())} if journal else {}
+    last = {one.key[:-1]: one for one in (ClipScores(**entry) for entry in journal.resume())} if journal else {}
     done = {one.key: one for one in last.values()}
     todo = [job for job in jobs if job.key not in done or not (job.wave is None or job.wave.exists())]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -88,7 +87,7 @@ def score(jobs: Sequence[Job], processes: int, journal: ProgressLog | None = Non
         for one in itertools.chain.from_iterable(measured):
             done[one.key] = one
             if journal:
-                journal.add(json.dumps(asdict(one), ensure_ascii=False))
+                journal.append(asdict(one))
             progress.advance(task)
     audio, took = sum(done[job.key].seconds for job in todo), time.monotonic() - began
     console.print(

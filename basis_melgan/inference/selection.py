@@ -2,7 +2,6 @@
 
 import glob
 import itertools
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, OutputError
+from basis_melgan.storage.folders import visible_files
 from basis_melgan.storage.paths import require_creatable
 
 MELS = (".npy", ".npz", ".pt")  # suffixes of their files
@@ -110,19 +110,16 @@ def _require_out(source: str, base: Path, out: Path, is_folder: bool, force: boo
         )
 
 
-def _below(folder: Path, selection: Selection) -> Iterator[Path]:
+def _below(folder: Path, selection: Selection) -> list[Path]:
     """Every file below a folder, sorted; which folders cannot be looked into, the selection says."""
 
-    def note(error: OSError) -> None:
+    def note_error(error: OSError) -> None:
         selection.unusable[Path(error.filename)] = f"cannot be looked into ({error.strerror})"
 
-    paths: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=note):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for link in filter(Path.is_symlink, (Path(parent, name) for name in folders)):
-            selection.unusable[link] = "is a link to a folder, which is not followed; give the folder itself"
-        paths += [Path(parent, name) for name in names if not name.startswith(".")]
-    yield from sorted(paths)
+    def note_link(link: Path) -> None:
+        selection.unusable[link] = "is a link to a folder, which is not followed; give the folder itself"
+
+    return visible_files(folder, note_error, note_link)
 
 
 def _matches(pattern: str, selection: Selection) -> Iterator[Path]:

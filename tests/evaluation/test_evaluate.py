@@ -221,10 +221,10 @@ def test_results_are_not_mixed_with_what_is_not_theirs(corpora, tmp_path):
     (recorded / "results.json").write_text("mine", "utf-8")
     for force in (False, True):
         with pytest.raises(
-            OutputError, match=r"recordings: holds other files, such as results\.json; name a new or an"
+            OutputError, match=r"recordings: holds unrelated files, such as results\.json; name a new or empty"
         ):
             compare(["world"], scope, recorded, force)
-    with pytest.raises(OutputError, match=r"holds other files, such as results\.json"):
+    with pytest.raises(OutputError, match=r"holds unrelated files, such as results\.json"):
         evaluate("recording", scope, waves=recorded)
     with pytest.raises(OutputError, match=r"results\.json: is a file; name a folder"):
         evaluate("recording", scope, waves=recorded / "results.json")
@@ -360,8 +360,8 @@ def test_a_file_that_cannot_be_written_is_an_error_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
     below = tmp_path / "file" / "below"
     for place in ({"out_json": below}, {"out_csv": below}, {"waves": below}):
-        with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file; choose another place"):
+        with pytest.raises(OutputError, match=r"cannot be created because .*file is a file; choose another place"):
             evaluate("recording", EvalConfig(tmp_path / "before any work"), **place)
-    with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file; choose another place"):
+    with pytest.raises(OutputError, match=r"cannot be created because .*file is a file; choose another place"):
         compare(["world"], EvalConfig(tmp_path / "before any work"), below)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

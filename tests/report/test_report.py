@@ -410,5 +410,5 @@ def test_places_that_cannot_be_written_are_refused(folder: Path, tmp_path: Path)
     with pytest.raises(OutputError, match="is a folder; name a file"):
         report(folder, tmp_path, force=True)
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(OutputError, match=r"out\.html: cannot be made, since .*file is a file; choose"):
+    with pytest.raises(OutputError, match=r"out\.html: cannot be created because .*file is a file; choose"):
         report(folder, tmp_path / "file" / "out.html", count=1)
