@@ -53,7 +53,7 @@ def main(out: Path, names: list[str]) -> None:
         whole = graph(model, info)
         save(out / f"{name}.onnx", whole, info)
         mel = reference_mel(info, CALIBRATION)
-        layers = quantizable_layers(whole, ())
+        layers = quantizable_layers(whole)
         left = [layer for layer in ("head.signals", "head.energy") if layer in layers]
         save(out / f"{name}-int8.onnx", quantize(whole, [{"mel": mel[None]}], left), info, "int8")
 

@@ -53,7 +53,7 @@ def load(folder: Path, separator: Path, data_hash: str) -> Decomposition:
         stored_metadata = dict(json.loads((folder / "decomposition.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise CorpusError(
-            f"{folder}: does not hold a finished decomposition ({error}); run `basis-melgan decompose`"
+            f"{folder}: holds no finished decomposition ({error}); run `basis-melgan decompose`"
         ) from error
     for key, expected in metadata(separator, data_hash).items():
         if stored_metadata.get(key) != expected:
