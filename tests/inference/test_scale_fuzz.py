@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import Outcome, case_count, outcome
+from fuzzing import CaseResult, case_count, run_case
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, mel_to_magnitude
@@ -97,7 +97,7 @@ def stored(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
         return mel.astype(np.float16 if rng.random() < 0.25 else np.float32)
 
 
-def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> Outcome:
+def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> CaseResult:
     """What becomes of a mel that comes in chunks, once it is all synthesized or refused."""
     stream, waves = vocoder.stream(), []
 
@@ -109,7 +109,7 @@ def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> Outcome:
             position = end
         waves.append(stream.flush())
 
-    result = outcome(work)
+    result = run_case(work)
     if not result.refusal:
         output = np.concatenate(waves)
         assert output.shape == (FRAMES.hop * mel.shape[1],)
@@ -117,9 +117,9 @@ def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> Outcome:
     return result
 
 
-def outcomes(mel: AnyMel, convention: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[Outcome]:
+def outcomes(mel: AnyMel, convention: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[CaseResult]:
     """What becomes of a whole mel, and of the same as a stream where the vocoder takes the convention."""
-    whole = outcome(partial(MelAdapter(convention, None).require_whole, mel))
+    whole = run_case(partial(MelAdapter(convention, None).require_whole, mel))
     return [whole, pushed(vocoder, mel, rng)] if convention == vocoder.info.mel else [whole]
 
 
