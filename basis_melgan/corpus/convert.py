@@ -38,7 +38,7 @@ class Result:
     sha256: str = ""  # of the clip's file
     reason: str = ""  # why the recording was skipped; empty for a clip
     detail: str = ""  # of the reason
-    warnings: dict[str, str] = field(default_factory=dict)  # what was missing or changed on reading, by kind
+    issues: dict[str, str] = field(default_factory=dict)  # what was missing or changed on reading, by kind
     cpu_seconds: float = 0.0  # time spent by the worker
 
 
@@ -62,7 +62,7 @@ def convert(task: Task) -> Result:
     reason, detail = find_defect(recording.wave, recording.rate, task.rules)
     if reason:
         return replace(result, reason=reason, detail=detail, cpu_seconds=time.process_time() - start)
-    wave, level_warnings = levels.fitted(files.resample(recording.wave, recording.rate, task.sample_rate))
+    wave, level_issues = levels.fitted(files.resample(recording.wave, recording.rate, task.sample_rate))
     files.write(target, wave, task.sample_rate)
     content = target.read_bytes()
     return replace(
@@ -70,7 +70,7 @@ def convert(task: Task) -> Result:
         bytes=len(content),
         samples=len(wave),
         sha256=hashlib.sha256(content).hexdigest(),
-        warnings=level_warnings | recording.mends,
+        issues=level_issues | recording.mends,
         cpu_seconds=time.process_time() - start,
     )
 

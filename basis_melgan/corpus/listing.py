@@ -37,7 +37,7 @@ def require_source(source: Path | None, recipe: str, layout: str) -> Path:
         CorpusError: the source is missing or not a folder.
     """
     if source is None:
-        raise CorpusError(f"recipe {recipe}: needs a source because it cannot be downloaded; give {layout}")
+        raise CorpusError(f"recipe {recipe}: cannot be downloaded, so it needs a source; give {layout}")
     if not source.is_dir():
         raise CorpusError(f"{source}: no such folder; recipe {recipe} expects {layout}")
     return source

@@ -57,7 +57,7 @@ def prepare(recipe_name: str, out: Path, source: Path | None, config: Config, jo
     source = source and source.resolve()
     log = _progress_log(out, recipe_name, source, config)
     entries = assign_ids(recipe.list_entries(source, out.resolve() / WORKDIR_NAME))
-    entries = _draw(entries, config.corpus.draw or recipe.draw, config.corpus.seed)
+    entries = _draw(entries, config.corpus.draw or recipe.max_clips, config.corpus.seed)
     if not entries:
         raise CorpusError(f"{source or recipe_name}: recipe {recipe_name} finds no recordings there; check the source")
     results, converted = _convert_entries(entries, out, config, log, process_count(jobs))

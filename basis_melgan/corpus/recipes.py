@@ -18,7 +18,7 @@ class Recipe:
     """How the recordings of a corpus are listed."""
 
     list_entries: Callable[[Path | None, Path], Iterator[Entry]]  # arguments: source folder, working folder
-    draw: int | None = None  # number of clips drawn at random when corpus.draw is null
+    max_clips: int | None = None  # number of clips drawn at random when corpus.draw is null
 
 
 def find_recipe(name: str) -> Recipe:
@@ -67,7 +67,7 @@ RECIPES: dict[str, Recipe] = {
     # The reference system used 20 000 of the 88 035 utterances.
     "aishell3": Recipe(
         partial(list_tables, "aishell3", tables.aishell3, "the folder with train/ and test/, each with content.txt"),
-        draw=20_000,
+        max_clips=20_000,
     ),
     "ljspeech": Recipe(
         partial(list_tables, "ljspeech", tables.ljspeech, "the folder LJSpeech-1.1 with metadata.csv and wavs/")

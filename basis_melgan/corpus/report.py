@@ -1,4 +1,4 @@
-"""The report of a preparation: `OUT/report.json` with skipped recordings and warnings, and a one-line summary."""
+"""The report of a preparation: `OUT/report.json` with skipped recordings and issues, and a one-line summary."""
 
 import json
 from collections import Counter
@@ -32,8 +32,8 @@ def write(out: Path, results: Sequence[Result], ignored: dict[str, int], maximum
         "recordings": len(results),
         "reasons": dict(sorted(reasons.items())),
         "skipped": [{"file": result.source, "reason": result.reason, "detail": result.detail} for result in skipped],
-        "warnings": _warning_counts(results),
-        "files_with_warnings": [{"file": result.source, **result.warnings} for result in results if result.warnings],
+        "issues": _issue_counts(results),
+        "files_with_issues": [{"file": result.source, **result.issues} for result in results if result.issues],
         "ignored_files": ignored,
     }
     path = out / REPORT_NAME
@@ -50,17 +50,17 @@ def summary(corpus: Corpus, results: Sequence[Result], converted: Sequence[Resul
     """Return one line with the size of a corpus, what was skipped, and the speed of this run."""
     counts = ", ".join(f"{len(corpus.split(split))} {split}" for split in SPLITS)
     skipped = len(results) - len(corpus.clips)
-    warnings = "".join(f"; {count} {kind}" for kind, count in _warning_counts(results).items())
-    reference = f" (see {corpus.folder / REPORT_NAME})" if skipped or warnings else ""
+    issues = "".join(f"; {count} {kind}" for kind, count in _issue_counts(results).items())
+    reference = f" (see {corpus.folder / REPORT_NAME})" if skipped or issues else ""
     seconds = sum(result.samples for result in converted) / corpus.sample_rate
     cpu_seconds = sum(result.cpu_seconds for result in converted)
     speed = f"{seconds / cpu_seconds:.0f}× real time per core" if seconds else "nothing to convert"
     return (
-        f"{corpus.folder}: {corpus.seconds() / 3600:.2f} h; {counts} clips; {skipped} skipped{warnings}{reference}; "
+        f"{corpus.folder}: {corpus.seconds() / 3600:.2f} h; {counts} clips; {skipped} skipped{issues}{reference}; "
         f"{speed}"
     )
 
 
-def _warning_counts(results: Sequence[Result]) -> dict[str, int]:
-    """Return the number of recordings with each kind of warning."""
-    return dict(sorted(Counter(kind for result in results for kind in result.warnings).items()))
+def _issue_counts(results: Sequence[Result]) -> dict[str, int]:
+    """Return the number of recordings with each kind of issue."""
+    return dict(sorted(Counter(kind for result in results for kind in result.issues).items()))

@@ -75,19 +75,18 @@ def export_int8(
     with TemporaryDirectory() as folder:
         float_file, int8_file = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         export(source, float_file, data, license)
-        exclude_layers = default_exclusions(float_file) if exclude_layers is None else exclude_layers
         vocoder = Vocoder.load(float_file)
         manifest.require_rate(corpora, vocoder.info.rate)
         mels = clip_mels(vocoder, corpora, "train", CALIBRATION_CLIPS)
+        exclude_layers = default_exclusions(float_file) if exclude_layers is None else exclude_layers
         with console.status(f"calibrating on {len(mels)} clips"):
             quantize_vocoder(float_file, int8_file, mels, exclude_layers)
         check = Int8Check(source.name, float_file, mels[:SEARCH_CLIPS], exclude_layers)
-        with console.status("comparing with jitter"):
-            jitter = check.require_robustness(int8_file, clip_mels(vocoder, corpora, "test", JITTER_CLIPS))
-        quality = check.require_quality(int8_file, corpora)
+        scores = check.require_all(int8_file, corpora)
         write_bytes(out, int8_file.read_bytes())
+    excluded = ", ".join(exclude_layers) or "no layer"
     size = out.stat().st_size / 1e6
-    console.print(f"{out}: {size:.2f} MB, 8 bits except {', '.join(exclude_layers)}; {quality}; {jitter}")
+    console.print(f"{out}: {size:.2f} MB, 8 bits except in {excluded}; {scores}", soft_wrap=True)
 
 
 def default_exclusions(float_file: Path) -> list[str]:
@@ -111,6 +110,18 @@ class Int8Check:
     float_file: Path
     mels: Sequence[Array]
     exclude_layers: Collection[str]
+
+    def require_all(self, int8_file: Path, corpora: Sequence[manifest.Corpus]) -> str:
+        """Make both checks on test clips; return their scores as text.
+
+        Raises:
+            CorpusError: no test clip can be scored.
+            ModelFileError: a check fails; names the layer to exclude.
+        """
+        with Console(stderr=True).status("comparing with jitter"):
+            mels = clip_mels(Vocoder.load(self.float_file), corpora, "test", JITTER_CLIPS)
+            jitter = self.require_robustness(int8_file, mels)
+        return f"{self.require_quality(int8_file, corpora)}; {jitter}"
 
     def require_robustness(self, int8_file: Path, mels: Sequence[Array]) -> str:
         """Check the response to jitter on mels (M, F); return it as text.

@@ -132,14 +132,16 @@ def test_libritts_without_a_part_lists_nothing(tmp_path):
 
 @pytest.mark.parametrize("recipe", [name for name in recipes.RECIPES if name not in DOWNLOADABLE])
 def test_a_recipe_that_cannot_download_asks_for_a_source(recipe, tmp_path):
-    with pytest.raises(CorpusError, match=f"recipe {recipe}: needs a source"):
+    with pytest.raises(CorpusError, match=f"recipe {recipe}: cannot be downloaded, so it needs a source"):
         list(recipes.find_recipe(recipe).list_entries(None, tmp_path))
     with pytest.raises(CorpusError, match="absent: no such folder"):
         list(recipes.find_recipe(recipe).list_entries(tmp_path / "absent", tmp_path))
 
 
 def test_aishell3_draws_as_many_clips_as_the_reference():
-    assert {name: recipe.draw for name, recipe in recipes.RECIPES.items() if recipe.draw} == {"aishell3": 20_000}
+    assert {name: recipe.max_clips for name, recipe in recipes.RECIPES.items() if recipe.max_clips} == {
+        "aishell3": 20_000
+    }
 
 
 def test_an_unknown_recipe_suggests_the_nearest():

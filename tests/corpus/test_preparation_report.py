@@ -1,4 +1,4 @@
-"""The report of a preparation: recordings used with warnings, and files that are not used."""
+"""The report of a preparation: recordings used despite issues, and files that are not used."""
 
 import json
 import os
@@ -45,12 +45,12 @@ def test_level_changes_and_truncation_are_reported(
     np.testing.assert_allclose(waves["loud"], speech() * (1 - 2**-15), atol=2**-16 + 1e-6)
     np.testing.assert_allclose(waves["inverted"], speech(1), atol=2**-14)
     assert len(waves["cut"]) == 20_000
-    assert report(out)["warnings"] == {"incomplete": 1, "one channel taken": 1, "scaled below full scale": 2}
-    warnings = {Path(entry["file"]).stem: entry for entry in report(out)["files_with_warnings"]}
-    assert warnings["loud"]["scaled below full scale"].endswith("up to +7.6 dBFS; all of it is made 7.6 dB softer")
-    assert warnings["inverted"]["one channel taken"].endswith("channel 1 alone is taken")
-    assert "the end is missing" in warnings["cut"]["incomplete"]
-    assert "samples beyond full scale" in warnings["full"]["scaled below full scale"]  # where it was resampled
+    assert report(out)["issues"] == {"incomplete": 1, "one channel taken": 1, "scaled below full scale": 2}
+    issues = {Path(entry["file"]).stem: entry for entry in report(out)["files_with_issues"]}
+    assert issues["loud"]["scaled below full scale"].endswith("up to +7.6 dBFS; all of it is made 7.6 dB softer")
+    assert issues["inverted"]["one channel taken"].endswith("channel 1 alone is taken")
+    assert "the end is missing" in issues["cut"]["incomplete"]
+    assert "samples beyond full scale" in issues["full"]["scaled below full scale"]  # where it was resampled
     assert np.abs(waves["full"]).max() == pytest.approx(1 - 2**-15, abs=2**-15)
     summary = "0 skipped; 1 incomplete; 1 one channel taken; 2 scaled below full scale (see "
     assert summary in capsys.readouterr().err
