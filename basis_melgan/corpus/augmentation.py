@@ -49,7 +49,7 @@ NO_AUGMENTATION = Augmentation()
 
 def draw(rng: np.random.Generator, config: AugmentationConfig) -> Augmentation:
     """Draw the augmentation of one crop: none, or a log-uniform rate, a uniform level in dB and a uniform blur."""
-    if config.share == 0 or rng.random() >= config.share:
+    if config.fraction == 0 or rng.random() >= config.fraction:
         return NO_AUGMENTATION
     octaves = rng.uniform(*np.log2(config.rate))
     return Augmentation(float(2**octaves), float(rng.uniform(*config.level)), float(rng.uniform(*config.blur)))

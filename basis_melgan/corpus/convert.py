@@ -13,6 +13,8 @@ from basis_melgan.config.schema import CorpusConfig
 from basis_melgan.errors import AudioError
 
 FULL_SCALE = 0.99  # the largest positive value of 8-bit audio is 127/128
+SILENCE_DBFS = -60.0  # a recording with a lower peak is silent
+MAX_CLIPPED_FRACTION = 0.05  # of samples at full scale; a recording with more is distorted throughout
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,11 @@ def find_defect(wave: files.Wave, rate: int, rules: CorpusConfig) -> tuple[str, 
         return "too short", f"{seconds:.3f} s; corpus.minimum_seconds is {rules.minimum_seconds}"
     magnitude = np.abs(wave)
     level = 20.0 * np.log10(max(float(magnitude.max()), 1e-9))
-    if level < rules.silence_dbfs:
-        return "silent", f"peak {level:.1f} dBFS; corpus.silence_dbfs is {rules.silence_dbfs}"
+    if level < SILENCE_DBFS:
+        return "silent", f"peak {level:.1f} dBFS; the minimum is {SILENCE_DBFS:g} dBFS"
     clipped = np.count_nonzero(magnitude >= FULL_SCALE) / len(wave)
-    if clipped > rules.clipped_share:
-        return "clipped", f"{clipped:.1%} of samples at full scale; corpus.clipped_share is {rules.clipped_share:.1%}"
+    if clipped > MAX_CLIPPED_FRACTION:
+        return "clipped", f"{clipped:.1%} of samples at full scale; the limit is {MAX_CLIPPED_FRACTION:.0%}"
     return "", ""
 
 

@@ -16,7 +16,15 @@ from rich.console import Console
 from basis_melgan.audio import files
 from basis_melgan.config.schema import Config, CorpusConfig
 from basis_melgan.corpus import recipes, report
-from basis_melgan.corpus.convert import Result, Task, convert, file_stamp, result_from_dict
+from basis_melgan.corpus.convert import (
+    MAX_CLIPPED_FRACTION,
+    SILENCE_DBFS,
+    Result,
+    Task,
+    convert,
+    file_stamp,
+    result_from_dict,
+)
 from basis_melgan.corpus.ids import assign_ids
 from basis_melgan.corpus.listing import Entry
 from basis_melgan.corpus.manifest import Clip, Corpus, save
@@ -29,6 +37,7 @@ from basis_melgan.storage.progress_log import ProgressLog, stored_lines
 
 LOG_NAME = "sources.jsonl"
 WORKDIR_NAME = "source"  # where recipes unpack downloads
+SAMPLE_SEED = 1  # of corpus.max_clips; fixed, so that everyone gets the same clips
 
 
 def prepare(recipe_name: str, out: Path, source: Path | None, config: Config, jobs: int | None = None) -> Corpus:
@@ -57,12 +66,12 @@ def prepare(recipe_name: str, out: Path, source: Path | None, config: Config, jo
     source = source and source.resolve()
     log = _progress_log(out, recipe_name, source, config)
     entries = assign_ids(recipe.list_entries(source, out.resolve() / WORKDIR_NAME))
-    entries = _draw(entries, config.corpus.draw or recipe.max_clips, config.corpus.seed)
+    entries = _sample(entries, config.corpus.max_clips or recipe.max_clips)
     if not entries:
         raise CorpusError(f"{source or recipe_name}: recipe {recipe_name} finds no recordings there; check the source")
     results, converted = _convert_entries(entries, out, config, log, process_count(jobs))
     ignored = files.passed_over(source, files.SOUND | files.FOREIGN) if source and recipe_name == "folder" else {}
-    report.write(out, results, ignored, config.corpus.maximum_bad)
+    report.write(out, results, ignored, config.corpus.max_unusable_fraction)
     clips = _clips(entries, results, config.corpus)
     corpus = Corpus(out, out.resolve().name, recipe_name, config.frames.sample_rate, clips)
     _remove_stale_files(out / "flac", {clip.file for clip in clips})
@@ -77,7 +86,11 @@ def _progress_log(out: Path, recipe: str, source: Path | None, config: Config) -
     """Return the log of this run, after checking that `out` is new, empty, or prepared from the same recordings."""
     if source is not None and out.resolve().is_relative_to(source):
         raise CorpusError(f"{out}: lies inside the recordings {source}; choose a folder elsewhere")
-    rules = {name: getattr(config.corpus, name) for name in ("minimum_seconds", "silence_dbfs", "clipped_share")}
+    rules = {
+        "minimum_seconds": config.corpus.minimum_seconds,
+        "silence_dbfs": SILENCE_DBFS,
+        "max_clipped_fraction": MAX_CLIPPED_FRACTION,
+    }
     origin = {"recipe": recipe, "source": source and str(source), "sample_rate": config.frames.sample_rate}
     log = ProgressLog(out / LOG_NAME, origin | {"rules": rules})
     if log.path.is_file():
@@ -101,10 +114,10 @@ def _require_origin(path: Path, origin: dict[str, Any]) -> None:
             )
 
 
-def _draw(entries: list[Entry], count: int | None, seed: int) -> list[Entry]:
+def _sample(entries: list[Entry], count: int | None) -> list[Entry]:
     if count is None or count >= len(entries):
         return entries
-    return [entries[index] for index in sorted(random.Random(seed).sample(range(len(entries)), count))]
+    return [entries[index] for index in sorted(random.Random(SAMPLE_SEED).sample(range(len(entries)), count))]
 
 
 def _convert_entries(

@@ -18,7 +18,7 @@ class Recipe:
     """How the recordings of a corpus are listed."""
 
     list_entries: Callable[[Path | None, Path], Iterator[Entry]]  # arguments: source folder, working folder
-    max_clips: int | None = None  # number of clips drawn at random when corpus.draw is null
+    max_clips: int | None = None  # number of clips drawn at random when corpus.max_clips is null
 
 
 def find_recipe(name: str) -> Recipe:

@@ -13,14 +13,14 @@ from basis_melgan.storage.atomic import write_text
 REPORT_NAME = "report.json"
 
 
-def write(out: Path, results: Sequence[Result], ignored: dict[str, int], maximum_bad: float) -> None:
+def write(out: Path, results: Sequence[Result], ignored: dict[str, int], max_unusable_fraction: float) -> None:
     """Write `report.json`, then check the fraction of unusable recordings.
 
     Args:
         out: folder of the corpus.
         results: of all recordings.
         ignored: number of files that are not sound files, by suffix.
-        maximum_bad: largest fraction of recordings that may be unusable.
+        max_unusable_fraction: largest fraction of recordings that may be unusable.
 
     Raises:
         CorpusError: too many recordings, or all of them, are unusable.
@@ -38,11 +38,12 @@ def write(out: Path, results: Sequence[Result], ignored: dict[str, int], maximum
     }
     path = out / REPORT_NAME
     write_text(path, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
-    if len(skipped) > maximum_bad * len(results) or len(skipped) == len(results):
+    if len(skipped) > max_unusable_fraction * len(results) or len(skipped) == len(results):
         reason, count = max(reasons.items(), key=lambda entry: (entry[1], entry[0]))
         raise CorpusError(
             f"{len(skipped)} of {len(results)} recordings are unusable, most often: {reason} ({count}); the limit is "
-            f"{maximum_bad:.0%}; see {path}, then repair or remove them, or raise corpus.maximum_bad"
+            f"{max_unusable_fraction:.0%}; see {path}, then repair or remove them, or raise "
+            "corpus.max_unusable_fraction"
         )
 
 

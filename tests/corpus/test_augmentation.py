@@ -19,7 +19,7 @@ from basis_melgan.corpus.mels import MelSource
 from basis_melgan.errors import ConfigurationError
 
 FRAMES = FrameGeometry()
-WIDE = AugmentationConfig(share=0.5, rate=(0.8, 1.25), level=(-12.0, 6.0), blur=(0.2, 1.0))
+WIDE = AugmentationConfig(fraction=0.5, rate=(0.8, 1.25), level=(-12.0, 6.0), blur=(0.2, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +46,11 @@ def test_the_level_is_limited_to_full_scale() -> None:
 @given(st.integers(0, 2**32))
 def test_draws_stay_within_the_configured_ranges(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    augmentation = draw(rng, replace(WIDE, share=1.0))
+    augmentation = draw(rng, replace(WIDE, fraction=1.0))
     assert 0.8 <= augmentation.rate <= 1.25
     assert -12 <= augmentation.level <= 6
     assert 0.2 <= augmentation.blur <= 1
-    assert draw(rng, replace(WIDE, share=0.0)) is NO_AUGMENTATION
+    assert draw(rng, replace(WIDE, fraction=0.0)) is NO_AUGMENTATION
 
 
 def test_the_configured_fraction_of_crops_is_augmented() -> None:
@@ -84,8 +84,8 @@ def test_blur_smooths_the_mel_over_bands_and_frames_and_keeps_the_wave(clips) ->
 
 
 def test_augmented_crops_keep_their_length_and_depend_on_seed_and_index_alone(clips, config: Config) -> None:
-    dataset = SpeechCrops(clips, replace(config, augmentation=replace(WIDE, share=1.0)), None)
-    same = SpeechCrops(clips, replace(config, augmentation=replace(WIDE, share=1.0)), None)
+    dataset = SpeechCrops(clips, replace(config, augmentation=replace(WIDE, fraction=1.0)), None)
+    same = SpeechCrops(clips, replace(config, augmentation=replace(WIDE, fraction=1.0)), None)
     plain = SpeechCrops(clips, config, None)
     for index in range(40):
         item = dataset[index]
@@ -97,8 +97,8 @@ def test_augmented_crops_keep_their_length_and_depend_on_seed_and_index_alone(cl
 
 def test_every_clip_drawn_is_long_enough_for_a_crop_without_augmentation(clips, config: Config) -> None:
     longest = max(clip.samples for _, clip in clips) // 240
-    crop = replace(config.vocoder_training, crop=longest - 13)  # and 6 frames at either end
-    slow = AugmentationConfig(share=0.5, rate=(0.8, 0.9))
+    crop = replace(config.vocoder_training, crop_frames=longest - 13)  # and 6 frames at either end
+    slow = AugmentationConfig(fraction=0.5, rate=(0.8, 0.9))
     dataset = SpeechCrops(clips, replace(config, vocoder_training=crop, augmentation=slow), None)
     long_enough = {clip.id for _, clip in clips if clip.samples // 240 >= longest - 1}
     assert len(long_enough) < len(clips)
@@ -108,11 +108,11 @@ def test_every_clip_drawn_is_long_enough_for_a_crop_without_augmentation(clips, 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"share": 1.5}, "use 0 to 1"),
-        ({"rate": (0.0, 1.0)}, "two factors above 0"),
-        ({"rate": (1.2, 1.0)}, "the smaller first"),
-        ({"level": (3.0, -3.0)}, "smaller level first"),
-        ({"blur": (-1.0, 1.0)}, "two deviations from 0 on"),
+        ({"fraction": 1.5}, "use 0 to 1"),
+        ({"rate": (0.0, 1.0)}, "use factors above 0"),
+        ({"rate": (1.2, 1.0)}, "give the lowest value first"),
+        ({"level": (3.0, -3.0)}, "give the lowest value first"),
+        ({"blur": (-1.0, 1.0)}, "use deviations from 0 upward"),
     ],
 )
 def test_invalid_settings_are_refused(settings: dict, message: str) -> None:

@@ -13,7 +13,7 @@ from basis_melgan.config.schema import Config, CorpusConfig
 from basis_melgan.corpus.convert import find_defect
 from basis_melgan.corpus.prepare import prepare
 
-LENIENT = Config(corpus=CorpusConfig(maximum_bad=0.9))
+LENIENT = Config(corpus=CorpusConfig(max_unusable_fraction=0.9))
 
 
 def _reasons(out: Path) -> dict[str, str]:
@@ -93,15 +93,15 @@ def test_every_kind_of_unusable_recording_is_reported_with_its_reason(tmp_path):
 
 
 def test_defects_follow_the_configured_limits():
-    rules = CorpusConfig(minimum_seconds=0.1, silence_dbfs=-40.0, clipped_share=0.5)
-    wave = np.full(100, 0.0101, np.float32)
+    rules = CorpusConfig(minimum_seconds=0.1)
+    wave = np.full(100, 0.00101, np.float32)
     assert find_defect(wave, 1_000, rules) == ("", "")
     assert find_defect(wave[:99], 1_000, rules)[0] == "too short"
     assert find_defect(wave * np.float32(0.98), 1_000, rules)[0] == "silent"
-    wave[:50] = -1.0
+    wave[:5] = -1.0
     assert find_defect(wave, 1_000, rules) == ("", "")
-    wave[50] = 1.0
+    wave[5] = 1.0
     assert find_defect(wave, 1_000, rules) == (
         "clipped",
-        "51.0% of samples at full scale; corpus.clipped_share is 50.0%",
+        "6.0% of samples at full scale; the limit is 5%",
     )

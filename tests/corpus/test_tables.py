@@ -61,7 +61,7 @@ def test_problems_count_as_unusable_recordings(tmp_path: Path) -> None:
     source = write_ljspeech(tmp_path / "in", ROWS + "LJ001-0009|Raw.|Text.\n")
     with pytest.raises(CorpusError, match=r"1 of 4 recordings are unusable, most often: missing recording \(1\)"):
         prepare("ljspeech", tmp_path / "out", source, Config(), jobs=1)
-    lenient = Config(corpus=CorpusConfig(maximum_bad=0.3))
+    lenient = Config(corpus=CorpusConfig(max_unusable_fraction=0.3))
     assert len(prepare("ljspeech", tmp_path / "out", source, lenient, jobs=1).clips) == 3
     write_speech(source / "wavs" / "LJ001-0009.wav", 4)
     assert len(prepare("ljspeech", tmp_path / "out", source, Config(), jobs=1).clips) == 4
