@@ -199,6 +199,15 @@ def test_a_run_without_recordings_leaves_nothing_behind(tmp_path):
     assert len(prepare("folder", out, write_recordings(tmp_path / "in", 3), Config(), jobs=1).clips) == 3
 
 
+def test_progress_is_written_to_a_redirected_log(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("basis_melgan.progress.FIRST_LINE", 0.0)
+    monkeypatch.setattr("basis_melgan.progress.LINES", 0.0)
+    prepare("folder", tmp_path / "out", write_recordings(tmp_path / "in", 3), Config(), jobs=1)
+    *progress, summary = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in progress] == [f"prepare {count} of 3" for count in (1, 2, 3)]
+    assert summary.startswith(f"{tmp_path / 'out'}: 0.00 h; 1 train, 1 validation, 1 test clips; 0 skipped; ")
+
+
 def test_an_interrupted_download_is_resumed(tmp_path):
     package = tmp_path / "out" / "source" / "festvox-ru"
     (package / "etc").mkdir(parents=True)
