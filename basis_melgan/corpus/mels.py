@@ -102,6 +102,6 @@ class MelSource:
         try:
             return np.lib.format.open_memmap(file, mode="r")  # never unpickles
         except FileNotFoundError as error:
-            raise CorpusError(f"{file}: no such file; every clip needs a predicted mel") from error
+            raise CorpusError(f"{file}: no such file; every clip needs its predicted mel") from error
         except (OSError, ValueError) as error:
             raise CorpusError(f"{file}: damaged or not an array ({error}); save the mel with numpy.save") from error

@@ -77,5 +77,5 @@ def test_a_missing_or_malformed_predicted_mel_is_named(clips, predicted: Path) -
     with pytest.raises(CorpusError, match="damaged or not an array"):
         mels.require(clips)
     path.unlink()
-    with pytest.raises(CorpusError, match="no such file; every clip needs a predicted mel"):
+    with pytest.raises(CorpusError, match="no such file; every clip needs its predicted mel"):
         mels.require(clips)
