@@ -18,7 +18,8 @@ from basis_melgan.audio.mel import Array
 from basis_melgan.config.schema import Split
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import CorpusError, ModelFileError
-from basis_melgan.evaluation.scoring import ClipScores, Job, score
+from basis_melgan.evaluation.clip_scores import ClipScores
+from basis_melgan.evaluation.scoring import Task, score_tasks
 from basis_melgan.export.onnx import export, prepare_place
 from basis_melgan.export.quantize import WIDE_RANGE_PARTS, quantizable_layers, quantize_vocoder
 from basis_melgan.export.robustness import JITTER, jitter_response
@@ -178,13 +179,13 @@ def mean_scores(
     """
     manifest.load_clips(corpora, "test")  # raises if there are none
     columns = frozenset((PESQ, STFT_DISTANCE))
-    jobs = [
-        Job(str(file), file.name, corpus.name, clip.id, corpus.path(clip), columns, None)
+    tasks = [
+        Task(file.name, str(file), corpus.name, clip.id, corpus.path(clip), columns)
         for corpus in corpora
         for clip in corpus.split("test")
         for file in (float_file, int8_file)
     ]
-    clip_scores = score(jobs, available_cores())
+    clip_scores = score_tasks(tasks, available_cores())
     references = [scores for scores in clip_scores if scores.system == float_file.name]
     candidates = [scores for scores in clip_scores if scores.system == int8_file.name]
     return _common_means(references, candidates, columns, str(corpora[0].folder))

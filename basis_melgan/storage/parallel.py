@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from basis_melgan.errors import ConfigurationError, CorpusError
+from basis_melgan.storage.worker_warnings import reissue_warnings, run_with_warnings
 
 WORKER_ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -52,12 +53,15 @@ def map_unordered(
     if min(processes, len(tasks)) <= 1:
         yield from map(work, tasks)
         return
+    registry: dict[Any, Any] = {}
     # A forked child would inherit the locks of any library's threads; a spawned one starts clean.
     pool = ProcessPoolExecutor(min(processes, len(tasks)), get_context("spawn"), _exit_with_parent)
     try:
         with _worker_environment():
-            for future in as_completed([pool.submit(work, task) for task in tasks]):
-                yield future.result()
+            for future in as_completed([pool.submit(run_with_warnings, work, task) for task in tasks]):
+                result, worker_warnings = future.result()
+                reissue_warnings(worker_warnings, registry)
+                yield result
     except BrokenProcessPool as error:
         raise CorpusError(f"one of {processes} workers was killed, perhaps for lack of memory; {advice}") from error
     finally:
