@@ -43,8 +43,8 @@ def bench(systems: Sequence[str], repeats: int, out_json: Path | None) -> str:
         content = {"machine": machine(), "peak_rates": peak_rates, "systems": as_dicts(speeds)}
         write_text(out_json, json.dumps(content, indent=2))
     sections = [
-        f"{machine()}. Medians of {repeats} repeats, all systems in alternation, on mels of noise with a varying "
-        "level; one thread unless two are named.",
+        f"{machine()}. Medians of {repeats} repeats, all systems in turn, on mel spectrograms of modulated noise; "
+        "one thread unless two are named.",
         speed_table(speeds, peak_rates),
     ]
     if vocoders := [speed for speed in speeds if speed.command]:
@@ -76,19 +76,19 @@ def speed_table(speeds: Sequence[Speed], peak_rates: Mapping[str, Sequence[float
     """Return the table of all systems; relative times refer to the first system of the same precision."""
     baselines = {speed.info.precision: speed for speed in reversed(speeds)}
     header = [
-        *("system", "precision", "parameters (M)", "GMAC per second of audio", "file (MB)", "load (s)"),
-        *(f"RTF, {SECONDS:.0f} s", f"RTF, {SECONDS:.0f} s, two threads", "time relative to", "of peak"),
+        *("", "precision", "parameters (M)", "GMAC per second of audio", "MB", "load (s)"),
+        *(f"RTF, {SECONDS:.0f} s", "RTF, two threads", "relative time", "of the peak"),
     ]
     rows = [
         _speed_row(speed, baselines[speed.info.precision], peak_rates.get(speed.info.precision, ())) for speed in speeds
     ]
     rates = "; ".join(f"{name} {np.median(rates) / 1e9:.0f} GMAC/s" for name, rates in peak_rates.items())
     peak = (
-        f"the machine's speed in a product of matrices of {MATRIX_SIZE} by {MATRIX_SIZE}, {rates}"
+        f"matrix products of {MATRIX_SIZE} × {MATRIX_SIZE} on this machine, {rates}"
         if peak_rates
         else f"not measured; {install_command('export')}"
     )
-    note = f"RTF (real-time factor): seconds of compute per second of audio. Peak: {peak}."
+    note = f"RTF: seconds of compute per second of audio. Peak: {peak}."
     return "\n".join([*table(header, rows, labels=2), "", note])
 
 
@@ -114,8 +114,8 @@ def _speed_row(speed: Speed, baseline: Speed, peak_rates: Sequence[float]) -> li
 def stream_table(speeds: Sequence[Speed]) -> str:
     """Return the table of streaming: compute times of chunks, and time and memory of the whole command."""
     header = [
-        *("system", "lookahead (ms)"),
-        *(f"{chunk} ms chunk: first / median / p99 (ms)" for chunk in CHUNK_MILLISECONDS),
+        *("", "lookahead (ms)"),
+        *(f"{chunk} ms: first / median / p99 (ms)" for chunk in CHUNK_MILLISECONDS),
         *(f"`vocode` of {COMMAND_SECONDS:.0f} s, start to exit (s)", "resident (MB)"),
     ]
     return "\n".join(table(header, map(_stream_row, speeds)))
