@@ -98,7 +98,7 @@ def score_tasks(
                 progress_log.append(result.to_dict())
             progress.advance()
     audio_seconds = sum(results[task.key].seconds for task in pending)
-    progress.say(
+    progress.print(
         f"{len(pending)} waves, {audio_seconds:.0f} s of audio, synthesized and scored in "
         f"{time.monotonic() - start:.0f} s (processes: {processes})"
     )

@@ -200,8 +200,8 @@ def test_a_run_without_recordings_leaves_nothing_behind(tmp_path):
 
 
 def test_progress_is_written_to_a_redirected_log(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("basis_melgan.progress.FIRST_LINE", 0.0)
-    monkeypatch.setattr("basis_melgan.progress.LINES", 0.0)
+    monkeypatch.setattr("basis_melgan.progress.FIRST_LINE_SECONDS", 0.0)
+    monkeypatch.setattr("basis_melgan.progress.LINE_INTERVAL_SECONDS", 0.0)
     prepare("folder", tmp_path / "out", write_recordings(tmp_path / "in", 3), Config(), jobs=1)
     *progress, summary = capsys.readouterr().err.splitlines()
     assert [line.split(",")[0] for line in progress] == [f"prepare {count} of 3" for count in (1, 2, 3)]
