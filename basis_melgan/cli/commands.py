@@ -206,10 +206,10 @@ def vocode(
     from basis_melgan.inference import synthesize
     from basis_melgan.inference.loading import load_vocoder
     from basis_melgan.inference.vocoder import DEFAULT_VOCODER
-    from basis_melgan.storage.parallel import processes
+    from basis_melgan.storage.parallel import process_count
 
     model = load_vocoder(vocoder or DEFAULT_VOCODER, threads, backend, mel_config)
-    synthesize.vocode(source, out, model, processes(jobs), stream, force)
+    synthesize.vocode(source, out, model, process_count(jobs), stream, force)
 
 
 def play(
