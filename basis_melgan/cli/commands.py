@@ -262,13 +262,13 @@ def export(
         license: license of the vocoder, to store in the file.
         force: replace OUT if it exists.
     """
-    from basis_melgan.inference.pretrained import resolve_model
-
-    model = resolve_model(vocoder, ".safetensors")
     if (quantize is None) != (calibration_data is None):
         raise ConfigurationError("--quantize and --calibration-data: each needs the other; give both, or neither")
     if exclude_layers is not None and quantize is None:
         raise ConfigurationError("--exclude-layers: has no effect without --quantize int8; add it, or leave this out")
+    from basis_melgan.inference.pretrained import resolve_model
+
+    model = resolve_model(vocoder, ".safetensors")
     if calibration_data is None:
         from basis_melgan.export import onnx
 

@@ -167,7 +167,7 @@ def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str:
     matches = [key for key, part in zip(candidates, last_parts, strict=True) if part == spelling][:3]
     if "." in word or not matches:
         matches = get_close_matches(word, candidates, n=1) or matches
-    if not matches and (close := get_close_matches(spelling, last_parts, n=1)):
+    if not matches and (close := get_close_matches(spelling, last_parts, n=1, cutoff=0.75)):
         matches = [key for key, part in zip(candidates, last_parts, strict=True) if part == close[0]][:3]
     return f"; did you mean {' or '.join(prefix + match for match in matches)}?" if matches else ""
 

@@ -1,4 +1,4 @@
-"""All settings of all stages, typed and frozen.
+"""All settings of all stages, typed and frozen, each annotated with its help text.
 
 A `Config` is read from a preset or a YAML file, changed by dotted options on the command line, and stored in every
 model file. Defaults are the paper's (arXiv 2106.13419).

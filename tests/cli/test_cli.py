@@ -317,6 +317,31 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
             ["vocode", "a", "b", "--force=yes"],
             "argument --force: ignored explicit argument 'yes'; usage: basis-melgan vocode source out [options]",
         ),
+        (["train-vocoder", "c", "o", "--start", "v"], "unknown option --start; see basis-melgan train-vocoder --help"),
+        (["export", "v", "o", "--quantise", "int8"], "unknown option --quantise; did you mean --quantize?"),
+        (
+            ["export", "v", "o", "--quantize", "int4", "--calibration-data", "c"],
+            "quantize: 'int4'; expected one of int8 or null",
+        ),
+        (
+            ["export", "v", "o", "--quantize", "int8"],
+            "--quantize and --calibration-data: each needs the other; give both, or neither",
+        ),
+        (
+            ["export", "v", "o", "--exclude-layers", "trunk"],
+            "--exclude-layers: has no effect without --quantize int8; add it, or leave this out",
+        ),
+        (["vocode", "a", "b", "--config-", "c"], "unknown option --config-; did you mean --mel-config?"),
+        (
+            ["train-vocoder", "c", "o", "--vocoder_training.loss_weights.mel/l2", "3"],
+            "unknown option --vocoder_training.loss_weights.mel/l2; did you mean "
+            "--vocoder_training.loss_weights.mel/l1?",
+        ),
+        (
+            ["train-vocoder", "c", "o", "--generator.stacks", "3"],
+            "generator.stacks: not a setting of generator.kind convnext; it has kind, channels, kernel, blocks, "
+            "hidden, atoms, spacing, lookahead",
+        ),
         ([""], "unknown command ''; see basis-melgan --help"),
         (
             ["prepare", "folder", "o", "--config"],
