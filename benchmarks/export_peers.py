@@ -44,11 +44,11 @@ def main(out: Path, names: list[str]) -> None:
             name=name,
             config=Config(mel="vocos", frames=FRAMES),
             lookahead_frames=0,
-            shortest=1,
+            min_frames=1,
             state_size=0,
             parameters=parameters(model),
             macs_per_second=cost(model) * FRAMES.sample_rate / FRAMES.hop,
-            steps=0,
+            training_steps=0,
         )
         whole = graph(model, info)
         save(out / f"{name}.onnx", whole, info)

@@ -31,10 +31,10 @@ def main(out: Path) -> None:
     for name, mel in given.items():
         wave, seconds = timed(vocoder, mel)
         path = out / f"{name.replace(' ', '-')}-spoken.wav"
-        soundfile.write(path, wave, vocoder.info.rate)
-        spoken = vocoder.mel(wave, vocoder.info.rate)[:, : mel.shape[1]]
+        soundfile.write(path, wave, vocoder.info.sample_rate)
+        spoken = vocoder.mel(wave, vocoder.info.sample_rate)[:, : mel.shape[1]]
         rows += [(f"{name}, given", mel), (f"{name}, spoken", spoken)]
-        length = wave.size / vocoder.info.rate
+        length = wave.size / vocoder.info.sample_rate
         distance = DECIBELS * np.abs(spoken - mel).mean()
         print(
             f"{name}: {length:.2f} s spoken in {1e3 * seconds:.0f} ms, real-time factor {seconds / length:.4f} "

@@ -12,8 +12,8 @@ session = onnxruntime.InferenceSession(model)
 says = session.get_modelmeta().custom_metadata_map
 frames, info = json.loads(says["config"])["frames"], json.loads(says["info"])
 mel = np.load(mel_file).astype(np.float32)[None]  # (1, bands, F)
-if mel.shape[2] < info["shortest"]:
-    sys.exit(f"{mel_file}: {mel.shape[2]} frames; this vocoder needs {info['shortest']}")
+if mel.shape[2] < info["min_frames"]:
+    sys.exit(f"{mel_file}: {mel.shape[2]} frames; this vocoder needs {info['min_frames']}")
 ahead = np.zeros((*mel.shape[:2], info["lookahead_frames"]), np.float32)  # brings out what waits for frames ahead
 spoken, state = session.run(
     ["wave", "next_state"],  # to go on with a next chunk, give next_state as its state, and its place as first

@@ -110,7 +110,7 @@ def measure(systems: Sequence[str], rounds: int) -> tuple[list[Speed], dict[str,
         threads: [opens(path, threads) for opens, path in zip(opened, paths, strict=True)] for threads in THREADS
     }
     infos = [speaker.info for speaker in speakers[1]]
-    mels = [reference_mel(info, round(SECONDS * info.rate / info.hop)) for info in infos]
+    mels = [reference_mel(info, round(SECONDS * info.sample_rate / info.hop)) for info in infos]
     factors: list[dict[int, list[float]]] = [{threads: [] for threads in THREADS} for _ in paths]
     precisions = sorted({info.precision for info in infos})
     products = _products(precisions)
@@ -166,7 +166,7 @@ def _lengths(vocoder: Vocoder, rounds: int) -> dict[int, float]:
     """Real-time factors by seconds of audio: medians of the rounds, but what is longer than theirs is spoken once."""
     found = {}
     for seconds in LENGTHS:
-        mel = reference_mel(vocoder.info, round(seconds * vocoder.info.rate / vocoder.info.hop))
+        mel = reference_mel(vocoder.info, round(seconds * vocoder.info.sample_rate / vocoder.info.hop))
         taken = [_timed(partial(vocoder, mel)) for _ in range(rounds if seconds <= SECONDS else 1)]
         found[seconds] = float(np.median(taken)) / seconds
     return found
@@ -175,7 +175,7 @@ def _lengths(vocoder: Vocoder, rounds: int) -> dict[int, float]:
 def _chunks(vocoder: Vocoder, mel: Array) -> dict[int, Chunks]:
     found = {}
     for milliseconds in CHUNKS:
-        count = max(1, round(milliseconds / 1e3 * vocoder.info.rate / vocoder.info.hop))
+        count = max(1, round(milliseconds / 1e3 * vocoder.info.sample_rate / vocoder.info.hop))
         chunks = [mel[:, start : start + count] for start in range(0, mel.shape[1] - count + 1, count)]
         streams = [vocoder.stream() for _ in range(3)]
         taken = [_timed(partial(stream.push, chunk)) for stream in streams for chunk in chunks]

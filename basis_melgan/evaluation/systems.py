@@ -95,7 +95,7 @@ class Vocoder(System):
         self.source = source
         self._vocoder = load_vocoder(source)
         self.info = self._vocoder.info
-        self.rate = self.info.rate
+        self.rate = self.info.sample_rate
         # The first call of a process allocates and plans; what is measured are the later ones.
         self._vocoder.resynthesize(np.zeros(self.rate, dtype=np.float32), self.rate)
 

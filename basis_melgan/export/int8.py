@@ -73,7 +73,7 @@ def export_int8(
         export(source, whole, data, license)
         leave = leave if leave is not None else default_leave(whole)
         vocoder = Vocoder.load(whole)
-        manifest.require_rate(corpora, vocoder.info.rate)
+        manifest.require_rate(corpora, vocoder.info.sample_rate)
         mels = clip_mels(vocoder, corpora, "train", CALIBRATION)
         with console.status(f"calibrating on {len(mels)} clips"):
             quantize_vocoder(whole, made, mels, leave)

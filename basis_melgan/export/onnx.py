@@ -54,7 +54,7 @@ def export(source: Path, out: Path, data: str = "", license: str = "", force: bo
     """
     prepare_place(out, force)
     backend = TorchBackend(source)
-    backend.info = dataclasses.replace(backend.info, name=out.stem, data=data, license=license)
+    backend.info = dataclasses.replace(backend.info, name=out.stem, training_data=data, license=license)
     console = Console(stderr=True)
     with console.status("exporting"):
         model = graph(backend.model)

@@ -25,7 +25,7 @@ def play(source: str, vocoder: Vocoder, stream: bool = False) -> None:
     """
     require_streamable(source, stream)
     pieces = spoken(source, vocoder, stream)
-    with _loudspeaker(vocoder.info.rate) as put:
+    with _loudspeaker(vocoder.info.sample_rate) as put:
         for piece in pieces:
             put(piece)
 

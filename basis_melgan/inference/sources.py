@@ -116,8 +116,8 @@ def read_mel(path: Path) -> AnyMel:
 
 def _recording(source: Path | BinaryIO, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
     samples, rate = files.length(source)
-    pieces = vocoder.resynthesized(files.stream(source, vocoder.info.rate))
-    return pieces, samples * vocoder.info.rate // rate
+    pieces = vocoder.resynthesized(files.stream(source, vocoder.info.sample_rate))
+    return pieces, samples * vocoder.info.sample_rate // rate
 
 
 def _whole(mel: AnyMel, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:

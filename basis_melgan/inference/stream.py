@@ -61,7 +61,7 @@ class Stream:
             self._monitor.end()
         frames, last = self._first, self._last
         left = frames * self._info.hop - self._said
-        held = max(0, self._info.shortest - frames)
+        held = max(0, self._info.min_frames - frames)
         waves = [self._empty(last), *self._pushed(np.repeat(last, held, axis=-1), UNKNOWN_LENGTH)]
         ahead = np.zeros((*last.shape[:-1], self._info.lookahead_frames), np.float32)
         waves += self._pushed(ahead, frames + held)

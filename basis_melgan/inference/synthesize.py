@@ -153,7 +153,7 @@ def _shown(pieces: Iterable[Wave], samples: int) -> Iterator[Wave]:
 def _put(pieces: Iterable[Wave], out: str, vocoder: Vocoder) -> None:
     """Write pieces to a sound file, or as samples without a header to standard output."""
     if out != STANDARD:
-        with files.writing(Path(out), vocoder.info.rate) as put:
+        with files.writing(Path(out), vocoder.info.sample_rate) as put:
             for piece in pieces:
                 put(piece)
         return

@@ -44,11 +44,11 @@ def load(path: Path) -> tuple[Streamed, Info]:
         name=path.stem,
         config=config,
         lookahead_frames=model.lookahead,
-        shortest=model.shortest,
+        min_frames=model.shortest,
         state_size=model.size,
         parameters=parameters(generator),
         macs_per_second=macs_per_second(model, config.frames),
-        steps=int(model_file.metadata(path)["step"]),
+        training_steps=int(model_file.metadata(path)["step"]),
     )
     return model, info
 

@@ -26,7 +26,7 @@ class Vocoder:
     """Turns mel spectrograms into speech.
 
     >>> vocoder = Vocoder.load("speech-24k")
-    >>> wave = vocoder(mel)  # (M, F) to (F·hop,), at vocoder.info.rate
+    >>> wave = vocoder(mel)  # (M, F) to (F·hop,), at vocoder.info.sample_rate
 
     Attributes:
         info: what the vocoder says of itself: rate, hop, mel convention, lookahead, parameters, cost, data, license.
@@ -40,7 +40,7 @@ class Vocoder:
         """
         self._backend = backend
         self.info: Info = backend.info
-        self._scale = MelAdapter(self.info.mel, mel_config)
+        self._scale = MelAdapter(self.info.mel_config, mel_config)
 
     @classmethod
     def load(cls, vocoder: str | Path = DEFAULT_VOCODER, threads: int = 1, mel_config: str | None = None) -> "Vocoder":
@@ -95,8 +95,8 @@ class Vocoder:
             MelError: the wave is not (T,), not of floats, empty, or holds NaN or infinite samples; or the rate is none.
         """
         frames = self.info.config.frames
-        wave = covering(self._resampled(wave, rate), self.info.mel, frames)
-        return np.asarray(self._scale.theirs(mel_spectrogram(wave, self.info.mel, frames)))
+        wave = covering(self._resampled(wave, rate), self.info.mel_config, frames)
+        return np.asarray(self._scale.theirs(mel_spectrogram(wave, self.info.mel_config, frames)))
 
     def resynthesize(self, wave: Wave, rate: int) -> Wave:
         """Speak a wave (T,) of `rate` Hz again from its mel, as (T',): exactly as long, at the vocoder's rate.
@@ -123,7 +123,7 @@ class Vocoder:
                 yield piece
 
         def spoken() -> Iterator[Wave]:
-            for mel in mel_chunks(listened(), self.info.mel, self.info.config.frames):
+            for mel in mel_chunks(listened(), self.info.mel_config, self.info.config.frames):
                 yield stream.push(self._scale.theirs(mel))
             yield stream.flush()
 
@@ -137,7 +137,7 @@ class Vocoder:
         Raises:
             MelError: as a call.
         """
-        require_shape(mel, self.info.mel)
+        require_shape(mel, self.info.mel_config)
         if mel.shape[-1] == 0:
             raise MelError(f"mel of shape {mel.shape}: holds no frame; expected at least one")
         self._scale.require_whole(mel)
@@ -168,4 +168,4 @@ class Vocoder:
             raise MelError(f"wave of shape {wave.shape} and type {wave.dtype}: expected one channel (T,) of floats")
         if rate <= 0:
             raise MelError(f"rate: {rate} Hz; expected a sample rate above 0")
-        return files.resample(wave, rate, self.info.rate)
+        return files.resample(wave, rate, self.info.sample_rate)

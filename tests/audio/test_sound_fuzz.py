@@ -57,14 +57,16 @@ def test_a_damaged_recording_is_synthesized_or_refused(kind: str, tmp_path: Path
         source.write_bytes(changed)
         out.unlink(missing_ok=True)
         result = outcome(partial(vocode, str(source), str(out), vocoder))
-        piped, samples = streamed(changed, vocoder.info.rate)
+        piped, samples = streamed(changed, vocoder.info.sample_rate)
         assert bool(piped.refusal) == bool(result.refusal), (seed, piped, result)
         assert len(piped.warnings) == len(result.warnings), (seed, piped, result)
         assert out.exists() == (not result.refusal), seed
         if not result.refusal:
-            assert files.length(out) == (samples, vocoder.info.rate), seed
+            assert files.length(out) == (samples, vocoder.info.sample_rate), seed
             recording = files.load(source)
-            assert samples == pytest.approx(len(recording.wave) * vocoder.info.rate / recording.rate, abs=2), seed
+            assert samples == pytest.approx(len(recording.wave) * vocoder.info.sample_rate / recording.rate, abs=2), (
+                seed
+            )
         for work in (files.length, partial(files.read, start=1_000, samples=100)):
             outcome(partial(work, source))
         for text in (result.refusal, *result.warnings):

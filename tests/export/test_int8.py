@@ -51,7 +51,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
 def test_it_is_small_and_says_so(exported: Path) -> None:
     info = Vocoder.load(exported).info
     assert exported.stat().st_size < 5e6
-    assert (info.precision, info.data, info.license) == ("int8", "clips", "MIT")
+    assert (info.precision, info.training_data, info.license) == ("int8", "clips", "MIT")
     assert Vocoder.load(pretrained_path("speech-24k", ".onnx")).info.precision == "int8"
 
 

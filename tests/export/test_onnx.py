@@ -103,8 +103,8 @@ def test_openvino_speaks_several_at_once(pair: tuple[Vocoder, Path]) -> None:
 def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
     reference, path = pair
     info = Vocoder.load(path).info
-    assert (info.name, info.data, info.license, info.steps) == ("small", "nothing", "MIT", 7)
-    for name in ("config", "lookahead_frames", "shortest", "state_size", "parameters", "macs_per_second"):
+    assert (info.name, info.training_data, info.license, info.training_steps) == ("small", "nothing", "MIT", 7)
+    for name in ("config", "lookahead_frames", "min_frames", "state_size", "parameters", "macs_per_second"):
         assert getattr(info, name) == getattr(reference.info, name)
     model = onnx.load(path)
     onnx.checker.check_model(model)
@@ -127,8 +127,8 @@ def test_a_released_file_is_of_the_released_vocoder_and_small(name: str, size: f
 
 def test_the_live_vocoder_speaks_within_40_ms_of_a_sound() -> None:
     info = Vocoder.load("speech-24k-live").info
-    analysis = mel_config(info.mel).window / 2  # samples by which a centered frame of the mel looks ahead
-    assert info.lookahead_ms + 1e3 * analysis / info.rate <= 40.0
+    analysis = mel_config(info.mel_config).window / 2  # samples by which a centered frame of the mel looks ahead
+    assert info.lookahead_ms + 1e3 * analysis / info.sample_rate <= 40.0
 
 
 def test_a_silent_vocoder_passes_no_gate(tmp_path: Path) -> None:
@@ -222,5 +222,5 @@ def test_it_speaks_in_onnx_runtime_alone(tmp_path: Path) -> None:
     ]
     subprocess.run(command, check=True)
     found, rate = files.read(tmp_path / "spoken.wav")
-    assert rate == vocoder.info.rate
+    assert rate == vocoder.info.sample_rate
     np.testing.assert_allclose(found, vocoder(mel).clip(-1, 1), atol=2e-4)

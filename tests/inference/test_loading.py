@@ -21,7 +21,7 @@ from basis_melgan.inference.vocoder import DEFAULT_VOCODER, Vocoder
 def test_a_released_vocoder_runs_in_every_engine(backend: str | None, kind: type) -> None:
     vocoder = load_vocoder(DEFAULT_VOCODER, backend=backend)
     assert isinstance(vocoder._backend, kind)
-    assert vocoder.info.rate == 24_000
+    assert vocoder.info.sample_rate == 24_000
 
 
 def test_pytorch_can_speak_in_double_precision() -> None:

@@ -120,7 +120,7 @@ def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> Outcome:
 def outcomes(mel: AnyMel, convention: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[Outcome]:
     """What becomes of a whole mel, and of the same as a stream where the vocoder takes the convention."""
     whole = outcome(partial(MelAdapter(convention, None).require_whole, mel))
-    return [whole, pushed(vocoder, mel, rng)] if convention == vocoder.info.mel else [whole]
+    return [whole, pushed(vocoder, mel, rng)] if convention == vocoder.info.mel_config else [whole]
 
 
 @pytest.fixture(scope="module")
