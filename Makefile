@@ -58,7 +58,7 @@ test-extras: ## install each extra into an environment of its own, and run its c
 
 fuzz: $(READY) ## damage models, mels and recordings, change the scale of mels and draw command lines, in 35 000 ways; five minutes
 	FUZZ_CASES=500 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/test_fuzz.py tests/cli/test_cli_fuzz.py \
-		tests/audio/test_sound_fuzz.py tests/inference/test_scale_fuzz.py
+		tests/audio/test_sound_fuzz.py tests/inference/test_mel_scale_fuzz.py
 
 demo: ## install what speaking needs into demo/venv alone, and speak a recording and a predicted mel; under a minute
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)"; exit 1; }

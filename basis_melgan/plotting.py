@@ -40,7 +40,7 @@ def basis_spectra(signals: npt.NDArray[np.float32], frames: FrameGeometry) -> Ba
     return BasisSpectra(order, peaks[order], magnitudes[order].astype(np.float32), hertz)
 
 
-def basis(signals: npt.NDArray[np.float32], frames: FrameGeometry) -> Figure:
+def plot_basis(signals: npt.NDArray[np.float32], frames: FrameGeometry) -> Figure:
     """The basis picture: spectra of basis signals sorted by peak frequency, signals rightwards, frequency upwards."""
     _, _, magnitudes, hertz = basis_spectra(signals, frames)
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -54,7 +54,7 @@ def basis(signals: npt.NDArray[np.float32], frames: FrameGeometry) -> Figure:
     return figure
 
 
-def weights(
+def plot_weights(
     sources: dict[str, npt.NDArray[np.float32]], peaks: npt.NDArray[np.float32], frames: FrameGeometry
 ) -> Figure:
     """Weight matrices (N, K) one over another, each under its title, in dB below its own largest weight.
@@ -81,7 +81,7 @@ def weights(
     return figure
 
 
-def spectrograms(waves: dict[str, npt.NDArray[np.float32]], frames: FrameGeometry) -> Figure:
+def plot_spectrograms(waves: dict[str, npt.NDArray[np.float32]], frames: FrameGeometry) -> Figure:
     """Spectrograms of waves (T,), each under its title, in dB below the loudest bin of all."""
     figure = Figure(figsize=(9, 2.6 * len(waves)), layout="constrained")
     all_axes = figure.subplots(len(waves), sharex=True, squeeze=False)[:, 0]

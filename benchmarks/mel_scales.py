@@ -1,4 +1,4 @@
-"""How many mels of other scales are refused or warned of, and how many true ones: what `inference/scale_check.py` says.
+"""Rates at which `inference/mel_scale_check.py` refuses or warns of mels of other scales, and of true ones.
 
     python benchmarks/mel_scales.py data --convention vocos --every 5 --offset 1
 

@@ -52,7 +52,7 @@ def test_a_longer_basis_than_the_transform() -> None:
 
 
 def test_basis_picture_has_signals_rightwards_and_hertz_upwards() -> None:
-    axes, bar = plotting.basis(tones(), FRAMES).axes
+    axes, bar = plotting.plot_basis(tones(), FRAMES).axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("basis signal, by peak frequency", "frequency (Hz)")
     (image,) = axes.images
     assert tuple(image.get_extent()) == (0, 4, 0, 12_000)
@@ -66,7 +66,7 @@ def test_weights_have_a_scale_each_and_name_their_rows_in_hertz() -> None:
     speech[0, 0], speech[3, 1] = 2.0, 0.2
     named = {"speech": speech, "noise": speech / 2}
     peaks = np.array([100.0, 200.0, 3000.0, 11_000.0], np.float32)
-    figure = plotting.weights(named, peaks, FRAMES)
+    figure = plotting.plot_weights(named, peaks, FRAMES)
     above, below = figure.axes[:2]
     assert [axes.get_title() for axes in (above, below)] == ["speech", "noise"]
     assert below.get_xlabel() == "time (s)"
@@ -82,13 +82,13 @@ def test_weights_have_a_scale_each_and_name_their_rows_in_hertz() -> None:
 
 
 def test_weights_that_are_all_zero_can_be_drawn() -> None:
-    figure = plotting.weights({"speech": np.zeros((2, 10), np.float32)}, np.array([1.0, 2.0], np.float32), FRAMES)
+    figure = plotting.plot_weights({"speech": np.zeros((2, 10), np.float32)}, np.array([1.0, 2.0], np.float32), FRAMES)
     assert np.unique(figure.axes[0].images[0].get_array()).tolist() == [-80.0]
 
 
 def test_many_rows_get_few_labels_from_the_first_to_the_last() -> None:
     peaks = np.linspace(0, 12_000, 256, dtype=np.float32)
-    axes = plotting.weights({"speech": np.ones((256, 8), np.float32)}, peaks, FRAMES).axes[0]
+    axes = plotting.plot_weights({"speech": np.ones((256, 8), np.float32)}, peaks, FRAMES).axes[0]
     labels = [float(label.get_text()) for label in axes.get_yticklabels()]
     assert len(labels) == plotting.TICKS
     assert labels == sorted(labels)
@@ -98,7 +98,7 @@ def test_many_rows_get_few_labels_from_the_first_to_the_last() -> None:
 def test_spectrogram_shows_a_tone_where_it_is() -> None:
     time = np.arange(24_000) / FRAMES.sample_rate
     wave = np.sin(2 * np.pi * 3000 * time).astype(np.float32)
-    axes = plotting.spectrograms({"tone": wave, "half": wave / 2}, FRAMES).axes
+    axes = plotting.plot_spectrograms({"tone": wave, "half": wave / 2}, FRAMES).axes
     loud, soft = (axes[place].images[0].get_array() for place in (0, 1))
     row = 3000 * plotting.SPECTROGRAM_WINDOW // FRAMES.sample_rate
     assert set(loud[:, 5:-5].argmax(axis=0)) == {row}

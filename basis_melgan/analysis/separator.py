@@ -111,7 +111,7 @@ class Analyser:
     def show_basis(self) -> None:
         """Write the basis picture and its data."""
         signals, path = self.model.basis.signals.numpy(), self.folder / f"{self.step}_basis"
-        plotting.basis(signals, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
+        plotting.plot_basis(signals, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
         np.savez_compressed(path.with_suffix(".npz"), signals=signals[self.spectra.order], **self.spectra._asdict())
 
     def study_basis(self, clips: Sequence[Selected]) -> str:
@@ -153,7 +153,7 @@ class Analyser:
         """Write the picture and the data of weights (N, K)."""
         path, order, peaks = self.folder / name, self.spectra.order, self.spectra.peaks
         matrices = {title: matrix.numpy()[order] for title, matrix in weights.items()}
-        plotting.weights(matrices, peaks, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
+        plotting.plot_weights(matrices, peaks, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
         np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, order=order, peaks=peaks, **matrices)
 
 

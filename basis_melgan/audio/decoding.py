@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from basis_melgan.audio import chunks, mpeg, ogg, tags
+from basis_melgan.audio import chunk_headers, mpeg, ogg, tags
 from basis_melgan.audio.segments import Segment, View
 from basis_melgan.errors import AudioError
 
@@ -23,7 +23,7 @@ TOLERANCE = 0.1  # seconds; what encoders put before and after the sound
 # Subtypes whose samples can go beyond full scale: floating point, and codecs that decode to it.
 UNLIMITED = frozenset({"FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"})
 # Files that hold sound but that libsndfile does not decode, by their suffixes.
-FOREIGN = frozenset(
+UNSUPPORTED_SUFFIXES = frozenset(
     {
         *(".3gp", ".aa", ".aac", ".aax", ".ac3", ".adts", ".amr", ".ape", ".asf", ".awb"),
         *(".dff", ".dsf", ".dss", ".dts", ".eac3", ".g722", ".g729", ".gsm", ".m4a", ".m4b"),
@@ -215,21 +215,24 @@ def _segments(file: BinaryIO, stop: int, name: str) -> list[Segment]:
     """What is decoded of a file, one after another."""
     if stop == 0:
         raise AudioError(f"{name}: holds no sound, not one byte; expected WAV, FLAC, OGG or the like")
-    stop = tags.begin(file, stop)
+    stop = tags.trailing_tags_start(file, stop)
     file.seek(0)
-    offset = tags.id3v2(file.read(10))
+    offset = tags.id3v2_size(file.read(10))
     if not 0 < offset < stop:
-        return _known(file, stop)
+        return _format_segments(file, stop)
     content = io.BufferedReader(View(file, Segment(offset, stop)))
-    return [segment.shifted(offset) for segment in _known(content, stop - offset)]
+    return [segment.shifted(offset) for segment in _format_segments(content, stop - offset)]
 
 
-def _known(file: BinaryIO, stop: int) -> list[Segment]:
-    single = chunks.chunked(file, stop) or chunks.au(file, stop) or chunks.flac(file, stop)
-    return [single] if single else ogg.ogg(file, stop) or mpeg.mpeg(file, stop) or [Segment(0, stop)]
+def _format_segments(file: BinaryIO, stop: int) -> list[Segment]:
+    """The segments of a file without leading tags; the file as a whole where its format is not known here."""
+    for single_segment in (chunk_headers.chunk_file_segment, chunk_headers.au_segment, chunk_headers.flac_segment):
+        if segment := single_segment(file, stop):
+            return [segment]
+    return ogg.ogg_segments(file, stop) or mpeg.mpeg_segments(file, stop) or [Segment(0, stop)]
 
 
 def _unreadable(path: Path | BinaryIO, reason: str) -> str:
-    if isinstance(path, Path) and path.suffix.lower() in FOREIGN:
+    if isinstance(path, Path) and path.suffix.lower() in UNSUPPORTED_SUFFIXES:
         return f"{path}: {path.suffix.lower()} cannot be read as sound here ({reason}); {CONVERT}"
     return f"{named(path)}: cannot be read as sound ({reason}); expected WAV, FLAC, OGG or the like"

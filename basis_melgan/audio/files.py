@@ -17,18 +17,20 @@ import soxr
 from basis_melgan.audio import decoding, levels
 from basis_melgan.audio.waves import FULL_SCALE, QUALITY, native
 from basis_melgan.audio.waves import Wave as Wave
-from basis_melgan.audio.waves import pcm as pcm
+from basis_melgan.audio.waves import quantize_pcm16 as quantize_pcm16
 from basis_melgan.audio.waves import resample as resample
-from basis_melgan.audio.waves import rounded as rounded
+from basis_melgan.audio.waves import to_pcm16 as to_pcm16
 from basis_melgan.errors import AudioError, InputWarning, OutputError
 from basis_melgan.installation import install_command
 from basis_melgan.storage.atomic import aside, storing
 
-SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
+READABLE_SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
     *(".aif", ".aifc", ".bwf", ".mp2", ".mpga", ".oga", ".opus", ".snd", ".sph", ".wave"),
 }
-SOUND = SUFFIXES - {".raw"}  # of what is sound by its name alone: headerless files say neither rate nor format
-FOREIGN = decoding.FOREIGN  # of what holds sound that cannot be read
+SOUND_SUFFIXES = READABLE_SUFFIXES - {
+    ".raw"
+}  # of what is sound by its name alone: headerless files say neither rate nor format
+UNSUPPORTED_SUFFIXES = decoding.UNSUPPORTED_SUFFIXES  # of what holds sound that cannot be read
 SUBTYPE = "PCM_16"
 G722_RATE = 16_000  # Hz
 G722_BITS = 64_000  # per second
@@ -42,12 +44,12 @@ class Recording:
     Attributes:
         wave: (T,), full scale ±1.
         rate: Hz.
-        mends: what was done to it, or is missing, by kind; empty where it is used as it is.
+        issues: what was done to it, or is missing, by kind; empty where it is used as it is.
     """
 
     wave: Wave
     rate: int
-    mends: dict[str, str]
+    issues: dict[str, str]
 
 
 def load(path: Path, start: int = 0, samples: int = -1) -> Recording:
@@ -72,7 +74,7 @@ def load(path: Path, start: int = 0, samples: int = -1) -> Recording:
         mixed = levels.PLAIN if plain else levels.downmix(sound.name, blocks)
         waves = [mixed(block) for block in blocks]
         wave = waves[0] if len(waves) == 1 else np.concatenate([*waves, np.empty(0, np.float32)])
-        return Recording(wave, sound.format.rate, _incomplete(sound) | mixed.mends)
+        return Recording(wave, sound.format.rate, _incomplete(sound) | mixed.issues)
 
 
 def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
@@ -85,11 +87,11 @@ def read(path: Path, start: int = 0, samples: int = -1) -> tuple[Wave, int]:
         AudioError: as `load`.
     """
     recording = load(path, start, samples)
-    _warn(str(path), recording.mends)
+    _warn(str(path), recording.issues)
     return recording.wave, recording.rate
 
 
-def below(folder: Path, suffixes: Collection[str] = SOUND) -> list[Path]:
+def find_files(folder: Path, suffixes: Collection[str] = SOUND_SUFFIXES) -> list[Path]:
     """Every file below a folder with one of these suffixes, sorted; hidden files and folders are passed over.
 
     It warns of files that hold sound but cannot be decoded, unless they are asked for.
@@ -98,7 +100,7 @@ def below(folder: Path, suffixes: Collection[str] = SOUND) -> list[Path]:
         AudioError: a folder cannot be listed.
     """
     paths = _walk(folder)
-    foreign = [path for path in paths if path.suffix.lower() in FOREIGN.difference(suffixes)]
+    foreign = [path for path in paths if path.suffix.lower() in UNSUPPORTED_SUFFIXES.difference(suffixes)]
     if foreign:
         kinds = ", ".join(sorted({path.suffix.lower() for path in foreign}))
         text = f"{len(foreign)} files ({kinds}) are passed over, since they cannot be read here, first {foreign[0]}"
@@ -106,7 +108,7 @@ def below(folder: Path, suffixes: Collection[str] = SOUND) -> list[Path]:
     return [path for path in paths if path.suffix.lower() in suffixes]
 
 
-def passed_over(folder: Path, suffixes: Collection[str]) -> dict[str, int]:
+def count_other_files(folder: Path, suffixes: Collection[str]) -> dict[str, int]:
     """How many files below a folder have none of these suffixes, by their suffix, sorted; hidden ones are not counted.
 
     Raises:
@@ -142,7 +144,7 @@ def stream(path: Path | BinaryIO, to: int) -> Iterator[Wave]:
         rate, count, output_count = sound.format.rate, 0, 0
         plain = sound.format.channels == 1 and sound.format.limited
         mixed = levels.PLAIN if plain else levels.downmix(sound.name, sound.blocks())
-        _warn(sound.name, mixed.mends)
+        _warn(sound.name, mixed.issues)
         resampler = soxr.ResampleStream(rate, to, 1, dtype="float32", quality=QUALITY)
         for block in sound.blocks():
             _require_finite(block, count, rate, sound.name)
@@ -200,12 +202,12 @@ def write(path: Path, wave: Wave, rate: int) -> None:
     Raises:
         OutputError: the path cannot be written or its suffix names no sound format.
     """
-    with writing(path, rate) as put:
+    with open_writer(path, rate) as put:
         put(wave)
 
 
 @contextmanager
-def writing(path: Path, rate: int) -> Iterator[Callable[[Wave], None]]:
+def open_writer(path: Path, rate: int) -> Iterator[Callable[[Wave], None]]:
     """Write a sound file piece by piece, as `write` does: give each piece (T,) to the function that `with` hands over.
 
     The file takes its place when the block ends; nothing is left of it when the block ends by an error.
@@ -220,7 +222,7 @@ def writing(path: Path, rate: int) -> Iterator[Callable[[Wave], None]]:
 
         def put(wave: Wave) -> None:
             with storing(path, soundfile.SoundFileError):
-                sound.write(pcm(wave))
+                sound.write(to_pcm16(wave))
 
         try:
             yield put
@@ -229,7 +231,7 @@ def writing(path: Path, rate: int) -> Iterator[Callable[[Wave], None]]:
                 sound.close()
 
 
-def mp3(wave: Wave, rate: int) -> bytes:
+def encode_mp3(wave: Wave, rate: int) -> bytes:
     """A wave (T,) as an MP3 of about 50 kbit/s, the one compressed format that every browser plays.
 
     Samples beyond full scale are clipped.
@@ -252,17 +254,17 @@ def mp3(wave: Wave, rate: int) -> bytes:
     return sound.getvalue()
 
 
-def require_free(path: Path, force: bool) -> None:
+def require_new_sound(path: Path, force: bool) -> None:
     """Check, before any work, that a sound file may be written to `path`.
 
     Raises:
         OutputError: its suffix names no sound format, it is a folder, or it exists and `force` is not given.
     """
     _format(path)
-    require_new(path, force)
+    require_new_file(path, force)
 
 
-def require_new(path: Path, force: bool) -> None:
+def require_new_file(path: Path, force: bool) -> None:
     """Check, before any work, that a file may be written to `path`.
 
     Raises:
@@ -297,6 +299,6 @@ def _incomplete(sound: decoding.Sound) -> dict[str, str]:
     return {"incomplete": sound.incomplete} if sound.incomplete else {}
 
 
-def _warn(name: str, mends: dict[str, str]) -> None:
-    for mend in mends.values():
+def _warn(name: str, issues: dict[str, str]) -> None:
+    for mend in issues.values():
         warnings.warn(f"{name}: {mend}", InputWarning, stacklevel=3)

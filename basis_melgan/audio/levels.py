@@ -24,12 +24,12 @@ class Downmix:
     Attributes:
         channel: the one that is taken; None for the mean of all.
         gain: what it is multiplied by.
-        mends: what is told of it, by kind.
+        issues: what is told of it, by kind.
     """
 
     channel: int | None
     gain: float
-    mends: dict[str, str]
+    issues: dict[str, str]
 
     def __call__(self, block: Block) -> Wave:
         """One channel (n,) of a block (n, channels)."""
@@ -68,22 +68,22 @@ def downmix(name: str, blocks: Iterable[Block]) -> Downmix:
         if block_peaks.max() < IMPLAUSIBLE:
             energies = energies + np.array([np.dot(wave, wave) for wave in waves], np.float64)
     _require_scale(name, float(peaks.max()))
-    column, mends = _column(energies)
-    gain, scaled = below_full_scale(float(peaks[column]), int(np.broadcast_to(excess, peaks.shape)[column]))
-    return Downmix(column - 1 if column else None, gain, mends | scaled)
+    column, issues = _column(energies)
+    gain, scaled = full_scale_gain(float(peaks[column]), int(np.broadcast_to(excess, peaks.shape)[column]))
+    return Downmix(column - 1 if column else None, gain, issues | scaled)
 
 
-def fitted(wave: Wave) -> tuple[Wave, dict[str, str]]:
+def limit_to_full_scale(wave: Wave) -> tuple[Wave, dict[str, str]]:
     """A wave (T,) brought below full scale by one gain, unchanged where it is, and what is told of it.
 
     Resampling takes a wave beyond full scale that was clipped, or all but.
     """
     magnitude = np.abs(wave)
-    gain, mends = below_full_scale(float(magnitude.max(initial=0.0)), int(np.count_nonzero(magnitude > 1.0)))
-    return wave if gain == 1.0 else wave * np.float32(gain), mends
+    gain, issues = full_scale_gain(float(magnitude.max(initial=0.0)), int(np.count_nonzero(magnitude > 1.0)))
+    return wave if gain == 1.0 else wave * np.float32(gain), issues
 
 
-def below_full_scale(peak: float, excess: int) -> tuple[float, dict[str, str]]:
+def full_scale_gain(peak: float, excess: int) -> tuple[float, dict[str, str]]:
     """The gain that brings a peak below full scale, 1 where it is, and what is told of it.
 
     Args:

@@ -10,7 +10,7 @@ from basis_melgan.config.frames import FrameGeometry
 CHUNK = 1_000  # mel frames, about ten seconds
 
 
-def covering(wave: Array, name: str, frames: FrameGeometry) -> Array:
+def pad_last_frame(wave: Array, name: str, frames: FrameGeometry) -> Array:
     """A wave (T,) with the silence after it without which an uncentered convention would drop its last samples."""
     if wave.size and not mel_config(name).centered:
         return np.pad(wave, (0, -wave.size % frames.hop))
@@ -34,4 +34,4 @@ def mel_chunks(pieces: Iterable[Array], name: str, frames: FrameGeometry) -> Ite
             continue
         yield mel_spectrogram(kept[: (ready + around) * hop], name, frames)[:, skipped:ready]
         kept, skipped = kept[(ready - around) * hop :], around
-    yield mel_spectrogram(covering(kept, name, frames), name, frames)[:, skipped:]
+    yield mel_spectrogram(pad_last_frame(kept, name, frames), name, frames)[:, skipped:]

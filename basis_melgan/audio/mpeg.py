@@ -34,7 +34,7 @@ class Frame(NamedTuple):
     kind: tuple[int, int]  # version and layer, and rate: the same in all frames of a stream
 
 
-def mpeg(file: BinaryIO, stop: int) -> list[Segment]:
+def mpeg_segments(file: BinaryIO, stop: int) -> list[Segment]:
     """The recordings of an MPEG audio file, each from its tag on; none where it is no such file.
 
     A tag that counts fewer frames than there are is hidden; one that counts more stays, since it also says how many
@@ -92,7 +92,7 @@ def _frames(file: BinaryIO, kind: tuple[int, int], stop: int) -> Iterator[Frame]
     while position + 4 <= stop:
         frame = _frame(file, position, kind)
         after = position + frame.size if frame else stop
-        if size := tags.id3v2(_read(file, position, 10)):  # of a recording that was put behind another
+        if size := tags.id3v2_size(_read(file, position, 10)):  # of a recording that was put behind another
             position += size
         elif frame is None or (lost and after + 4 <= stop and _frame(file, after, kind) is None):
             position, lost = _sought(file, position + 1, stop), True

@@ -52,7 +52,7 @@ class Link:
             self.position = page.position
 
 
-def ogg(file: BinaryIO, stop: int) -> list[Segment]:
+def ogg_segments(file: BinaryIO, stop: int) -> list[Segment]:
     """The links of an Ogg file; none where it is no such file."""
     file.seek(0)
     if file.read(4) != CAPTURE:

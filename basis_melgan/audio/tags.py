@@ -3,7 +3,7 @@
 from typing import BinaryIO
 
 
-def id3v2(header: bytes) -> int:
+def id3v2_size(header: bytes) -> int:
     """Bytes of the ID3v2 tag that the first ten bytes of a file begin, 0 where they begin none (ID3v2.4, section 3)."""
     if not header.startswith(b"ID3") or len(header) < 10:
         return 0
@@ -11,7 +11,7 @@ def id3v2(header: bytes) -> int:
     return 10 + size + (10 if header[5] & 0x10 else 0)
 
 
-def begin(file: BinaryIO, stop: int) -> int:
+def trailing_tags_start(file: BinaryIO, stop: int) -> int:
     """The byte at which tags at the end of a file begin, its end where there are none: ID3v1 and, before it, APEv2."""
     if _read(file, stop - 128, 3) == b"TAG":
         stop -= 128

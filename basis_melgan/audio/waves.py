@@ -41,7 +41,7 @@ def resample(wave: Wave, rate: float, to: float) -> Wave:
     return np.asarray(soxr.resample(wave, rate, to, quality=QUALITY), dtype=np.float32)
 
 
-def rounded(wave: Wave) -> Wave:
+def quantize_pcm16(wave: Wave) -> Wave:
     """A wave (T,) as 16 bits hold it: every sample to the nearest, those beyond full scale clipped, never rescaled.
 
     Raises:
@@ -51,10 +51,10 @@ def rounded(wave: Wave) -> Wave:
     return steps / FULL_SCALE
 
 
-def pcm(wave: Wave) -> npt.NDArray[np.int16]:
+def to_pcm16(wave: Wave) -> npt.NDArray[np.int16]:
     """The samples (T,) of a wave as 16-bit integers of little-endian order, as `rounded` has them.
 
     Raises:
         AudioError: it is not floating point.
     """
-    return (rounded(wave) * FULL_SCALE).astype("<i2")
+    return (quantize_pcm16(wave) * FULL_SCALE).astype("<i2")

@@ -53,12 +53,12 @@ def convert(job: Job) -> Outcome:
     reason, detail = judge(recording.wave, recording.rate, job.rules)
     if reason:
         return replace(outcome, reason=reason, detail=detail, cpu=time.process_time() - begin)
-    wave, scaled = levels.fitted(files.resample(recording.wave, recording.rate, job.sample_rate))
+    wave, scaled = levels.limit_to_full_scale(files.resample(recording.wave, recording.rate, job.sample_rate))
     files.write(target, wave, job.sample_rate)
     content = target.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     spent = time.process_time() - begin
-    mends = scaled | recording.mends
+    mends = scaled | recording.issues
     return replace(outcome, bytes=len(content), samples=len(wave), sha256=digest, mends=mends, cpu=spent)
 
 

@@ -175,7 +175,7 @@ def _sound_files(mixture: MixtureConfig) -> list[Path]:
     folder = Path(mixture.recorded)
     if not folder.is_dir():
         raise CorpusError(f"mixture.recorded: {folder} is no folder; give one of noise recordings")
-    found = files.below(folder)
+    found = files.find_files(folder)
     if not found:
         raise CorpusError(f"mixture.recorded: {folder} holds no sound file; give a folder of noise recordings")
     return found

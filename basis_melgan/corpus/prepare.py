@@ -66,7 +66,11 @@ def prepare(recipe: str, out: Path, source: Path | None, config: Config, jobs: i
     fresh = _convert_all(pending, ledger, processes(jobs))
     outcomes = [_fault(item) if item.fault else ledger.outcomes[item.id] for item in items]
     ledger.settle([outcome for item, outcome in zip(items, outcomes, strict=True) if not item.fault])
-    passed_over = files.passed_over(source, files.SOUND | files.FOREIGN) if source and recipe == "folder" else {}
+    passed_over = (
+        files.count_other_files(source, files.SOUND_SUFFIXES | files.UNSUPPORTED_SUFFIXES)
+        if source and recipe == "folder"
+        else {}
+    )
     _report(out, outcomes, passed_over, config.corpus.maximum_bad)
     corpus = Corpus(out, out.resolve().name, recipe, rate, _clips(items, outcomes, config.corpus))
     _prune(out / "flac", {clip.file for clip in corpus.clips})

@@ -36,9 +36,9 @@ def named(name: str) -> Recipe:
 def folder(source: Path | None, workdir: Path) -> Iterator[Item]:
     """Every sound file below a folder, also those of formats that cannot be decoded, which are then told of."""
     root = given(source, "folder", "any folder of sound files")
-    for path in files.below(root, files.SOUND | files.FOREIGN):
+    for path in files.find_files(root, files.SOUND_SUFFIXES | files.UNSUPPORTED_SUFFIXES):
         name = path.relative_to(root)
-        name = name if path.suffix.lower() in files.FOREIGN else name.with_suffix("")
+        name = name if path.suffix.lower() in files.UNSUPPORTED_SUFFIXES else name.with_suffix("")
         yield Item(name.as_posix(), path, speaker="", text="")
 
 

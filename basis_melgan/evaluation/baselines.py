@@ -8,7 +8,7 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import MelConfig, hann_window, mel_config, mel_filterbank, mel_to_magnitude
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError, MelError
-from basis_melgan.metrics.world import envelope, pitch, pyworld
+from basis_melgan.metrics.world import harvest_pitch, pyworld, spectral_envelope
 
 Array = npt.NDArray[np.float32]
 Spectrum = npt.NDArray[np.complex64]
@@ -67,9 +67,9 @@ def world(wave: Wave, rate: int) -> Wave:
     if wave.size == 0 or not np.isfinite(wave).all():
         raise AudioError(f"wave: {wave.size} samples, not all of them finite, or none; WORLD needs a finite wave")
     sound = wave.astype(np.float64)
-    f0, times = pitch(sound, rate)
+    f0, times = harvest_pitch(sound, rate)
     aperiodicity = pyworld.d4c(sound, f0, times, rate)
-    spoken = pyworld.synthesize(f0, envelope(sound, f0, times, rate), aperiodicity, rate)[: wave.size]
+    spoken = pyworld.synthesize(f0, spectral_envelope(sound, f0, times, rate), aperiodicity, rate)[: wave.size]
     return np.pad(spoken, (0, wave.size - spoken.size)).astype(np.float32)
 
 

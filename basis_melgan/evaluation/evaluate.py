@@ -13,7 +13,7 @@ from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
 from basis_melgan.evaluation.results import RESULTS, Described, Results
 from basis_melgan.evaluation.scoring import Job, score
 from basis_melgan.evaluation.systems import RECORDING, SUFFIXES, Candidate, System, Vocoder, candidates, system_named
-from basis_melgan.metrics.table import chosen
+from basis_melgan.metrics.table import available_metrics
 from basis_melgan.storage import hashing
 from basis_melgan.storage.atomic import write_text
 from basis_melgan.storage.journal import Journal
@@ -133,7 +133,7 @@ def _run(systems: list[Candidate], scope: EvalConfig, waves: Sequence[Path | Non
         described.append(_described(candidate, system))
         contents.append(_digest(system.source))
     manifest.load_clips(corpora, scope.split)  # raises where there are none
-    measures, left_out = chosen(scope.quick)
+    measures, left_out = available_metrics(scope.quick)
     columns = tuple(column for measure in measures for column in measure.columns)
     names = frozenset(column.name for column in columns)
     jobs = [

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from basis_melgan.audio import files
 from basis_melgan.errors import BasisMelGANError
 from basis_melgan.evaluation.systems import Recorded, System, system_named
-from basis_melgan.metrics.signal import common
-from basis_melgan.metrics.table import MEASURES
+from basis_melgan.metrics.signal import trim_to_common_length
+from basis_melgan.metrics.table import METRICS
 from basis_melgan.storage.journal import Journal
 from basis_melgan.storage.parallel import outcomes
 
@@ -110,8 +110,8 @@ def measure(job: Job, system: System) -> ClipScores:
         start = time.perf_counter()
         spoken = system(Recorded(recording, rate, job.corpus, job.clip))
         compute = time.perf_counter() - start if system.computes else None
-        spoken = files.rounded(spoken)
-        reference, estimate = common(recording, spoken, system.slack)
+        spoken = files.quantize_pcm16(spoken)
+        reference, estimate = trim_to_common_length(recording, spoken, system.slack)
     except BasisMelGANError as error:
         if job.wave:
             job.wave.unlink(missing_ok=True)  # what an earlier run left there, of another making
@@ -120,7 +120,7 @@ def measure(job: Job, system: System) -> ClipScores:
         files.write(job.wave, spoken, rate)
     scores: dict[str, float] = {}
     failures: dict[str, str] = {}
-    for each in MEASURES:
+    for each in METRICS:
         names = [column.name for column in each.columns if column.name in job.columns]
         if not names:
             continue

@@ -82,7 +82,7 @@ def prepare_place(out: Path, force: bool) -> None:
     """
     if out.suffix != ".onnx":
         raise ConfigurationError(f"{out}: a vocoder is exported to a file that ends in .onnx")
-    files.require_new(out, force)
+    files.require_new_file(out, force)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -6,11 +6,11 @@ import warnings
 import numpy as np
 
 from basis_melgan.errors import MelError, MelWarning
-from basis_melgan.inference.mel_causes import Affine, causes
 from basis_melgan.inference.mel_checks import AnyMel, Range, finite_range, require_shape, value_range
+from basis_melgan.inference.mel_scale_check import verdict
+from basis_melgan.inference.mel_scale_hypotheses import Affine, causes
 from basis_melgan.inference.mel_statistics import Spread
 from basis_melgan.inference.mel_units import read_scale
-from basis_melgan.inference.scale_check import verdict
 
 
 class MelAdapter:

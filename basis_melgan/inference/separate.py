@@ -48,7 +48,7 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
     require_place(out)
     targets = [out / name for name in OUTPUTS]
     for target in targets:
-        files.require_free(target, force)
+        files.require_new_sound(target, force)
     samples, source_rate = files.length(source)
     model, config = model_file.load_separator(resolve_model(separator or DEFAULT_VOCODER, ".safetensors"))
     rate = config.frames.sample_rate
@@ -56,7 +56,7 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(console=console, transient=True, disable=not console.is_terminal))
         task = progress.add_task("separating", total=samples * rate / source_rate)
-        put_speech, put_noise = [stack.enter_context(files.writing(target, rate)) for target in targets]
+        put_speech, put_noise = [stack.enter_context(files.open_writer(target, rate)) for target in targets]
         held = stack.enter_context(TemporaryFile())
         product = energy = 0.0
         for mixture, waves in separated(files.stream(source, rate), model, round(WINDOW * rate), round(OVERLAP * rate)):

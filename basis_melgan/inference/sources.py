@@ -16,7 +16,7 @@ from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.inference.mel_checks import AnyMel
-from basis_melgan.inference.selection import MELS
+from basis_melgan.inference.source_selection import MELS
 from basis_melgan.inference.vocoder import Vocoder
 
 STANDARD = "-"  # input or output
@@ -42,7 +42,7 @@ def spoken(source: Path, vocoder: Vocoder) -> tuple[Iterator[Wave], int]:
     suffix = source.suffix.lower()
     if suffix in MELS:
         return _whole(read_mel(source), vocoder)
-    if suffix in files.SUFFIXES:
+    if suffix in files.READABLE_SUFFIXES:
         return _recording(source, vocoder)
     if not source.exists():
         raise AudioError(f"{source}: no such file; expected a mel ({', '.join(MELS)}) or a sound file")

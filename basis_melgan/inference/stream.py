@@ -8,7 +8,7 @@ from basis_melgan.errors import MelError
 from basis_melgan.inference.backend import UNKNOWN_LENGTH, Array, Backend
 from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel
-from basis_melgan.inference.scale_monitor import ScaleMonitor
+from basis_melgan.inference.mel_scale_monitor import ScaleMonitor
 
 WINDOW = 500  # mel frames that are given to the backend at once: fewer are slow to begin, more outgrow the caches
 

@@ -14,7 +14,7 @@ from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, MelError, OutputError
 from basis_melgan.inference import sources
-from basis_melgan.inference.selection import Pair, Selection, is_collection, require_out, select
+from basis_melgan.inference.source_selection import Pair, Selection, is_collection, require_out, select
 from basis_melgan.inference.sources import STANDARD
 from basis_melgan.inference.vocoder import Vocoder
 
@@ -153,13 +153,13 @@ def _shown(pieces: Iterable[Wave], samples: int) -> Iterator[Wave]:
 def _put(pieces: Iterable[Wave], out: str, vocoder: Vocoder) -> None:
     """Write pieces to a sound file, or as samples without a header to standard output."""
     if out != STANDARD:
-        with files.writing(Path(out), vocoder.info.sample_rate) as put:
+        with files.open_writer(Path(out), vocoder.info.sample_rate) as put:
             for piece in pieces:
                 put(piece)
         return
     try:
         for piece in pieces:
-            sys.stdout.buffer.write(files.pcm(piece).tobytes())
+            sys.stdout.buffer.write(files.to_pcm16(piece).tobytes())
             sys.stdout.buffer.flush()
     except OSError as error:  # such as a pipe whose reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush fails again

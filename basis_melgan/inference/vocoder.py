@@ -9,14 +9,14 @@ import numpy as np
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.audio.mel import mel_spectrogram
-from basis_melgan.audio.mel_chunks import covering, mel_chunks
+from basis_melgan.audio.mel_chunks import mel_chunks, pad_last_frame
 from basis_melgan.errors import MelError
 from basis_melgan.inference.backend import Array, Backend, Info
 from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel, require_shape
+from basis_melgan.inference.mel_scale_monitor import ScaleMonitor
 from basis_melgan.inference.onnx import OnnxBackend
 from basis_melgan.inference.pretrained import resolve_model
-from basis_melgan.inference.scale_monitor import ScaleMonitor
 from basis_melgan.inference.stream import WINDOW, Stream
 
 DEFAULT_VOCODER = "speech-24k"
@@ -95,7 +95,7 @@ class Vocoder:
             MelError: the wave is not (T,), not of floats, empty, or holds NaN or infinite samples; or the rate is none.
         """
         frames = self.info.config.frames
-        wave = covering(self._resampled(wave, rate), self.info.mel_config, frames)
+        wave = pad_last_frame(self._resampled(wave, rate), self.info.mel_config, frames)
         return np.asarray(self._scale.theirs(mel_spectrogram(wave, self.info.mel_config, frames)))
 
     def resynthesize(self, wave: Wave, rate: int) -> Wave:

@@ -18,8 +18,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from basis_melgan.audio.files import Wave
 from basis_melgan.errors import AudioError
-from basis_melgan.metrics.waves import Array, pair
-from basis_melgan.metrics.world import rough_pitch
+from basis_melgan.metrics.waves import Array, validate_pair
+from basis_melgan.metrics.world import dio_pitch
 
 BOTTOM = 4_000.0  # Hz; of what is looked at
 WINDOW, STEP = 0.05, 0.005  # seconds, of frames
@@ -36,11 +36,11 @@ TINY = 1e-30  # power per Hz, so that digital silence has a share too
 FEWEST = 10  # frames, a tenth of a second; the fewer, the more noise looks like lines
 
 
-class Artifacts(NamedTuple):
+class HighBandArtifacts(NamedTuple):
     """What an estimate adds to a recording, in dB; below 0 where it takes something away."""
 
-    whistle: float
-    buzz: float
+    tonal_artifacts: float
+    noise_floor_rise: float
 
 
 class _Spectrum(NamedTuple):
@@ -56,7 +56,7 @@ class _Spectrum(NamedTuple):
         return np.where(near, np.maximum(self.whole - self.floor, 0.0), 0.0)
 
 
-def whistle_and_buzz(reference: Wave, estimate: Wave, rate: int) -> Artifacts:
+def high_band_artifacts(reference: Wave, estimate: Wave, rate: int) -> HighBandArtifacts:
     """Lines and noise that an estimate (T,) has above a recording (T,), from 4 kHz up, in silence and unvoiced frames.
 
     Over the frames that are silent or unvoiced in the recording, S(f) is the geometric mean of the power per Hz, and
@@ -80,7 +80,7 @@ def whistle_and_buzz(reference: Wave, estimate: Wave, rate: int) -> Artifacts:
         AudioError: lengths differ, a wave is constant or not finite, the recording has next to no frame without voice,
             or its band ends before 5 kHz.
     """
-    clean, heard = pair(reference, estimate)
+    clean, heard = validate_pair(reference, estimate)
     level = float(np.mean(np.square(clean))) / (rate / 2.0)
     hush = level * 10.0 ** (HUSH / 10.0)
     frames = _frames(clean, rate)
@@ -90,9 +90,9 @@ def whistle_and_buzz(reference: Wave, estimate: Wave, rate: int) -> Artifacts:
     recorded, found = (_spectrum(each[quiet] + hush, width) for each in (frames, _frames(heard, rate)))
     louder = np.maximum(recorded.floor, found.floor)
     tones = [1.0 + float((each.lines() / louder)[band].sum()) * width / SPAN for each in (found, recorded)]
-    return Artifacts(
-        whistle=float(10.0 * np.log10(tones[0] / tones[1])),
-        buzz=float(10.0 * np.log10(found.floor / recorded.floor)[band].mean()),
+    return HighBandArtifacts(
+        tonal_artifacts=float(10.0 * np.log10(tones[0] / tones[1])),
+        noise_floor_rise=float(10.0 * np.log10(found.floor / recorded.floor)[band].mean()),
     )
 
 
@@ -111,7 +111,7 @@ def _quiet(frames: Array, wave: Array, rate: int) -> npt.NDArray[np.bool_]:
     """Which frames (F,) of a recording (T,) are silent, or unvoiced around their middle."""
     power = frames.sum(axis=1)
     silent = power <= power.max(initial=0.0) * 10.0 ** (PAUSE / 10.0)
-    f0, times = rough_pitch(wave, rate)
+    f0, times = dio_pitch(wave, rate)
     middles = (np.arange(len(frames)) * _step(rate) + _window(rate) / 2.0) / rate
     voiced = np.interp(middles[:, None] + (-CORE, 0.0, CORE), times, f0).any(axis=1) & (
         _low_share(frames, rate) > VOICED
@@ -119,7 +119,7 @@ def _quiet(frames: Array, wave: Array, rate: int) -> npt.NDArray[np.bool_]:
     quiet: npt.NDArray[np.bool_] = silent | ~voiced
     if quiet.sum() < FEWEST:
         raise AudioError(
-            f"whistle and buzz: {quiet.sum()} of {len(quiet)} frames of the recording are silent or unvoiced, "
+            f"tonal artifacts: {quiet.sum()} of {len(quiet)} frames of the recording are silent or unvoiced, "
             f"{FEWEST} are needed; use a clip with a pause"
         )
     return quiet
@@ -137,7 +137,7 @@ def _top(frames: Array, level: float, width: float) -> int:
     top = int(inside[-1]) + 1 if inside.size else 0
     if top * width < BOTTOM + SPAN:
         raise AudioError(
-            f"whistle and buzz: the recording's band ends at {top * width:.0f} Hz; they are measured from "
+            f"tonal artifacts: the recording's band ends at {top * width:.0f} Hz; they are measured from "
             f"{BOTTOM:.0f} Hz up, so use a recording with a band of at least {BOTTOM + SPAN:.0f} Hz"
         )
     return top

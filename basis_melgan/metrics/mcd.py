@@ -5,8 +5,8 @@ import functools
 import numpy as np
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.metrics.waves import Array, pair
-from basis_melgan.metrics.world import envelope, rough_pitch
+from basis_melgan.metrics.waves import Array, validate_pair
+from basis_melgan.metrics.world import dio_pitch, spectral_envelope
 
 CEPSTRUM_ORDER = 24  # coefficients c1 … c24; c0, the level, is left out
 SPEECH_RANGE = 40.0  # dB; frames further below the loudest are pauses (the range ESTOI uses)
@@ -28,17 +28,17 @@ def mel_cepstral_distortion(reference: Wave, estimate: Wave, rate: int) -> float
     Raises:
         AudioError: lengths differ, or a wave is constant or not finite.
     """
-    clean, heard = pair(reference, estimate)
-    f0, times = rough_pitch(clean, rate)
+    clean, heard = validate_pair(reference, estimate)
+    f0, times = dio_pitch(clean, rate)
     voiced = np.flatnonzero(f0)
     f0 = np.interp(np.arange(len(f0)), voiced, f0[voiced]) if voiced.size else f0
-    recorded = envelope(clean, f0, times, rate)
+    recorded = spectral_envelope(clean, f0, times, rate)
     power = recorded.mean(axis=1)
     spoken = power > power.max() * 10.0 ** (-SPEECH_RANGE / 10.0)
     depth = 10.0 ** (-ENVELOPE_RANGE / 10.0)
     target, cepstrum = (
         mel_cepstrum(np.maximum(found, found.max() * depth)[spoken], rate)
-        for found in (recorded, envelope(heard, f0, times, rate))
+        for found in (recorded, spectral_envelope(heard, f0, times, rate))
     )
     squares = np.square(target - cepstrum)[:, 1:].sum(axis=1)
     return float(10.0 / np.log(10.0) * np.sqrt(2.0 * squares).mean())

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.errors import AudioError
 from basis_melgan.metrics import packages
-from basis_melgan.metrics.waves import pair, remembered, usable
+from basis_melgan.metrics.waves import cache_recent, validate_pair, validate_wave
 
 RATE = 16_000  # Hz
 
@@ -31,7 +31,7 @@ def distill_mos(wave: Wave, rate: int) -> float:
         AudioError: the wave is constant or not finite.
         MissingPackageError: distillmos or xls-r-sqa is not installed.
     """
-    usable(wave)
+    validate_wave(wave)
     model = _distill_mos()
     import torch  # takes a second, which no other metric shall wait for
 
@@ -48,7 +48,7 @@ def dnsmos(wave: Wave, rate: int) -> float:
         AudioError: the wave is constant or not finite.
         MissingPackageError: speechmos or ONNX Runtime is not installed.
     """
-    usable(wave)
+    validate_wave(wave)
     return float(packages.load("speechmos.dnsmos").run(_heard(wave, rate), RATE)["ovrl_mos"])
 
 
@@ -61,7 +61,7 @@ def speaker_cosine(reference: Wave, estimate: Wave, rate: int) -> float:
         AudioError: lengths differ, a wave is constant or not finite, or its voice detection finds no speech.
         MissingPackageError: resemblyzer or webrtcvad is not installed.
     """
-    pair(reference, estimate)
+    validate_pair(reference, estimate)
     recorded, found = _voice(reference, rate), _voice(estimate, rate)
     if recorded is None or found is None:
         silent = "recording" if recorded is None else "estimate"
@@ -79,7 +79,7 @@ def phoneme_error(reference: Wave, estimate: Wave, rate: int) -> float:
         AudioError: lengths differ, a wave is constant or not finite, or no phoneme is heard in the recording.
         MissingPackageError: hama is not installed.
     """
-    pair(reference, estimate)
+    validate_pair(reference, estimate)
     said = _phonemes(reference, rate)
     if not said:
         raise AudioError("phoneme error: no phoneme heard in the recording; use a clip with speech")
@@ -103,7 +103,7 @@ def _heard(wave: Wave, rate: int) -> Wave:
     return np.clip(resample(wave, rate, RATE), -1.0, 1.0)
 
 
-@remembered
+@cache_recent
 def _voice(wave: Wave, rate: int) -> npt.NDArray[np.float64] | None:
     """Unit vector (256,) for the voice in a wave (T,); None where no speech is found."""
     resemblyzer = packages.load("resemblyzer")
@@ -113,7 +113,7 @@ def _voice(wave: Wave, rate: int) -> npt.NDArray[np.float64] | None:
     return np.asarray(_speakers().embed_utterance(speech), dtype=np.float64)
 
 
-@remembered
+@cache_recent
 def _phonemes(wave: Wave, rate: int) -> list[str]:
     return list(_recognizer()(_heard(wave, rate), RATE).phonemes)
 

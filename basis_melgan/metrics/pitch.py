@@ -11,7 +11,7 @@ import numpy.typing as npt
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.errors import AudioError
 from basis_melgan.metrics import packages
-from basis_melgan.metrics.waves import pair, remembered
+from basis_melgan.metrics.waves import cache_recent, validate_pair
 
 RATE = 16_000  # Hz; CREPE knows no other
 HOP = 185  # samples at RATE: CARGAN's 256 at 22 050 Hz, rounded down as it does
@@ -62,7 +62,7 @@ def pitch_errors(reference: Wave, estimate: Wave, rate: int) -> PitchErrors:
             frame in the recording.
         MissingPackageError: torchcrepe is not installed.
     """
-    pair(reference, estimate)
+    validate_pair(reference, estimate)
     recorded, heard = track(reference, rate), track(estimate, rate)
     if not recorded.voiced.any():
         raise AudioError("pitch: no voiced frame in the recording; use a clip with speech")
@@ -75,7 +75,7 @@ def pitch_errors(reference: Wave, estimate: Wave, rate: int) -> PitchErrors:
     )
 
 
-@remembered
+@cache_recent
 def track(wave: Wave, rate: int) -> Track:
     """Pitch, periodicity and voicing of a wave (T,) in frames of 185 samples at 16 kHz, by CREPE's full model.
 

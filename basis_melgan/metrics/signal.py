@@ -2,7 +2,7 @@
 
 Every metric is a pure function of (reference, estimate, rate): two waves (T,) of the same length, full scale ±1, at the
 same sample rate in Hz. Sample n of one is compared with sample n of the other: nothing is shifted, warped or rescaled,
-except where the metric's own definition says so. `measures.MEASURES` is the table of all that are reported.
+except where the metric's own definition says so. `measures.METRICS` is the table of all that are reported.
 """
 
 import warnings
@@ -16,14 +16,14 @@ from basis_melgan.audio.files import Wave, resample
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError
-from basis_melgan.metrics.waves import Array, pair
+from basis_melgan.metrics.waves import Array, validate_pair
 
 PESQ_RATE = 16_000  # Hz; wide-band PESQ knows no other
 RESOLUTIONS = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop, window in samples (arXiv 1910.11480)
 POWER_FLOOR = 1e-8  # under each squared STFT magnitude, full scale ±1 (auraloss's)
 
 
-def common(reference: Wave, estimate: Wave, slack: int) -> tuple[Wave, Wave]:
+def trim_to_common_length(reference: Wave, estimate: Wave, slack: int) -> tuple[Wave, Wave]:
     """Cut two waves (T,) that begin together to their common length.
 
     Args:
@@ -52,7 +52,7 @@ def si_snr(reference: Wave, estimate: Wave) -> float:
     Raises:
         AudioError: lengths differ, or one of the waves is constant or not finite.
     """
-    clean, heard = pair(reference, estimate)
+    clean, heard = validate_pair(reference, estimate)
     clean, heard = clean - clean.mean(), heard - heard.mean()
     signal = clean * (heard @ clean) / (clean @ clean)
     noise = heard - signal
@@ -66,7 +66,7 @@ def pesq_wb(reference: Wave, estimate: Wave, rate: int) -> float:
     Raises:
         AudioError: lengths differ, a wave is silent, or PESQ finds no utterance or less than a quarter of a second.
     """
-    pair(reference, estimate)
+    validate_pair(reference, estimate)
     try:
         return float(pesq(PESQ_RATE, resample(reference, rate, PESQ_RATE), resample(estimate, rate, PESQ_RATE), "wb"))
     except (PesqError, ValueError) as error:
@@ -93,7 +93,7 @@ def estoi(reference: Wave, estimate: Wave, rate: int) -> float:
 
 
 def _intelligibility(name: str, reference: Wave, estimate: Wave, rate: int) -> float:
-    pair(reference, estimate)
+    validate_pair(reference, estimate)
     state = np.random.get_state()
     np.random.seed(0)  # pystoi adds a breath of noise from the global generator
     try:
@@ -116,7 +116,7 @@ def stft_distance(reference: Wave, estimate: Wave, rate: int) -> float:
     Raises:
         AudioError: lengths differ, a wave is constant, not finite, or has 1 024 samples or fewer.
     """
-    clean, heard = pair(reference, estimate)
+    clean, heard = validate_pair(reference, estimate)
     if len(clean) <= RESOLUTIONS[0][0] // 2:
         raise AudioError(f"STFT distance: {len(clean)} samples; more than {RESOLUTIONS[0][0] // 2} are needed")
     total = 0.0
@@ -137,7 +137,7 @@ def mel_l1(reference: Wave, estimate: Wave, rate: int) -> float:
         AudioError: lengths differ, or a wave is constant or not finite.
         MelError: the wave is too short for one frame.
     """
-    pair(reference, estimate)
+    validate_pair(reference, estimate)
     frames = FrameGeometry(sample_rate=rate)
     target, found = (mel_spectrogram(wave, "bigvgan", frames) for wave in (reference, estimate))
     return float(np.abs(target - found).mean(dtype=np.float64))

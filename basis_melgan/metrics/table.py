@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from basis_melgan.audio.files import Wave
 from basis_melgan.metrics import neural, signal
-from basis_melgan.metrics.artifacts import whistle_and_buzz
+from basis_melgan.metrics.artifacts import high_band_artifacts
 from basis_melgan.metrics.mcd import mel_cepstral_distortion
 from basis_melgan.metrics.packages import INSTALL
 from basis_melgan.metrics.pitch import pitch_errors
@@ -28,7 +28,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Measure:
+class Metric:
     """A function of (reference, estimate, rate in Hz) and the columns it fills, one each of what it returns."""
 
     columns: tuple[Column, ...]
@@ -37,46 +37,46 @@ class Measure:
     slow: bool = False  # a network that takes its time
 
 
-MEASURES = (
-    Measure((Column("PESQ-WB", "", True),), signal.pesq_wb),
-    Measure((Column("STOI", "", True),), signal.stoi),
-    Measure((Column("ESTOI", "", True),), signal.estoi),
-    Measure((Column("MCD", "dB", False),), mel_cepstral_distortion),
-    Measure((Column("MR-STFT", "", False),), signal.stft_distance),
-    Measure((Column("mel L1", "", False),), signal.mel_l1),
-    Measure(
+METRICS = (
+    Metric((Column("PESQ-WB", "", True),), signal.pesq_wb),
+    Metric((Column("STOI", "", True),), signal.stoi),
+    Metric((Column("ESTOI", "", True),), signal.estoi),
+    Metric((Column("MCD", "dB", False),), mel_cepstral_distortion),
+    Metric((Column("MR-STFT", "", False),), signal.stft_distance),
+    Metric((Column("mel L1", "", False),), signal.mel_l1),
+    Metric(
         (Column("F0 RMSE", "cents", False), Column("V/UV F1", "", True), Column("periodicity RMSE", "", False)),
         pitch_errors,
         ("torchcrepe", "resampy", "librosa"),
         slow=True,
     ),
-    Measure(
+    Metric(
         (Column("DistillMOS", "", True),),
         lambda _, estimate, rate: neural.distill_mos(estimate, rate),
         ("distillmos", "xls_r_sqa"),
     ),
-    Measure(
+    Metric(
         (Column("DNSMOS", "", True),),
         lambda _, estimate, rate: neural.dnsmos(estimate, rate),
         ("speechmos", "onnxruntime", "librosa", "requests"),
         slow=True,
     ),
-    Measure(
+    Metric(
         (Column("speaker cosine", "", True),),
         neural.speaker_cosine,
         ("resemblyzer", "webrtcvad", "librosa"),
         slow=True,
     ),
-    Measure((Column("phoneme error", "", False),), neural.phoneme_error, ("hama",), slow=True),
-    Measure((Column("whistle", "dB", False), Column("buzz", "dB", False)), whistle_and_buzz),
+    Metric((Column("phoneme error", "", False),), neural.phoneme_error, ("hama",), slow=True),
+    Metric((Column("tonal artifacts", "dB", False), Column("noise-floor rise", "dB", False)), high_band_artifacts),
 )
 
 
-def chosen(quick: bool) -> tuple[tuple[Measure, ...], dict[str, str]]:
+def available_metrics(quick: bool) -> tuple[tuple[Metric, ...], dict[str, str]]:
     """The measures that can be had here, and for every column left out the reason; `quick` leaves out the slow ones."""
-    measures: list[Measure] = []
+    measures: list[Metric] = []
     left_out: dict[str, str] = {}
-    for measure in MEASURES:
+    for measure in METRICS:
         if quick and measure.slow:
             continue
         missing = [package for package in measure.packages if importlib.util.find_spec(package) is None]

@@ -16,7 +16,7 @@ Found = TypeVar("Found")
 KEPT = 4  # waves; a recording, and what systems made of it
 
 
-def usable(wave: Wave, name: str = "wave") -> Array:
+def validate_wave(wave: Wave, name: str = "wave") -> Array:
     """A wave (T,) in double precision, once it is known to be one and to hold some sound.
 
     Raises:
@@ -31,7 +31,7 @@ def usable(wave: Wave, name: str = "wave") -> Array:
     return wave.astype(np.float64)
 
 
-def pair(reference: Wave, estimate: Wave) -> tuple[Array, Array]:
+def validate_pair(reference: Wave, estimate: Wave) -> tuple[Array, Array]:
     """Recording and estimate, both (T,), in double precision, once they can be compared.
 
     Raises:
@@ -39,10 +39,10 @@ def pair(reference: Wave, estimate: Wave) -> tuple[Array, Array]:
     """
     if reference.shape != estimate.shape:
         raise AudioError(f"shapes: {estimate.shape} against {reference.shape}; expected two waves (T,) of one length")
-    return usable(reference, "recording"), usable(estimate, "estimate")
+    return validate_wave(reference, "recording"), validate_wave(estimate, "estimate")
 
 
-def remembered(function: Callable[[npt.NDArray[Any], int], Found]) -> Callable[[npt.NDArray[Any], int], Found]:
+def cache_recent(function: Callable[[npt.NDArray[Any], int], Found]) -> Callable[[npt.NDArray[Any], int], Found]:
     """Let a function of a wave (T,) and its rate keep what it found in the latest ones.
 
     One recording is compared with what several systems made of it, by several metrics.

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
-from basis_melgan.metrics.waves import remembered
+from basis_melgan.metrics.waves import cache_recent
 
 with warnings.catch_warnings():
     # pyworld asks pkg_resources for its version, and pkg_resources warns about that
@@ -15,19 +15,19 @@ with warnings.catch_warnings():
 Curve = npt.NDArray[np.float64]
 
 
-def pitch(wave: Curve, rate: int) -> tuple[Curve, Curve]:
+def harvest_pitch(wave: Curve, rate: int) -> tuple[Curve, Curve]:
     """Harvest's pitch (F,) in Hz, 0 where unvoiced, of a wave (T,), and the time (F,) in seconds of each 5 ms frame."""
     f0, times = pyworld.harvest(wave, rate)
     return np.asarray(f0), np.asarray(times)
 
 
-@remembered
-def rough_pitch(wave: Curve, rate: int) -> tuple[Curve, Curve]:
+@cache_recent
+def dio_pitch(wave: Curve, rate: int) -> tuple[Curve, Curve]:
     """As `pitch`, but DIO's after StoneMask: a twentieth of the time, and a tenth more of the frames unvoiced."""
     f0, times = pyworld.dio(wave, rate)
     return np.asarray(pyworld.stonemask(wave, f0, times, rate)), np.asarray(times)
 
 
-def envelope(wave: Curve, f0: Curve, times: Curve, rate: int) -> Curve:
+def spectral_envelope(wave: Curve, f0: Curve, times: Curve, rate: int) -> Curve:
     """CheapTrick's power envelope (F, bins) of a wave (T,) at the pitch and the times that `pitch` gives."""
     return np.asarray(pyworld.cheaptrick(wave, f0, times, rate))

@@ -8,7 +8,7 @@ import numpy as np
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.evaluation.systems import RECORDING
-from basis_melgan.metrics.world import pitch
+from basis_melgan.metrics.world import harvest_pitch
 from basis_melgan.report import pictures
 from basis_melgan.report.comparison import ComparedClip, Comparison
 
@@ -45,7 +45,7 @@ def gather(comparison: Comparison, clip: ComparedClip) -> dict[str, Any]:
 
 def _voice(wave: Wave, rate: int, peak: float) -> dict[str, Any]:
     return {
-        "sound": base64.b64encode(files.mp3(wave, rate)).decode(),
+        "sound": base64.b64encode(files.encode_mp3(wave, rate)).decode(),
         "spectrogram": pictures.spectrogram(pictures.levels(wave, rate), peak),
         "pitch": _track(wave, rate),
     }
@@ -53,5 +53,5 @@ def _voice(wave: Wave, rate: int, peak: float) -> dict[str, Any]:
 
 def _track(wave: Wave, rate: int) -> list[int]:
     """Pitch in Hz every 10 ms, 0 where unvoiced."""
-    f0, _ = pitch(wave.astype(np.float64), rate)
+    f0, _ = harvest_pitch(wave.astype(np.float64), rate)
     return [round(hertz) for hertz in f0[::PITCH_STRIDE].tolist()]

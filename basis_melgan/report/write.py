@@ -39,7 +39,7 @@ def report(
         ModelFileError: the separator or a vocoder cannot be read.
         OutputError: `out` exists already, or cannot be written.
     """
-    files.require_new(out, force)
+    files.require_new_file(out, force)
     require_file(out)
     comparison = load(folder)
     content = {

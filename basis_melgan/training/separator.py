@@ -117,7 +117,7 @@ class SeparatorTask:
                 board.add_audio("audio/speech_from_mixture", (gains[0] * estimates[0]).clamp(-1, 1), step, rate)
                 board.add_audio("audio/speech_from_clean", (gains[1] * estimates[1]).clamp(-1, 1), step, rate)
         board.add_figure(
-            "basis", plotting.basis(self.separator.basis.signals.numpy(force=True), self.run.config.frames), step
+            "basis", plotting.plot_basis(self.separator.basis.signals.numpy(force=True), self.run.config.frames), step
         )
         names = ("si_snr_noisy", "si_snr_improvement", "si_snr_clean")
         return dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))

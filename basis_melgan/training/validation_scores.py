@@ -8,13 +8,13 @@ import numpy as np
 
 from basis_melgan.audio.files import Wave
 from basis_melgan.errors import BasisMelGANError
-from basis_melgan.metrics.table import MEASURES, Column, Measure, chosen
+from basis_melgan.metrics.table import METRICS, Column, Metric, available_metrics
 from basis_melgan.storage.atomic import write_text
 
 SCORED = ("PESQ-WB", "MR-STFT", "mel L1", "DistillMOS")  # columns; what takes longer is left to `evaluate`
 OPINIONS = ("PESQ-WB", "DistillMOS")  # of them, on a listener's scale from 1 to 5
 DISTANCE = "MR-STFT"  # by which the best is told where no clip has an opinion
-COLUMNS = {column.name: column for measure in MEASURES for column in measure.columns}
+COLUMNS = {column.name: column for measure in METRICS for column in measure.columns}
 
 
 class ValidationScores:
@@ -64,13 +64,13 @@ def quality(scores: Mapping[str, float]) -> float:
     return float(np.mean(opinions)) if opinions else -scores.get(DISTANCE, 0.0)
 
 
-def scored_measures() -> tuple[Measure, ...]:
+def scored_measures() -> tuple[Metric, ...]:
     """Measures of the columns that validations score, as far as their packages are installed."""
-    available, _ = chosen(quick=True)
+    available, _ = available_metrics(quick=True)
     return tuple(measure for measure in available if any(column.name in SCORED for column in measure.columns))
 
 
-def clip_scores(measures: Sequence[Measure], recording: Wave, estimate: Wave, rate: int) -> dict[str, float]:
+def clip_scores(measures: Sequence[Metric], recording: Wave, estimate: Wave, rate: int) -> dict[str, float]:
     """Scores of an estimate (T,) of a recording (T,) at `rate` Hz; a measure that cannot score them is left out."""
     scores = {}
     for measure in measures:

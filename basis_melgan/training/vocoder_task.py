@@ -228,13 +228,13 @@ class VocoderTask:
             energy += float(spoken.wave.square().sum())
             target_energy += float(target.square().sum())
             if self.measures:
-                estimate = files.rounded(spoken.wave[0].float().numpy(force=True))
+                estimate = files.quantize_pcm16(spoken.wave[0].float().numpy(force=True))
                 scored.append(clip_scores(self.measures, recording, estimate, config.frames.sample_rate))
             if index == 0:
                 board.add_audio("audio/spoken", spoken.wave[0].clamp(-1, 1), step, config.frames.sample_rate)
                 board.add_audio("audio/recording", target[0], step, config.frames.sample_rate)
                 waves = {"spoken": spoken.wave[0].numpy(force=True), "recording": recording}
-                board.add_figure("spectrograms", plotting.spectrograms(waves, config.frames), step)
+                board.add_figure("spectrograms", plotting.plot_spectrograms(waves, config.frames), step)
         distances = {name: float(np.mean([float(clip[name]) for clip in clips])) for name in clips[0]}
         means = mean_scores(scored)
         if self.scores is not None:

@@ -178,12 +178,12 @@ def test_samples_are_rounded_to_the_nearest(suffix: str, tmp_path: Path) -> None
     error = files.read(tmp_path / f"noise{suffix}")[0] - wave.astype(np.float64)
     assert np.abs(error).max() <= QUANTUM / 2
     assert abs(error.mean()) < 0.01 * QUANTUM
-    np.testing.assert_array_equal(files.pcm(wave) / 32_768, wave + error)
+    np.testing.assert_array_equal(files.to_pcm16(wave) / 32_768, wave + error)
 
 
 def test_pieces_are_one_file(tmp_path: Path, speech: files.Wave) -> None:
     files.write(tmp_path / "whole.wav", speech, 24_000)
-    with files.writing(tmp_path / "pieces.wav", 24_000) as put:
+    with files.open_writer(tmp_path / "pieces.wav", 24_000) as put:
         for start in range(0, len(speech), 700):
             put(speech[start : start + 700])
             assert not (tmp_path / "pieces.wav").exists()
@@ -200,7 +200,7 @@ def test_a_block_that_fails_leaves_the_older_file_and_nothing_else(tmp_path: Pat
     path = tmp_path / "clip.wav"
     files.write(path, speech, 24_000)
     before = path.read_bytes()
-    with pytest.raises(KeyboardInterrupt), files.writing(path, 24_000) as put:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), files.open_writer(path, 24_000) as put:  # noqa: PT012
         put(0 * speech)
         raise KeyboardInterrupt
     assert path.read_bytes() == before
@@ -212,7 +212,7 @@ def test_a_suffix_that_is_no_format_is_refused(name: str, tmp_path: Path, speech
     with pytest.raises(OutputError, match=r"is no format for 16-bit sound; use \.wav or \.flac"):
         files.write(tmp_path / name, speech, 24_000)
     with pytest.raises(OutputError, match="is no format"):
-        files.require_free(tmp_path / name, force=True)
+        files.require_new_sound(tmp_path / name, force=True)
     assert left_over(tmp_path) == []
 
 
@@ -230,19 +230,19 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, speech: files
 
 def test_a_path_is_free_where_nothing_is_or_where_force_is_given(tmp_path: Path) -> None:
     path = tmp_path / "clip.wav"
-    files.require_free(path, force=False)
+    files.require_new_sound(path, force=False)
     path.touch()
-    files.require_free(path, force=True)
+    files.require_new_sound(path, force=True)
     with pytest.raises(OutputError, match=r"clip\.wav: exists already; use --force"):
-        files.require_free(path, force=False)
+        files.require_new_sound(path, force=False)
     (tmp_path / "folder.wav").mkdir()
     with pytest.raises(OutputError, match=r"folder\.wav: is a folder"):
-        files.require_free(tmp_path / "folder.wav", force=True)
+        files.require_new_sound(tmp_path / "folder.wav", force=True)
 
 
 def test_every_format_that_soundfile_knows_counts_as_sound() -> None:
-    assert {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"} <= files.SUFFIXES
-    assert {".npy", ".txt", ".json", ""} & files.SUFFIXES == set()
+    assert {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"} <= files.READABLE_SUFFIXES
+    assert {".npy", ".txt", ".json", ""} & files.READABLE_SUFFIXES == set()
 
 
 def test_a_recording_too_short_for_one_sample_is_refused(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_folder_of_noise_tells_of_what_it_passes_over(tmp_path: Path) -> None:
     with pytest.warns(
         InputWarning, match=r"2 files \(\.aac, \.m4a\) are passed over, .* first .*sea\.opus\.aac; convert"
     ):
-        assert files.below(tmp_path) == [tmp_path / "rain.wav"]
+        assert files.find_files(tmp_path) == [tmp_path / "rain.wav"]
 
 
 def test_an_excerpt_of_noise_has_no_holes_and_is_not_lost_between_channels(tmp_path: Path) -> None:

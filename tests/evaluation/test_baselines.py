@@ -30,7 +30,7 @@ def test_griffin_lim_speaks_every_convention_in_step_with_the_recording(name, sp
     assert spoken.shape == (mel.shape[1] * FRAMES.hop,)
     assert spoken.dtype == np.float32
     assert mel_distance(spoken, mel, name) < 0.15
-    reference, estimate = signal.common(speech, spoken, FRAMES.hop)
+    reference, estimate = signal.trim_to_common_length(speech, spoken, FRAMES.hop)
     here = signal.estoi(reference, estimate, RATE)
     assert here > 0.85
     for shift in (-480, 480):
@@ -58,7 +58,7 @@ def test_griffin_lim_is_as_good_as_librosas(speech):
     )
     undone = librosa.effects.deemphasis(theirs, coef=mel_config("paper").preemphasis, zi=0.0)
     scores = [
-        signal.pesq_wb(*signal.common(speech, wave.astype(np.float32), FRAMES.hop), RATE)
+        signal.pesq_wb(*signal.trim_to_common_length(speech, wave.astype(np.float32), FRAMES.hop), RATE)
         for wave in (baselines.griffin_lim(mel, "paper", FRAMES), undone)
     ]
     assert scores[0] == pytest.approx(scores[1], abs=0.15)
@@ -132,6 +132,6 @@ def test_world_keeps_silence_silent_and_refuses_what_is_no_wave(speech):
 def test_the_pitch_of_a_pulse_train_is_its_rate():
     pulses = np.zeros(RATE)
     pulses[::200] = 0.5
-    f0, times = baselines.pitch(pulses, RATE)
+    f0, times = baselines.harvest_pitch(pulses, RATE)
     np.testing.assert_allclose(np.diff(times), 0.005, atol=1e-12)
     np.testing.assert_allclose(f0[20:-20], 120.0, rtol=0.01)

@@ -23,12 +23,12 @@ from basis_melgan.evaluation.systems import Recorded, Recording
 from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.metrics import signal, waves
-from basis_melgan.metrics.table import MEASURES
+from basis_melgan.metrics.table import METRICS
 from basis_melgan.models import model_file
 from basis_melgan.storage.paths import require_folder
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-QUICK = [column.name for each in MEASURES if not each.slow for column in each.columns]
+QUICK = [column.name for each in METRICS if not each.slow for column in each.columns]
 CHEAP = frozenset({"PESQ-WB", "ESTOI", "MR-STFT"})
 CONFIG = Config(corpus=CorpusConfig(test_clips=2, validation_clips=1))
 
@@ -66,7 +66,7 @@ def vocoder(tmp_path_factory) -> Path:
 def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
     asked = []
 
-    @waves.remembered
+    @waves.cache_recent
     def loudest(wave: np.ndarray, rate: int) -> float:
         asked.append(rate)
         return float(wave.max())
@@ -136,7 +136,7 @@ def test_processes_give_what_one_gives_and_bad_clips_are_listed(corpora, tmp_pat
     assert "- griffin-lim:4, b/clip8, ESTOI: ESTOI: less than 0.4 s" in table
     wave, rate = files.read(corpora / "a" / "flac" / "clip8.flac")
     spoken = baselines.griffin_lim(mel_spectrogram(wave, "paper", FrameGeometry()), "paper", FrameGeometry(), 4)
-    expected = signal.stft_distance(*signal.common(wave, files.rounded(spoken), 240), rate)
+    expected = signal.stft_distance(*signal.trim_to_common_length(wave, files.quantize_pcm16(spoken), 240), rate)
     assert alone.clips[1].scores["MR-STFT"] == pytest.approx(expected, rel=1e-4)
 
 

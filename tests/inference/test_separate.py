@@ -188,7 +188,7 @@ torch.set_num_threads(1)
 folder, peaks = Path({str(tmp_path)!r}), []
 for minutes in (1, 6):
     source = folder / f"{{minutes}}.wav"
-    with files.writing(source, 24_000) as put:
+    with files.open_writer(source, 24_000) as put:
         for seed in range(minutes):
             put(np.random.default_rng(seed).normal(0, 0.05, 60 * 24_000).astype(np.float32))
     separate(source, folder / str(minutes), Path({str(model)!r}))

@@ -52,12 +52,12 @@ def test_the_stft_distance_is_auraloss_s(speech, noise):
 
 
 def test_waves_are_cut_to_their_common_length_within_the_slack(speech):
-    reference, estimate = signal.common(speech, np.pad(speech, (0, 240)), 240)
+    reference, estimate = signal.trim_to_common_length(speech, np.pad(speech, (0, 240)), 240)
     np.testing.assert_array_equal(reference, speech)
     np.testing.assert_array_equal(estimate, speech)
-    assert [len(wave) for wave in signal.common(speech, speech[:-240], 240)] == [47_760, 47_760]
+    assert [len(wave) for wave in signal.trim_to_common_length(speech, speech[:-240], 240)] == [47_760, 47_760]
     with pytest.raises(AudioError, match="47759 samples against 48000 recorded, more than 240 apart"):
-        signal.common(speech, speech[:-241], 240)
+        signal.trim_to_common_length(speech, speech[:-241], 240)
 
 
 def test_mel_l1_of_a_quieter_wave_is_the_logarithm_of_the_gain(noise):

@@ -6,15 +6,15 @@ import pytest
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError
 from basis_melgan.metrics import table
-from basis_melgan.metrics.artifacts import whistle_and_buzz
+from basis_melgan.metrics.artifacts import high_band_artifacts
 
 RATE = 24_000
 # Those with packages have tests of their own, and know more waves that they cannot judge.
-CHEAP = [measure for measure in table.MEASURES if not measure.packages and measure.score is not whistle_and_buzz]
+CHEAP = [measure for measure in table.METRICS if not measure.packages and measure.score is not high_band_artifacts]
 PERFECT = {"PESQ-WB": 4.644, "STOI": 1.0, "ESTOI": 1.0}  # and 0 for the others
 
 
-def scores(measure: table.Measure, reference: files.Wave, estimate: files.Wave) -> dict[str, float]:
+def scores(measure: table.Metric, reference: files.Wave, estimate: files.Wave) -> dict[str, float]:
     found = measure.score(reference, estimate, RATE)
     values = found if isinstance(found, tuple) else (found,)
     return dict(zip((column.name for column in measure.columns), values, strict=True))
@@ -49,16 +49,16 @@ def test_waves_that_cannot_be_scored_raise_one_line(measure, speech):
 
 
 def test_names_of_columns_are_not_used_twice():
-    names = [column.name for measure in table.MEASURES for column in measure.columns]
+    names = [column.name for measure in table.METRICS for column in measure.columns]
     assert len(names) == len(set(names))
 
 
 def test_quick_leaves_out_what_is_slow_and_an_absent_package_is_named(monkeypatch):
-    slow = table.Measure((table.Column("slow", "", True),), lambda *_: 1.0, slow=True)
-    absent = table.Measure((table.Column("absent", "", True),), lambda *_: 1.0, packages=("no_such_package",))
-    monkeypatch.setattr(table, "MEASURES", (CHEAP[0], slow, absent))
-    assert table.chosen(quick=True)[0] == (CHEAP[0],)
-    found, left_out = table.chosen(quick=False)
+    slow = table.Metric((table.Column("slow", "", True),), lambda *_: 1.0, slow=True)
+    absent = table.Metric((table.Column("absent", "", True),), lambda *_: 1.0, packages=("no_such_package",))
+    monkeypatch.setattr(table, "METRICS", (CHEAP[0], slow, absent))
+    assert table.available_metrics(quick=True)[0] == (CHEAP[0],)
+    found, left_out = table.available_metrics(quick=False)
     assert found == (CHEAP[0], slow)
     assert list(left_out) == ["absent"]
     assert "no_such_package" in left_out["absent"]

@@ -254,7 +254,7 @@ def test_colors_climb_in_lightness() -> None:
 @pytest.mark.parametrize("rate", [16_000, 24_000, 44_100])
 def test_mp3_sounds_like_the_wave(rate: int) -> None:
     wave = (0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)).astype(np.float32)
-    heard, found = soundfile.read(io.BytesIO(files.mp3(wave, rate)))
+    heard, found = soundfile.read(io.BytesIO(files.encode_mp3(wave, rate)))
     assert found == rate
     assert len(heard) == pytest.approx(rate, abs=0.1 * rate)
     peak = np.abs(np.fft.rfft(heard)).argmax() * rate / len(heard)
@@ -264,7 +264,7 @@ def test_mp3_sounds_like_the_wave(rate: int) -> None:
 
 def test_mp3_refuses_rates_that_it_does_not_know() -> None:
     with pytest.raises(AudioError, match=r"23456 Hz: cannot be MP3 .*; use 8, 16"):
-        files.mp3(np.zeros(1000, np.float32), 23_456)
+        files.encode_mp3(np.zeros(1000, np.float32), 23_456)
 
 
 def test_of_a_long_clip_the_beginning_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

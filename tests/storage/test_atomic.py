@@ -58,7 +58,10 @@ def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
 
 def test_a_name_that_no_file_can_have_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 300 + ".wav")
-    for use in (lambda: files.require_free(path, False), lambda: files.write(path, np.zeros(9, np.float32), 24_000)):
+    for use in (
+        lambda: files.require_new_sound(path, False),
+        lambda: files.write(path, np.zeros(9, np.float32), 24_000),
+    ):
         with pytest.raises(OutputError, match=r"x\.wav: cannot be written .*too long"):
             use()
     assert list(tmp_path.iterdir()) == []

@@ -49,7 +49,7 @@ LAYOUTS = {
 }
 
 
-def chunked(file: BinaryIO, stop: int) -> Segment | None:
+def chunk_file_segment(file: BinaryIO, stop: int) -> Segment | None:
     """The one segment of a file of chunks, patched where its header names no length or too large a one.
 
     None where the file is none, or has no chunk of samples.
@@ -69,7 +69,7 @@ def chunked(file: BinaryIO, stop: int) -> Segment | None:
     return None
 
 
-def au(file: BinaryIO, stop: int) -> Segment | None:
+def au_segment(file: BinaryIO, stop: int) -> Segment | None:
     """The one segment of a Sun AU file, whose header gives where its samples begin and their bytes."""
     file.seek(0)
     header = file.read(12)
@@ -85,7 +85,7 @@ def au(file: BinaryIO, stop: int) -> Segment | None:
     return Segment(0, stop, ((8, b"\xff\xff\xff\xff"),), seekable=False, incomplete=incomplete)
 
 
-def flac(file: BinaryIO, stop: int) -> Segment | None:
+def flac_segment(file: BinaryIO, stop: int) -> Segment | None:
     """The one segment of a FLAC file, shown without its sample count, so that it is read to the end of its data.
 
     RFC 9639, section 8.2: the count is the 36 bits from the 172nd of the file, and 0 where it is unknown.

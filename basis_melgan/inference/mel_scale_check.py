@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from basis_melgan.audio.mel import mel_config
-from basis_melgan.inference.mel_causes import peak_value
 from basis_melgan.inference.mel_checks import AnyMel, finite_range
+from basis_melgan.inference.mel_scale_hypotheses import peak_value
 from basis_melgan.inference.mel_statistics import ENOUGH, Spread, spread, unit_and_floor
 
 FEW = 10  # frames, of which no mean or deviation is that of a normalization by chance

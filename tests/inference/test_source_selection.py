@@ -9,7 +9,7 @@ import pytest
 from small_vocoders import mel_of, speak
 
 from basis_melgan.errors import AudioError, BasisMelGANError, OutputError
-from basis_melgan.inference.selection import select
+from basis_melgan.inference.source_selection import select
 
 
 def touched(folder: Path, *names: str) -> None:

@@ -51,7 +51,7 @@ def decoded(content: bytes, folder: Path) -> files.Recording:
         streamed = np.concatenate(list(files.stream(io.BytesIO(content), recording.rate)))
     np.testing.assert_array_equal(streamed, recording.wave)
     told = [str(warning.message) for warning in caught if warning.category is InputWarning]
-    assert told == [f"standard input: {mend}" for mend in recording.mends.values()]
+    assert told == [f"standard input: {mend}" for mend in recording.issues.values()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)
         np.testing.assert_array_equal(files.read(path, 1_000, 500)[0], recording.wave[1_000:1_500])
@@ -65,8 +65,8 @@ def test_a_length_that_is_not_known_is_that_of_the_data(
 ) -> None:
     content = CONTAINERS[container](speech, RATE)
     recording = decoded(sized(content, size), tmp_path)
-    np.testing.assert_array_equal(recording.wave, files.rounded(speech))
-    assert recording.mends == {}
+    np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
+    assert recording.issues == {}
     assert files.length(io.BytesIO(sized(content, size))) == (SAMPLES, RATE)
 
 
@@ -75,8 +75,8 @@ def test_a_file_that_is_cut_off_is_read_and_its_loss_told(container: str, speech
     content = CONTAINERS[container](speech, RATE)
     recording = decoded(content[: len(content) * 2 // 3], tmp_path)
     assert len(recording.wave) == pytest.approx(SAMPLES * 2 / 3, abs=2_000)
-    np.testing.assert_array_equal(recording.wave, files.rounded(speech)[: len(recording.wave)])
-    assert "the end is missing, as of a file cut off" in recording.mends["incomplete"]
+    np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech)[: len(recording.wave)])
+    assert "the end is missing, as of a file cut off" in recording.issues["incomplete"]
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -84,18 +84,18 @@ def test_what_lies_behind_the_sound_is_not_read_and_told(container: str, speech:
     content = CONTAINERS[container](speech, RATE)
     for behind in (GARBAGE, content):
         recording = decoded(content + behind, tmp_path)
-        np.testing.assert_array_equal(recording.wave, files.rounded(speech))
-        assert recording.mends["incomplete"].startswith(f"{len(behind)} bytes after the sound that its header names")
+        np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
+        assert recording.issues["incomplete"].startswith(f"{len(behind)} bytes after the sound that its header names")
     for small in (ID3V1, APEV2, b"\x00" * 100):
         recording = decoded(content + small, tmp_path)
-        np.testing.assert_array_equal(recording.wave, files.rounded(speech))
-        assert recording.mends == {}
+        np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
+        assert recording.issues == {}
 
 
 def test_chunks_behind_the_sound_are_no_sound(speech: files.Wave, tmp_path: Path) -> None:
     content = CONTAINERS["wav"](speech, RATE) + b"LIST" + (6_000).to_bytes(4, "little") + bytes(6_000)
     recording = decoded(content, tmp_path)
-    assert (len(recording.wave), recording.mends) == (SAMPLES, {})
+    assert (len(recording.wave), recording.issues) == (SAMPLES, {})
     empty = sized(CONTAINERS["wav"](speech[:0], RATE), 0) + b"LIST\x04\x00\x00\x00INFO"
     assert files.length(io.BytesIO(empty)) == (0, RATE)
 
@@ -104,13 +104,13 @@ def test_a_flac_file_is_read_to_its_end(speech: files.Wave, tmp_path: Path) -> N
     content = encoded(speech, RATE, "FLAC")
     for samples in (0, 2_000):
         recording = decoded(counted(content, samples), tmp_path)
-        np.testing.assert_array_equal(recording.wave, files.rounded(speech))
-        assert recording.mends == {}
+        np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
+        assert recording.issues == {}
     assert files.length(io.BytesIO(counted(content, 0))) == (SAMPLES, RATE)
     assert len(decoded(id3v2(3_000) + content + ID3V1, tmp_path).wave) == SAMPLES
     recording = decoded(content + content, tmp_path)
     assert len(recording.wave) == SAMPLES
-    assert recording.mends == {
+    assert recording.issues == {
         "incomplete": f"what follows its {SAMPLES} samples is damaged, or no sound, and is not read"
     }
     with pytest.raises(AudioError, match=r"cannot be read as sound to its end at 3\.75 s .* damaged or cut off"):
@@ -124,7 +124,7 @@ def test_links_of_an_ogg_file_are_read_one_after_another(subtype: str, speech: f
     recording = decoded(b"".join(parts), tmp_path)
     assert len(recording.wave) == 54_000
     np.testing.assert_array_equal(recording.wave, np.concatenate(waves))
-    assert recording.mends == {}
+    assert recording.issues == {}
     assert files.length(io.BytesIO(b"".join(parts))) == (54_000, RATE)
 
 
@@ -147,10 +147,10 @@ def test_an_ogg_file_that_ends_early_is_told_from_a_damaged_one(
     half = len(content) // 2
     recording = decoded(content[:half], tmp_path)
     assert 0 < len(recording.wave) < 3 * SAMPLES
-    assert recording.mends == {"incomplete": "its last page is missing, as of a file cut off"}
+    assert recording.issues == {"incomplete": "its last page is missing, as of a file cut off"}
     recording = decoded(content + GARBAGE, tmp_path)
     assert len(recording.wave) == 4 * SAMPLES
-    assert recording.mends["incomplete"].startswith("5000 bytes after its last page are damaged, or no sound")
+    assert recording.issues["incomplete"].startswith("5000 bytes after its last page are damaged, or no sound")
     with pytest.raises(
         AudioError, match=r"to its end at 5\.00 s \(its decoder stops at \d\.\d\d s\), so it is damaged"
     ):
@@ -162,9 +162,9 @@ def test_an_ogg_file_that_ends_early_is_told_from_a_damaged_one(
 
 def test_an_mp3_stream_without_a_count_is_read_to_its_end(mp3: bytes, tmp_path: Path) -> None:
     whole = decoded(mp3, tmp_path)
-    assert (len(whole.wave), whole.mends) == (SAMPLES + 4 * RATE, {})
+    assert (len(whole.wave), whole.issues) == (SAMPLES + 4 * RATE, {})
     stream = decoded(untagged(mp3), tmp_path)
-    assert stream.mends == {}
+    assert stream.issues == {}
     assert len(whole.wave) <= len(stream.wave) <= len(whole.wave) + 4_000  # what the encoder put before and after it
     samples, _ = files.length(io.BytesIO(untagged(mp3)))
     assert samples == pytest.approx(len(stream.wave), abs=1_200)
@@ -177,7 +177,7 @@ def test_recordings_that_were_put_behind_one_another_are_all_read(mp3: bytes, tm
     for content in (mp3 + mp3, id3v2(3_000) + mp3 + ID3V1 + id3v2(5_000) + mp3 + APEV2 + ID3V1):
         recording = decoded(content, tmp_path)
         np.testing.assert_array_equal(recording.wave, np.concatenate([whole, whole]))
-        assert recording.mends == {}
+        assert recording.issues == {}
     twice = decoded(untagged(mp3) + untagged(mp3), tmp_path)
     assert len(twice.wave) == pytest.approx(2 * len(whole), abs=8_000)
 
@@ -188,17 +188,17 @@ def test_a_tag_with_a_wrong_count_is_not_believed(mp3: bytes, speech: files.Wave
     assert len(whole) <= len(few.wave) <= len(whole) + 4_000
     many = decoded(tagged(mp3, 5_000), tmp_path)
     assert len(many.wave) == pytest.approx(len(whole), abs=2_000)
-    assert many.mends["incomplete"].startswith("its tag counts 5000 frames, but it holds ")
+    assert many.issues["incomplete"].startswith("its tag counts 5000 frames, but it holds ")
     half = decoded(mp3[: len(mp3) // 2], tmp_path)
     np.testing.assert_array_equal(half.wave[:5_000], whole[:5_000])
-    assert "the end is missing, as of a file cut off" in half.mends["incomplete"]
+    assert "the end is missing, as of a file cut off" in half.issues["incomplete"]
 
 
 @pytest.mark.parametrize("change", [lambda mp3: mp3, untagged])
 def test_what_no_decoder_reads_in_an_mp3_is_told(change: Callable, mp3: bytes, speech: files.Wave, tmp_path) -> None:
     content = change(mp3)
     sound = decoded(content + GARBAGE, tmp_path)
-    assert sound.mends == {"incomplete": "5000 bytes after its last frame are damaged, or no sound, and are not read"}
+    assert sound.issues == {"incomplete": "5000 bytes after its last frame are damaged, or no sound, and are not read"}
     other = encoded(speech, 44_100, "MP3")
     assert f"{len(other)} bytes after its last frame" in decoded(content + other, tmp_path).mends["incomplete"]
     place = len(content) // 3

@@ -15,7 +15,7 @@ from basis_melgan.errors import AudioError, OutputError
 from basis_melgan.storage.paths import require_place
 
 MELS = (".npy", ".npz", ".pt")  # suffixes of their files
-SPOKEN = frozenset(MELS) | files.SOUND  # of those that are spoken
+SPOKEN = frozenset(MELS) | files.SOUND_SUFFIXES  # of those that are spoken
 # Suffixes of mels and of sound that cannot be read here, by which a file is told from others that nobody wants spoken.
 FOREIGN_MELS = frozenset({".h5", ".hdf5", ".mat", ".pth"})
 HEADERLESS = frozenset({".g722", ".pcm", ".raw", ".sln"})  # sound that says neither rate nor format
@@ -92,7 +92,7 @@ def require_out(pair: Pair, force: bool) -> None:
     if pair.out.exists() and pair.source.exists() and pair.out.samefile(pair.source):
         raise OutputError(f"{pair.out}: is the source itself; name another file")
     require_place(pair.out)
-    files.require_free(pair.out, force)
+    files.require_new_sound(pair.out, force)
 
 
 def _require_out(source: str, base: Path, out: Path, is_folder: bool, force: bool) -> None:
@@ -145,7 +145,7 @@ def _sort(path: Path, out: Path, selection: Selection) -> None:
         selection.pairs.append(Pair(path, out))
     elif suffix in SPOKEN:
         selection.unusable[path] = "is a broken link" if path.is_symlink() else "is no regular file"
-    elif suffix in files.FOREIGN | HEADERLESS:
+    elif suffix in files.UNSUPPORTED_SUFFIXES | HEADERLESS:
         selection.unusable[path] = f"{suffix} cannot be read; make a .wav or .flac of it"
     elif suffix in FOREIGN_MELS:
         selection.unusable[path] = f"{suffix} cannot be read; save the mel with numpy.save"
