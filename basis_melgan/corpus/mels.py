@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from basis_melgan.audio import files
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import Array, mel_config, mel_spectrogram
+from basis_melgan.audio.mel import mel_config, mel_spectrogram
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import MelConfigName
 from basis_melgan.corpus.augmentation import UNCHANGED, Change
@@ -39,7 +40,7 @@ class Mels:
         """Frames beside an excerpt whose samples reach into its frames' windows, and one for the pre-emphasis."""
         return -(-mel_config(self.name).n_fft // (2 * self.frames.hop)) + 1
 
-    def excerpt(self, path: Path, first: int, count: int, change: Change = UNCHANGED) -> tuple[Wave, Array]:
+    def excerpt(self, path: Path, first: int, count: int, change: Change = UNCHANGED) -> tuple[Wave, Float32Array]:
         """Samples (count·hop,) of a clip from mel frame `first` on, changed or as they are, and their mel (M, count).
 
         A mel that is computed is as in the whole clip where `margin` frames are left on both sides. One that is
@@ -67,7 +68,7 @@ class Mels:
         file, times = named.most_common(1)[0]
         if times > 1:
             raise CorpusError(f"{file}: would be the mel of {times} clips of that name; train on one corpus at a time")
-        scale = MelAdapter(self.name, None)
+        adapter = MelAdapter(self.name, None)
         for path, clip in clips:
             bands, frames = mel_config(self.name).bands, self.frames.mel_frames(clip.samples)
             mel = self._read(path)
@@ -78,7 +79,7 @@ class Mels:
                     f"a frame, in the convention {self.name} at a hop of {self.frames.hop}"
                 )
             try:
-                scale.require_whole(mel)
+                adapter.validate(mel, str(self._file(path)))
             except MelError as error:
                 raise CorpusError(f"{self._file(path)}: {error}") from error
 
@@ -91,7 +92,7 @@ class Mels:
     def _file(self, path: Path) -> Path:
         return (self.predicted or path.parent) / f"{path.stem}.npy"
 
-    def _read(self, path: Path) -> Array:
+    def _read(self, path: Path) -> Float32Array:
         """The predicted mel of a clip, which stays on disk until it is used."""
         file = self._file(path)
         try:

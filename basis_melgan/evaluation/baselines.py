@@ -2,10 +2,10 @@
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import MelConfig, hann_window, mel_config, mel_filterbank, mel_to_magnitude
+from basis_melgan.audio.mel import MelConfig, mel_config, mel_filterbank, mel_to_magnitude
+from basis_melgan.audio.stft import hann_window, stft
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.metrics.world import harvest_pitch, pyworld, spectral_envelope
@@ -78,8 +78,7 @@ def _stft(wave: Array, kind: MelConfig, hop: int) -> Spectrum:
 
     Windows start at sample 0 of the FFT: that turns every phase the same way in `_istft`, and no magnitude.
     """
-    windows = sliding_window_view(wave, kind.window)[::hop] * hann_window(kind.window)
-    return np.asarray(np.fft.rfft(windows, kind.n_fft, axis=1), np.complex64)
+    return np.asarray(stft(wave, hann_window(kind.window), hop, kind.n_fft), np.complex64)
 
 
 def _istft(spectrum: Spectrum, kind: MelConfig, hop: int) -> Array:

@@ -1,4 +1,4 @@
-"""The table of everything that is measured: which functions there are, and the columns that each fills."""
+"""The table of metrics: their functions and the columns of reports that they fill."""
 
 import importlib.util
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from basis_melgan.metrics.pitch import pitch_errors
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of a report: its name, its unit (empty for a score without one), and which way is better."""
+    """One column of a report: its name, its unit (empty for a score without one), and its better direction."""
 
     name: str
     unit: str
@@ -29,12 +29,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Metric:
-    """A function of (reference, estimate, rate in Hz) and the columns it fills, one each of what it returns."""
+    """A function of (reference, estimate, rate in Hz), with one column for each score that it returns."""
 
     columns: tuple[Column, ...]
     score: Callable[[Wave, Wave, int], float | tuple[float, ...]]
-    packages: tuple[str, ...] = ()  # that it needs beyond the extra `train`
-    slow: bool = False  # a network that takes its time
+    packages: tuple[str, ...] = ()  # required beyond the extra `train`
+    slow: bool = False  # omitted from quick evaluations
 
 
 METRICS = (
@@ -73,15 +73,16 @@ METRICS = (
 
 
 def available_metrics(quick: bool) -> tuple[tuple[Metric, ...], dict[str, str]]:
-    """The measures that can be had here, and for every column left out the reason; `quick` leaves out the slow ones."""
-    measures: list[Metric] = []
-    left_out: dict[str, str] = {}
-    for measure in METRICS:
-        if quick and measure.slow:
+    """The metrics with installed packages, and for every column of the others the reason; `quick` omits slow ones."""
+    metrics: list[Metric] = []
+    unavailable: dict[str, str] = {}
+    for metric in METRICS:
+        if quick and metric.slow:
             continue
-        missing = [package for package in measure.packages if importlib.util.find_spec(package) is None]
+        missing = [package for package in metric.packages if importlib.util.find_spec(package) is None]
         if missing:
-            left_out |= {column.name: f"{missing[0]} is not installed; run {INSTALL}" for column in measure.columns}
+            reason = f"{missing[0]} is not installed; run {INSTALL}"
+            unavailable |= {column.name: reason for column in metric.columns}
         else:
-            measures.append(measure)
-    return tuple(measures), left_out
+            metrics.append(metric)
+    return tuple(metrics), unavailable

@@ -1,4 +1,4 @@
-"""Sound is read to the end of the data, whatever the header says of its length, and what is missing is told."""
+"""Sound is read to the end of the data, whatever the header says of its length, and what is missing is messages."""
 
 import io
 import warnings
@@ -50,8 +50,8 @@ def decoded(content: bytes, folder: Path) -> files.Recording:
         warnings.simplefilter("always")
         streamed = np.concatenate(list(files.stream(io.BytesIO(content), recording.rate)))
     np.testing.assert_array_equal(streamed, recording.wave)
-    told = [str(warning.message) for warning in caught if warning.category is InputWarning]
-    assert told == [f"standard input: {mend}" for mend in recording.issues.values()]
+    messages = [str(warning.message) for warning in caught if warning.category is InputWarning]
+    assert messages == [f"standard input: {issue}" for issue in recording.issues.values()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)
         np.testing.assert_array_equal(files.read(path, 1_000, 500)[0], recording.wave[1_000:1_500])
@@ -60,9 +60,7 @@ def decoded(content: bytes, folder: Path) -> files.Recording:
 
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("size", [*UNSIZED, -1])
-def test_a_length_that_is_not_known_is_that_of_the_data(
-    container: str, size: int, speech: files.Wave, tmp_path: Path
-) -> None:
+def test_an_unknown_length_is_that_of_the_data(container: str, size: int, speech: files.Wave, tmp_path: Path) -> None:
     content = CONTAINERS[container](speech, RATE)
     recording = decoded(sized(content, size), tmp_path)
     np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
@@ -71,28 +69,28 @@ def test_a_length_that_is_not_known_is_that_of_the_data(
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_a_file_that_is_cut_off_is_read_and_its_loss_told(container: str, speech: files.Wave, tmp_path: Path) -> None:
+def test_a_truncated_file_is_read_and_its_loss_reported(container: str, speech: files.Wave, tmp_path: Path) -> None:
     content = CONTAINERS[container](speech, RATE)
     recording = decoded(content[: len(content) * 2 // 3], tmp_path)
     assert len(recording.wave) == pytest.approx(SAMPLES * 2 / 3, abs=2_000)
     np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech)[: len(recording.wave)])
-    assert "the end is missing, as of a file cut off" in recording.issues["incomplete"]
+    assert "the end is missing, so the file is truncated" in recording.issues["incomplete"]
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_what_lies_behind_the_sound_is_not_read_and_told(container: str, speech: files.Wave, tmp_path: Path) -> None:
+def test_trailing_bytes_are_skipped_and_reported(container: str, speech: files.Wave, tmp_path: Path) -> None:
     content = CONTAINERS[container](speech, RATE)
     for behind in (GARBAGE, content):
         recording = decoded(content + behind, tmp_path)
         np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
-        assert recording.issues["incomplete"].startswith(f"{len(behind)} bytes after the sound that its header names")
+        assert recording.issues["incomplete"].startswith(f"{len(behind)} bytes after the sound that its header states")
     for small in (ID3V1, APEV2, b"\x00" * 100):
         recording = decoded(content + small, tmp_path)
         np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
         assert recording.issues == {}
 
 
-def test_chunks_behind_the_sound_are_no_sound(speech: files.Wave, tmp_path: Path) -> None:
+def test_chunks_behind_the_sound_are_skipped(speech: files.Wave, tmp_path: Path) -> None:
     content = CONTAINERS["wav"](speech, RATE) + b"LIST" + (6_000).to_bytes(4, "little") + bytes(6_000)
     recording = decoded(content, tmp_path)
     assert (len(recording.wave), recording.issues) == (SAMPLES, {})
@@ -113,12 +111,12 @@ def test_a_flac_file_is_read_to_its_end(speech: files.Wave, tmp_path: Path) -> N
     assert recording.issues == {
         "incomplete": f"what follows its {SAMPLES} samples is damaged, or no sound, and is not read"
     }
-    with pytest.raises(AudioError, match=r"cannot be read as sound to its end at 3\.75 s .* damaged or cut off"):
+    with pytest.raises(AudioError, match=r"cannot be read as sound to its end at 3\.75 s .* damaged or truncated"):
         decoded(counted(content, 3 * SAMPLES), tmp_path)
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
-def test_links_of_an_ogg_file_are_read_one_after_another(subtype: str, speech: files.Wave, tmp_path: Path) -> None:
+def test_links_of_an_ogg_file_are_concatenated(subtype: str, speech: files.Wave, tmp_path: Path) -> None:
     parts = [encoded(speech[: 9_000 * number], RATE, "OGG", subtype) for number in (1, 2, 3)]
     waves = [decoded(part, tmp_path).wave for part in parts]
     recording = decoded(b"".join(parts), tmp_path)
@@ -140,14 +138,14 @@ def test_a_change_of_rate_or_channels_in_the_middle_is_refused(speech: files.Wav
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
-def test_an_ogg_file_that_ends_early_is_told_from_a_damaged_one(
+def test_a_truncated_ogg_file_is_distinguished_from_a_damaged_one(
     subtype: str, speech: files.Wave, tmp_path: Path
 ) -> None:
     content = encoded(np.tile(speech, 4), RATE, "OGG", subtype)
     half = len(content) // 2
     recording = decoded(content[:half], tmp_path)
     assert 0 < len(recording.wave) < 3 * SAMPLES
-    assert recording.issues == {"incomplete": "its last page is missing, as of a file cut off"}
+    assert recording.issues == {"incomplete": "its last page is missing, so the file is truncated"}
     recording = decoded(content + GARBAGE, tmp_path)
     assert len(recording.wave) == 4 * SAMPLES
     assert recording.issues["incomplete"].startswith("5000 bytes after its last page are damaged, or no sound")
@@ -172,7 +170,7 @@ def test_an_mp3_stream_without_a_count_is_read_to_its_end(mp3: bytes, tmp_path: 
     np.testing.assert_allclose(stream.wave[delay : delay + SAMPLES], whole.wave[:SAMPLES], atol=1e-4)
 
 
-def test_recordings_that_were_put_behind_one_another_are_all_read(mp3: bytes, tmp_path: Path) -> None:
+def test_concatenated_recordings_are_all_read(mp3: bytes, tmp_path: Path) -> None:
     whole = decoded(mp3, tmp_path).wave
     for content in (mp3 + mp3, id3v2(3_000) + mp3 + ID3V1 + id3v2(5_000) + mp3 + APEV2 + ID3V1):
         recording = decoded(content, tmp_path)
@@ -182,7 +180,7 @@ def test_recordings_that_were_put_behind_one_another_are_all_read(mp3: bytes, tm
     assert len(twice.wave) == pytest.approx(2 * len(whole), abs=8_000)
 
 
-def test_a_tag_with_a_wrong_count_is_not_believed(mp3: bytes, speech: files.Wave, tmp_path: Path) -> None:
+def test_a_tag_with_a_wrong_count_is_ignored(mp3: bytes, speech: files.Wave, tmp_path: Path) -> None:
     whole = decoded(mp3, tmp_path).wave
     few = decoded(tagged(mp3, 10), tmp_path)
     assert len(whole) <= len(few.wave) <= len(whole) + 4_000
@@ -191,18 +189,18 @@ def test_a_tag_with_a_wrong_count_is_not_believed(mp3: bytes, speech: files.Wave
     assert many.issues["incomplete"].startswith("its tag counts 5000 frames, but it holds ")
     half = decoded(mp3[: len(mp3) // 2], tmp_path)
     np.testing.assert_array_equal(half.wave[:5_000], whole[:5_000])
-    assert "the end is missing, as of a file cut off" in half.issues["incomplete"]
+    assert "the end is missing, so the file is truncated" in half.issues["incomplete"]
 
 
 @pytest.mark.parametrize("change", [lambda mp3: mp3, untagged])
-def test_what_no_decoder_reads_in_an_mp3_is_told(change: Callable, mp3: bytes, speech: files.Wave, tmp_path) -> None:
+def test_unreadable_parts_of_an_mp3_are_reported(change: Callable, mp3: bytes, speech: files.Wave, tmp_path) -> None:
     content = change(mp3)
     sound = decoded(content + GARBAGE, tmp_path)
     assert sound.issues == {"incomplete": "5000 bytes after its last frame are damaged, or no sound, and are not read"}
     other = encoded(speech, 44_100, "MP3")
-    assert f"{len(other)} bytes after its last frame" in decoded(content + other, tmp_path).mends["incomplete"]
+    assert f"{len(other)} bytes after its last frame" in decoded(content + other, tmp_path).issues["incomplete"]
     place = len(content) // 3
-    with pytest.raises(AudioError, match=r"cannot be read as sound to its end .* so it is damaged or cut off"):
+    with pytest.raises(AudioError, match=r"cannot be read as sound to its end .* so it is damaged or truncated"):
         decoded(content[:place] + b"\xff" * 3_000 + content[place + 3_000 :], tmp_path)
 
 

@@ -14,7 +14,7 @@ CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac")
 
 @pytest.mark.parametrize("name", MEL_CONFIGS)
 @pytest.mark.parametrize("samples", [1, 239, 5_000, 100_000, 100_001])
-def test_chunks_together_are_the_whole(name: str, samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_concatenate_to_the_mel_of_the_wave(name: str, samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mel_chunks, "CHUNK", 7)
     frames = FrameGeometry()
     wave = np.concatenate([files.read(clip)[0] for clip in CLIPS[:2]])[:samples]

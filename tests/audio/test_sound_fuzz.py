@@ -82,14 +82,14 @@ def second(kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", COUNTED)
-def test_a_missing_end_is_told(kind: str) -> None:
+def test_a_missing_end_is_reported(kind: str) -> None:
     for seed in range(CASES):
         result, samples = streamed(truncated(second(kind), np.random.default_rng(seed)), RATE)
         assert result.refusal or result.warnings or samples >= RATE - SILENT_LOSS, (seed, samples)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_what_is_put_behind_a_recording_is_read_or_told(kind: str) -> None:
+def test_trailing_bytes_of_a_recording_are_read_or_reported(kind: str) -> None:
     whole = streamed(second(kind), RATE)[1]
     for seed in range(CASES):
         rng = np.random.default_rng(seed)

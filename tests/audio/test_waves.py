@@ -40,7 +40,7 @@ def test_tensors_are_waves_where_numpy_knows_their_type(speech: files.Wave) -> N
 
 
 @pytest.mark.parametrize("kind", [np.int16, np.int32, np.uint8, bool, complex, object])
-def test_what_is_not_floating_point_is_refused(kind: type, tmp_path: Path) -> None:
+def test_waves_of_integers_are_refused(kind: type, tmp_path: Path) -> None:
     wave = np.ones(100, kind)
     for use in (
         lambda: files.resample(wave, 24_000, 16_000),

@@ -43,14 +43,14 @@ def test_levels_are_mended_and_reported(jobs: int, tmp_path: Path, capsys: pytes
     np.testing.assert_allclose(waves["loud"], speech() * (1 - 2**-15), atol=2**-16 + 1e-6)
     np.testing.assert_allclose(waves["inverted"], speech(1), atol=2**-14)
     assert len(waves["cut"]) == 20_000
-    assert report(out)["mends"] == {"incomplete": 1, "one channel taken": 1, "scaled below full scale": 2}
+    assert report(out)["mends"] == {"incomplete": 1, "one channel used": 1, "scaled below full scale": 2}
     mended = {Path(entry["file"]).stem: entry for entry in report(out)["mended"]}
-    assert mended["loud"]["scaled below full scale"].endswith("up to +7.6 dBFS; all of it is made 7.6 dB softer")
-    assert mended["inverted"]["one channel taken"].endswith("channel 1 alone is taken")
+    assert mended["loud"]["scaled below full scale"].endswith("up to +7.6 dBFS; the recording is attenuated by 7.6 dB")
+    assert mended["inverted"]["one channel used"].endswith("only channel 1 is used")
     assert "the end is missing" in mended["cut"]["incomplete"]
     assert "samples beyond full scale" in mended["full"]["scaled below full scale"]  # where it was resampled
     assert np.abs(waves["full"]).max() == pytest.approx(1 - 2**-15, abs=2**-15)
-    told = "0 skipped; 1 incomplete; 1 one channel taken; 2 scaled below full scale (see "
+    told = "0 skipped; 1 incomplete; 1 one channel used; 2 scaled below full scale (see "
     assert told in capsys.readouterr().out
 
     before = (out / "report.json").read_bytes()
@@ -105,7 +105,8 @@ def test_a_folder_of_noise_tells_of_what_it_passes_over(tmp_path: Path) -> None:
     for name in ("wind.m4a", "sea.opus.aac"):
         (tmp_path / name).touch()
     with pytest.warns(
-        InputWarning, match=r"2 files \(\.aac, \.m4a\) are passed over, .* first .*sea\.opus\.aac; convert"
+        InputWarning,
+        match=r"2 files \(\.aac, \.m4a\) are skipped because .* first .*sea\.opus\.aac; convert",
     ):
         assert files.find_files(tmp_path) == [tmp_path / "rain.wav"]
 

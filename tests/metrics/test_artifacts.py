@@ -50,14 +50,14 @@ def power_per_hz(sigma: float) -> float:
 
 
 @pytest.mark.parametrize("noise", [0.0, NOISE], ids=["gated", "noisy"])
-def test_nothing_added_is_nothing(noise):
+def test_an_identical_estimate_has_no_artifacts(noise):
     wave = single(recording(noise))
     assert high_band_artifacts(wave, wave.copy(), RATE) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("frequency", [4_730.0, 8_000.0, 9_607.0])
 @pytest.mark.parametrize("noise", [0.0, NOISE], ids=["gated", "noisy"])
-def test_a_tone_whistles_by_its_power_over_the_floor_in_a_kilohertz(noise, frequency):
+def test_a_tone_scores_its_power_over_the_floor_in_a_kilohertz(noise, frequency):
     wave = recording(noise)
     floor = power_per_hz(noise) * GEOMETRIC + hush(wave)
     for decibels in (3.0, 20.0):
@@ -79,7 +79,7 @@ def test_the_tones_of_a_comb_add_up():
     assert removed.tonal_artifacts == pytest.approx(-added.tonal_artifacts, abs=0.1)
 
 
-def test_a_comb_too_narrow_to_whistle_buzzes():
+def test_a_comb_too_narrow_for_tones_raises_the_floor():
     wave = recording(NOISE)
     comb = tones(power_per_hz(NOISE) * 60 * 10, *range(4_080, 12_000, 60))  # ten times the noise
     added = high_band_artifacts(single(wave), single(wave + comb), RATE)
@@ -87,7 +87,7 @@ def test_a_comb_too_narrow_to_whistle_buzzes():
     assert added.noise_floor_rise == pytest.approx(10 * np.log10(1 + 10), abs=1.0)
 
 
-def test_noise_buzzes_by_what_it_adds_to_the_floor():
+def test_noise_raises_the_floor_by_its_own_power():
     wave = recording(NOISE)
     for sigma in (NOISE, 10 * NOISE):
         added = high_band_artifacts(single(wave), single(wave + white(sigma, 1)), RATE)
@@ -95,7 +95,7 @@ def test_noise_buzzes_by_what_it_adds_to_the_floor():
         assert added.tonal_artifacts == pytest.approx(0.0, abs=0.5)
 
 
-def test_a_band_of_noise_buzzes_by_its_share_of_the_band():
+def test_a_band_of_noise_raises_the_floor_by_its_fraction_of_the_band():
     wave = recording(NOISE)
     spectrum = np.fft.rfft(white(10 * NOISE, 1))
     frequencies = np.fft.rfftfreq(TIME.size, 1 / RATE)
@@ -105,13 +105,13 @@ def test_a_band_of_noise_buzzes_by_its_share_of_the_band():
     assert added.tonal_artifacts == pytest.approx(0.0, abs=0.5)
 
 
-def test_a_quieter_estimate_takes_buzz_away():
+def test_a_quieter_estimate_lowers_the_noise_floor():
     wave = recording(NOISE)
     halved = high_band_artifacts(single(wave), single(0.5 * wave), RATE)
     assert halved == (pytest.approx(0.0, abs=1e-6), pytest.approx(-20 * np.log10(2), abs=0.1))
 
 
-def test_what_lies_below_hearing_or_below_4_khz_or_in_voice_does_not_count():
+def test_inaudible_noise_and_tones_below_4_khz_or_in_voice_do_not_count():
     wave = recording(0.0)
     inaudible = np.sqrt(hush(wave) * RATE / 2) / 10
     low = tones(1e-4, 440.0, 3_000.0)
@@ -120,7 +120,7 @@ def test_what_lies_below_hearing_or_below_4_khz_or_in_voice_does_not_count():
         assert high_band_artifacts(single(wave), single(wave + added), RATE) == pytest.approx((0.0, 0.0), abs=0.1)
 
 
-def test_the_band_is_the_recording_s_own():
+def test_the_band_is_that_of_the_recording():
     """What a 16 kHz recording at 24 kHz has above 8 kHz is none of it, and its noise there is no standard."""
     wave = files.resample(single(recording(NOISE)), RATE, 16_000)
     wave = files.resample(wave, 16_000, RATE)[: TIME.size].astype(np.float64)
@@ -132,14 +132,14 @@ def test_the_band_is_the_recording_s_own():
     )
 
 
-def test_an_unvoiced_sound_between_voiced_ones_counts():
+def test_an_unvoiced_sound_between_voiced_ones_is_measured():
     burst = (TIME > 0.9) & (TIME < 1.05)
     wave = np.where(burst, white(0.05, 0), voice())
     whistling = np.where(burst, wave + tones(0.05**2, 6_000.0), wave)
     assert high_band_artifacts(single(wave), single(whistling), RATE).tonal_artifacts > 5.0
 
 
-def test_waves_that_cannot_be_judged_raise_one_line():
+def test_invalid_waves_raise_one_line():
     wave = single(recording(NOISE))
     for reference, estimate, message in (
         (wave, wave[:-1], r"shapes: \(47999,\) against \(48000,\)"),
@@ -155,6 +155,6 @@ def test_waves_that_cannot_be_judged_raise_one_line():
 
 def test_the_power_of_a_tone_is_the_area_under_its_line():
     wave = tones(0.02, 6_007.0)
-    frames = artifacts._frames(wave, RATE)
+    frames = artifacts._power_frames(wave, RATE)
     assert frames.shape == (1 + (TIME.size - 1_200) // 120, 601)
     np.testing.assert_allclose(frames.sum(axis=1) * RATE / 1_200, 0.02, rtol=1e-3)

@@ -23,7 +23,7 @@ MODULES = {
     "phoneme_error": "hama",
 }
 ALONE, BESIDE = ("distill_mos", "dnsmos"), ("speaker_cosine", "phoneme_error")
-LOADED = (neural._distill_mos, neural._speakers, neural._recognizer)
+LOADED = (neural._distill_mos, neural._speaker_encoder, neural._recognizer)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def judge_named(name):
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_a_noisy_wave_scores_lower_and_the_same_every_time(name, speech, spoilt):
+def test_a_noisy_wave_scores_lower_and_reproducibly(name, speech, spoilt):
     judge = judge_named(name)
     noisy = judge(spoilt, RATE)
     assert 1.0 <= noisy < judge(speech, RATE) - 0.5 <= 4.5
@@ -56,7 +56,7 @@ def test_a_noisy_wave_scores_lower_and_the_same_every_time(name, speech, spoilt)
 
 
 @pytest.mark.parametrize(("name", "same", "apart"), [("speaker_cosine", 1.0, 0.1), ("phoneme_error", 0.0, 0.3)])
-def test_a_wave_is_itself_and_a_noisy_one_is_another_every_time(name, same, apart, speech, spoilt):
+def test_a_wave_scores_perfect_against_itself_and_a_noisy_one_worse_and_reproducibly(name, same, apart, speech, spoilt):
     judge = judge_named(name)
     assert judge(speech, speech.copy(), RATE) == pytest.approx(same, abs=1e-12)
     noisy = judge(speech, spoilt, RATE)
@@ -64,14 +64,14 @@ def test_a_wave_is_itself_and_a_noisy_one_is_another_every_time(name, same, apar
     assert judge(speech, spoilt, RATE) == noisy
 
 
-def test_distill_mos_is_what_it_was_and_leaves_level_out(speech):
+def test_distill_mos_is_stable_and_ignores_level(speech):
     judge = judge_named("distill_mos")
     measured = judge(speech, RATE)
     assert measured == pytest.approx(3.452, abs=0.01)
     assert judge(0.25 * speech, RATE) == pytest.approx(measured, abs=1e-3)
 
 
-def test_the_speech_of_another_has_another_voice(speech):
+def test_another_speaker_has_another_voice(speech):
     """A voice played a fifth higher is somebody else's."""
     judge = judge_named("speaker_cosine")
     higher = np.tile(files.resample(speech, 3 * RATE, 2 * RATE), 2)[: speech.size]
@@ -83,12 +83,12 @@ def test_a_wave_without_speech_is_refused_where_speech_is_needed(speech):
     click[30_000] = 0.5
     with pytest.raises(AudioError, match="no speech found in the recording"):
         judge_named("speaker_cosine")(click, speech, RATE)
-    with pytest.raises(AudioError, match="no phoneme heard in the recording"):
+    with pytest.raises(AudioError, match="no phoneme recognized in the recording"):
         judge_named("phoneme_error")(click, speech, RATE)
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_waves_that_cannot_be_judged_raise_one_line(name, speech):
+def test_invalid_waves_raise_one_line(name, speech):
     before = () if name in ALONE else (speech,)
     for broken, message in (
         (np.zeros_like(speech), "silent in all its 72000 samples"),
@@ -102,7 +102,7 @@ def test_waves_that_cannot_be_judged_raise_one_line(name, speech):
 
 
 @pytest.mark.parametrize(("name", "module"), MODULES.items())
-def test_a_missing_package_says_what_installs_it(name, module, speech, spoilt, monkeypatch):
+def test_a_missing_package_names_the_command_that_installs_it(name, module, speech, spoilt, monkeypatch):
     for load in LOADED:
         load.cache_clear()
     monkeypatch.setitem(sys.modules, module, None)
@@ -123,7 +123,7 @@ def test_a_package_that_lacks_another_names_the_other(tmp_path, monkeypatch):
         packages.load("lacking_package")
 
 
-def test_torchaudio_is_stood_in_for_during_an_import_alone(tmp_path, monkeypatch):
+def test_torchaudio_is_replaced_only_during_an_import(tmp_path, monkeypatch):
     (tmp_path / "torchaudio_user.py").write_text("import torchaudio\nname = torchaudio.__name__\n")
     monkeypatch.syspath_prepend(tmp_path)
     installed = importlib.util.find_spec("torchaudio") is not None
@@ -132,7 +132,7 @@ def test_torchaudio_is_stood_in_for_during_an_import_alone(tmp_path, monkeypatch
     assert (importlib.util.find_spec("torchaudio") is not None) == installed
 
 
-def test_models_load_without_a_word(capfd):
+def test_models_load_silently(capfd):
     judge_named("distill_mos")
     judge_named("speaker_cosine")
     for load in LOADED[:2]:
@@ -157,5 +157,5 @@ def by_definition(source: str, target: str) -> int:
 
 
 @given(st.text("abc", max_size=5), st.text("abc", max_size=5))
-def test_the_edit_distance_is_its_definition(source, target):
+def test_the_edit_distance_follows_its_definition(source, target):
     assert neural.edit_distance(source, target) == by_definition(source, target)

@@ -36,14 +36,14 @@ def test_pesq_and_estoi_and_stft_need_some_speech(speech):
 
 
 @pytest.mark.parametrize(("samples", "message"), [(1_200, "No utterances detected"), (1, "NaN")])
-def test_pesq_of_what_it_takes_for_no_speech_is_an_error_of_ours(samples, message, noise):
+def test_pesq_errors_are_audio_errors(samples, message, noise):
     burst = np.zeros(7_500, dtype=np.float32)
     burst[-samples:] = noise[:samples]
     with pytest.raises(AudioError, match=f"PESQ-WB: .*{message}.*; use a clip"):
         signal.pesq_wb(burst, burst, 16_000)
 
 
-def test_the_stft_distance_is_auraloss_s(speech, noise):
+def test_the_stft_distance_equals_auraloss(speech, noise):
     sizes = zip(*signal.RESOLUTIONS, strict=True)
     oracle = auraloss.freq.MultiResolutionSTFTLoss(*[list(size) for size in sizes])
     estimate = 0.7 * speech + 0.2 * noise
@@ -51,7 +51,7 @@ def test_the_stft_distance_is_auraloss_s(speech, noise):
     assert signal.stft_distance(speech, estimate, RATE) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_waves_are_cut_to_their_common_length_within_the_slack(speech):
+def test_waves_are_trimmed_to_their_common_length_within_the_slack(speech):
     reference, estimate = signal.trim_to_common_length(speech, np.pad(speech, (0, 240)), 240)
     np.testing.assert_array_equal(reference, speech)
     np.testing.assert_array_equal(estimate, speech)
@@ -65,7 +65,7 @@ def test_mel_l1_of_a_quieter_wave_is_the_logarithm_of_the_gain(noise):
     assert signal.mel_l1(noise, 0.5 * noise, RATE) == pytest.approx(np.log(2.0), abs=1e-3)
 
 
-def test_stoi_and_estoi_are_pystoi_s(speech, noise):
+def test_stoi_and_estoi_equal_pystoi(speech, noise):
     for extended, ours in ((False, signal.stoi), (True, signal.estoi)):
         expected = pystoi.stoi(speech, speech + noise, RATE, extended=extended)
         assert ours(speech, speech + noise, RATE) == pytest.approx(expected, abs=1e-9)

@@ -27,7 +27,7 @@ def test_a_wave_scores_best_against_itself(measure, speech):
 
 
 @pytest.mark.parametrize("measure", CHEAP, ids=lambda measure: measure.columns[0].name)
-def test_more_noise_scores_worse_and_the_same_every_time(measure, speech, noise):
+def test_more_noise_scores_worse_and_reproducibly(measure, speech, noise):
     little, much = scores(measure, speech, speech + 0.1 * noise), scores(measure, speech, speech + noise)
     for column in measure.columns:
         assert (little[column.name] > much[column.name]) == column.higher_is_better
@@ -35,7 +35,7 @@ def test_more_noise_scores_worse_and_the_same_every_time(measure, speech, noise)
 
 
 @pytest.mark.parametrize("measure", CHEAP, ids=lambda measure: measure.columns[0].name)
-def test_waves_that_cannot_be_scored_raise_one_line(measure, speech):
+def test_invalid_waves_raise_one_line(measure, speech):
     for broken, message in (
         (speech[:-1], r"shapes: \(47999,\) against \(48000,\)"),
         (np.zeros_like(speech), "estimate: silent"),
@@ -53,7 +53,7 @@ def test_names_of_columns_are_not_used_twice():
     assert len(names) == len(set(names))
 
 
-def test_quick_leaves_out_what_is_slow_and_an_absent_package_is_named(monkeypatch):
+def test_quick_omits_slow_metrics_and_an_absent_package_is_named(monkeypatch):
     slow = table.Metric((table.Column("slow", "", True),), lambda *_: 1.0, slow=True)
     absent = table.Metric((table.Column("absent", "", True),), lambda *_: 1.0, packages=("no_such_package",))
     monkeypatch.setattr(table, "METRICS", (CHEAP[0], slow, absent))
