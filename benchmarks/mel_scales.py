@@ -94,7 +94,7 @@ def outcome(scale: MelAdapter, mel: AnyMel) -> str:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            scale.require_whole(np.asarray(mel, mel.dtype if mel.dtype == np.float16 else np.float32))
+            scale.validate(np.asarray(mel, mel.dtype if mel.dtype == np.float16 else np.float32))
         except MelError:
             return "refused"
     return "warned of" if caught else "accepted"

@@ -1,4 +1,4 @@
-"""Which files of a folder or a pattern are spoken, and where to; what is passed over, and why."""
+"""Selection of the files that a folder or a pattern contributes to synthesis, and of their outputs."""
 
 import glob
 import itertools
@@ -12,179 +12,181 @@ from typing import NamedTuple
 
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, OutputError
+from basis_melgan.inference.mel_files import MEL_SUFFIXES
 from basis_melgan.storage.paths import require_place
 
-MELS = (".npy", ".npz", ".pt")  # suffixes of their files
-SPOKEN = frozenset(MELS) | files.SOUND_SUFFIXES  # of those that are spoken
-# Suffixes of mels and of sound that cannot be read here, by which a file is told from others that nobody wants spoken.
-FOREIGN_MELS = frozenset({".h5", ".hdf5", ".mat", ".pth"})
-HEADERLESS = frozenset({".g722", ".pcm", ".raw", ".sln"})  # sound that says neither rate nor format
+SOURCE_SUFFIXES = frozenset(MEL_SUFFIXES) | files.SOUND_SUFFIXES
+# Suffixes of mels and of sound that cannot be read, and are therefore reported.
+UNSUPPORTED_MEL_SUFFIXES = frozenset({".h5", ".hdf5", ".mat", ".pth"})
+HEADERLESS_SUFFIXES = frozenset({".g722", ".pcm", ".raw", ".sln"})  # sound that states neither rate nor format
 
 
-class Pair(NamedTuple):
-    """A file to be spoken, and where to."""
+class FilePair(NamedTuple):
+    """A source and the file of its synthesized wave."""
 
     source: Path
-    out: Path
+    output: Path
 
 
 @dataclass
-class Selection:
-    """What of a folder or a pattern is spoken, and what is not.
+class SourceSelection:
+    """The files of a folder or a pattern, sorted by what becomes of them.
 
     Attributes:
-        pairs: files to be spoken, and where to.
-        unusable: why files and folders cannot be used that hold, or seem to hold, mels or sound.
-        foreign: files of other kinds, which are left alone.
-        renamed: those of the pairs that would have been written to one file.
+        pairs: files to be synthesized, with their outputs.
+        unreadable: files and folders that hold, or seem to hold, mels or sound but cannot be read, with the reason.
+        other_files: files of other kinds, which are skipped.
+        renamed_pairs: the pairs that would have shared an output.
     """
 
-    pairs: list[Pair] = field(default_factory=list)
-    unusable: dict[Path, str] = field(default_factory=dict)
-    foreign: list[Path] = field(default_factory=list)
-    renamed: list[Pair] = field(default_factory=list)
+    pairs: list[FilePair] = field(default_factory=list)
+    unreadable: dict[Path, str] = field(default_factory=dict)
+    other_files: list[Path] = field(default_factory=list)
+    renamed_pairs: list[FilePair] = field(default_factory=list)
 
 
 def is_collection(source: str) -> bool:
-    """Whether a source is a folder or a pattern, of which each file is spoken by itself."""
+    """Whether a source is a folder or a pattern, so that each of its files is synthesized separately."""
     return Path(source).is_dir() or (glob.has_magic(source) and not Path(source).exists())
 
 
-def select(source: str, out: Path, force: bool = False) -> Selection:
-    """What a folder holds below it, or a pattern matches, into a folder of WAVs.
+def select_sources(source: str, out: Path, force: bool = False) -> SourceSelection:
+    """Select the sources below a folder, or those that match a pattern, and their outputs in a folder of WAV files.
 
-    A file is called as its source. Sources that share a name, such as ``a.npy`` and ``a.flac``, keep their suffixes:
-    ``a.npy.wav`` and ``a.flac.wav``. Hidden files and folders are passed over.
+    An output has the name of its source. Sources that share a name, such as ``a.npy`` and ``a.flac``, keep their
+    suffixes: ``a.npy.wav`` and ``a.flac.wav``. Hidden files and folders are skipped.
 
     Args:
         source: the folder or the pattern.
-        out: folder for what is made of them; its own files are no sources.
-        force: replace what exists.
+        out: folder of the outputs; files in it are not sources.
+        force: replace existing files.
 
     Raises:
-        AudioError: there is nothing that can be spoken.
+        AudioError: there is no readable source.
         OutputError: `out` is a file or the folder of the sources, or lies in it and holds files, or an output exists
             and `force` is not given.
     """
     folder = Path(source) if Path(source).is_dir() else None
     base = folder or _fixed_part(source)
-    _require_out(source, base, out, folder is not None, force)
-    selection = Selection()
-    paths = _below(folder, selection) if folder else _matches(source, selection)
-    inside = base.resolve() in out.resolve().parents
+    _require_output_folder(source, base, out, folder is not None, force)
+    selection = SourceSelection()
+    paths = _files_below(folder, selection) if folder else _matches(source, selection)
+    is_inside = base.resolve() in out.resolve().parents
     for path in paths:
-        if not (inside and out.resolve() in path.resolve().parents):
-            _sort(path, out, selection)
+        if not (is_inside and out.resolve() in path.resolve().parents):
+            _classify(path, out, selection)
     if not selection.pairs:
-        raise AudioError(_nothing(source, selection))
-    _tell_apart(selection, base, out, nested=folder is not None)
+        raise AudioError(_no_source_message(source, selection))
+    _assign_outputs(selection, base, out, nested=folder is not None)
     for pair in selection.pairs:
-        require_out(pair, force)
+        require_writable_output(pair, force)
     return selection
 
 
-def require_out(pair: Pair, force: bool) -> None:
-    """Check, before any work, that a file may be written, and that it does not replace its own source.
+def require_writable_output(pair: FilePair, force: bool) -> None:
+    """Check, before any work, that an output may be written and does not replace its own source.
 
     Raises:
-        OutputError: the output exists and `force` is not given, is the source, or is none that can be written.
+        OutputError: the output exists and `force` is not given, is the source, or cannot be written.
     """
-    if pair.out.exists() and pair.source.exists() and pair.out.samefile(pair.source):
-        raise OutputError(f"{pair.out}: is the source itself; name another file")
-    require_place(pair.out)
-    files.require_new_sound(pair.out, force)
+    if pair.output.exists() and pair.source.exists() and pair.output.samefile(pair.source):
+        raise OutputError(f"{pair.output}: is the source itself; name another file")
+    require_place(pair.output)
+    files.require_new_sound(pair.output, force)
 
 
-def _require_out(source: str, base: Path, out: Path, is_folder: bool, force: bool) -> None:
+def _require_output_folder(source: str, base: Path, out: Path, is_folder: bool, force: bool) -> None:
     if out.is_file():
-        raise OutputError(f"{out}: is a file; name a folder for what is made of {source}")
+        raise OutputError(f"{out}: is a file; name a folder for the waves of {source}")
     require_place(out)
     if not is_folder:
         return
     if base.resolve() == out.resolve():
-        raise OutputError(f"{out}: is the folder of the sources; name another for what is made of them")
+        raise OutputError(f"{out}: is the folder of the sources; name another for the outputs")
     if base.resolve() in out.resolve().parents and out.is_dir() and any(out.iterdir()) and not force:
         raise OutputError(
-            f"{out}: lies in the folder of the sources and holds files, which would not be spoken; name a folder "
-            "elsewhere, or --force if they were made of the sources"
+            f"{out}: lies in the folder of the sources and holds files, which would be skipped as sources; "
+            "name a folder elsewhere, or --force if they are outputs"
         )
 
 
-def _below(folder: Path, selection: Selection) -> Iterator[Path]:
-    """Every file below a folder, sorted; which folders cannot be looked into, the selection says."""
+def _files_below(folder: Path, selection: SourceSelection) -> Iterator[Path]:
+    """Every file below a folder, sorted; folders that cannot be read are added to the selection's unreadable ones."""
 
-    def note(error: OSError) -> None:
-        selection.unusable[Path(error.filename)] = f"cannot be looked into ({error.strerror})"
+    def add_unreadable(error: OSError) -> None:
+        selection.unreadable[Path(error.filename)] = f"cannot be listed ({error.strerror})"
 
     paths: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=note):
+    for parent, folders, names in os.walk(folder, onerror=add_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for link in filter(Path.is_symlink, (Path(parent, name) for name in folders)):
-            selection.unusable[link] = "is a link to a folder, which is not followed; give the folder itself"
+            selection.unreadable[link] = "is a link to a folder, which is not followed; give the folder itself"
         paths += [Path(parent, name) for name in names if not name.startswith(".")]
     yield from sorted(paths)
 
 
-def _matches(pattern: str, selection: Selection) -> Iterator[Path]:
-    """Every file that a pattern matches, sorted; ``**`` stands for any folders."""
+def _matches(pattern: str, selection: SourceSelection) -> Iterator[Path]:
+    """Every file that a pattern matches, sorted; ``**`` matches any folders."""
     for path in map(Path, sorted(glob.glob(pattern, recursive=True))):
         if not path.is_dir():
             yield path
         elif "**" not in pattern:
-            selection.unusable[path] = "is a folder; give it as the source, or match what is in it with **"
+            selection.unreadable[path] = "is a folder; give it as the source, or match its files with **"
 
 
 def _fixed_part(pattern: str) -> Path:
-    """The folder above all that a pattern can match."""
+    """The folder above everything that a pattern can match."""
     return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts[:-1]))
 
 
-def _sort(path: Path, out: Path, selection: Selection) -> None:
+def _classify(path: Path, out: Path, selection: SourceSelection) -> None:
     suffix = path.suffix.lower()
-    if suffix in SPOKEN and path.is_file():
-        selection.pairs.append(Pair(path, out))
-    elif suffix in SPOKEN:
-        selection.unusable[path] = "is a broken link" if path.is_symlink() else "is no regular file"
-    elif suffix in files.UNSUPPORTED_SUFFIXES | HEADERLESS:
-        selection.unusable[path] = f"{suffix} cannot be read; make a .wav or .flac of it"
-    elif suffix in FOREIGN_MELS:
-        selection.unusable[path] = f"{suffix} cannot be read; save the mel with numpy.save"
+    if suffix in SOURCE_SUFFIXES and path.is_file():
+        selection.pairs.append(FilePair(path, out))
+    elif suffix in SOURCE_SUFFIXES:
+        selection.unreadable[path] = "is a broken link" if path.is_symlink() else "is no regular file"
+    elif suffix in files.UNSUPPORTED_SUFFIXES | HEADERLESS_SUFFIXES:
+        selection.unreadable[path] = f"{suffix} cannot be read; make a .wav or .flac of it"
+    elif suffix in UNSUPPORTED_MEL_SUFFIXES:
+        selection.unreadable[path] = f"{suffix} cannot be read; save the mel with numpy.save"
     else:
-        selection.foreign.append(path)
+        selection.other_files.append(path)
 
 
-def _nothing(source: str, selection: Selection) -> str:
-    text = f"{source}: holds neither mels ({', '.join(MELS)}) nor sound files"
-    if not selection.unusable:
+def _no_source_message(source: str, selection: SourceSelection) -> str:
+    text = f"{source}: holds neither mels ({', '.join(MEL_SUFFIXES)}) nor sound files"
+    if not selection.unreadable:
         return text
-    path, reason = next(iter(selection.unusable.items()))
-    return f"{text} that can be read; {len(selection.unusable)} cannot, such as {path}: {reason}"
+    path, reason = next(iter(selection.unreadable.items()))
+    return f"{text} that can be read; {len(selection.unreadable)} cannot, such as {path}: {reason}"
 
 
-def _tell_apart(selection: Selection, base: Path, out: Path, nested: bool) -> None:
-    """Give every source an output of its own: by its name, by folder and name, by its suffix too, by a number."""
+def _assign_outputs(selection: SourceSelection, base: Path, out: Path, nested: bool) -> None:
+    """Give every source its own output: by its name, by folder and name, by its suffix too, or by a number."""
     sources = [pair.source for pair in selection.pairs]
     relative = [path.relative_to(base) for path in sources]
-    outs = [(out / (path if nested else path.name)).with_suffix(".wav") for path in relative]
-    first = list(outs)
+    outputs = [(out / (path if nested else path.name)).with_suffix(".wav") for path in relative]
+    default_outputs = list(outputs)
     for step in range(3):
-        for number, place in enumerate(_clashes(outs), start=1):
-            path = out / relative[place]
+        for number, index in enumerate(_clashes(outputs), start=1):
+            path = out / relative[index]
             match step:
                 case 0:
-                    outs[place] = path.with_suffix(".wav")
+                    outputs[index] = path.with_suffix(".wav")
                 case 1:
-                    outs[place] = path.with_name(f"{path.name}.wav")
+                    outputs[index] = path.with_name(f"{path.name}.wav")
                 case _:
-                    outs[place] = path.with_name(f"{path.name}.{number}.wav")
-    if clashes := _clashes(outs):
-        raise OutputError(f"{outs[clashes[0]]}: two sources would be written there; speak them one by one")
-    selection.pairs[:] = itertools.starmap(Pair, zip(sources, outs, strict=True))
-    selection.renamed[:] = [pair for pair, name in zip(selection.pairs, first, strict=True) if pair.out != name]
+                    outputs[index] = path.with_name(f"{path.name}.{number}.wav")
+    if clashes := _clashes(outputs):
+        raise OutputError(f"{outputs[clashes[0]]}: two sources would be written there; synthesize them one by one")
+    selection.pairs[:] = itertools.starmap(FilePair, zip(sources, outputs, strict=True))
+    selection.renamed_pairs[:] = [
+        pair for pair, name in zip(selection.pairs, default_outputs, strict=True) if pair.output != name
+    ]
 
 
 def _clashes(paths: Iterable[Path]) -> list[int]:
-    """Which paths some file system would take for one; many do not tell cases, or ways to write an accent, apart."""
+    """Indices of paths that some file system takes for the same: many ignore case and Unicode normal forms."""
     keys = [unicodedata.normalize("NFC", str(path)).casefold() for path in paths]
     counts = Counter(keys)
-    return [place for place, key in enumerate(keys) if counts[key] > 1]
+    return [index for index, key in enumerate(keys) if counts[key] > 1]

@@ -38,13 +38,19 @@ class Stream:
             MelError: the mel has another shape than the convention or the first chunk has, or values that are not
                 finite or far from the convention's; or the mel so far is of another scale.
         """
-        source = np.asarray(mel)
-        mel = self._scale.own(source)
+        mel = np.asarray(mel)
+        self._scale.require_values(mel)
         if self._last is not None and mel.shape[:-1] != self._last.shape[:-1]:
             raise MelError(f"mel of shape {mel.shape}: the stream began with {self._last.shape[:-1]} of each frame")
         if self._monitor is not None:
-            self._monitor.add(source)
-        return np.concatenate([self._empty(mel), *self._pushed(mel, UNKNOWN_LENGTH)], axis=-1)
+            self._monitor.add(mel)
+        return self.push_validated(mel)
+
+    def push_validated(self, mel: AnyMel) -> Array:
+        """Synthesize frames as `push` does, without its checks: of a mel that `MelAdapter.validate` took."""
+        windows = (mel[..., start : start + WINDOW] for start in range(0, mel.shape[-1], WINDOW))
+        waves = [wave for window in windows for wave in self._pushed(self._scale.to_model(window), UNKNOWN_LENGTH)]
+        return np.concatenate([self._empty(mel), *waves], axis=-1)
 
     def flush(self) -> Array:
         """End the mel: speak what was waiting for the frames ahead, and begin anew.
@@ -76,7 +82,7 @@ class Stream:
             self._monitor.reset()
         self._late = self._info.lookahead_frames * self._info.hop  # samples still to be dropped
 
-    def _empty(self, mel: Array) -> Array:
+    def _empty(self, mel: AnyMel) -> Array:
         return np.zeros((*mel.shape[:-2], 0), np.float32)
 
     def _pushed(self, mel: Array, frames: int) -> Iterator[Array]:

@@ -1,4 +1,4 @@
-"""Mels of another scale are spoken as the vocoder's own; those of other filters are refused."""
+"""Mels of another scale are converted to the vocoder's; those of other filters are refused."""
 
 import re
 from pathlib import Path
@@ -31,30 +31,32 @@ def mel_of(name: MelConfigName) -> np.ndarray:
         ("log10,4,-1", lambda magnitude: (np.log10(magnitude) + 1) / 4),
     ],
 )
-def test_a_mel_of_another_unit_becomes_the_own_one(name: MelConfigName, unit: str, make: object) -> None:
-    own = mel_of(name)
-    other = make(mel_to_magnitude(own, name))  # type: ignore[operator]
-    scale = MelAdapter(name, f"{name}:{unit}")
-    np.testing.assert_allclose(scale.own(other), own, atol=1e-4)
-    np.testing.assert_allclose(scale.theirs(own), other, atol=1e-3)
+def test_a_mel_of_another_unit_is_converted_to_the_vocoders(name: MelConfigName, unit: str, make: object) -> None:
+    mel = mel_of(name)
+    user_mel = make(mel_to_magnitude(mel, name))  # type: ignore[operator]
+    adapter = MelAdapter(name, f"{name}:{unit}")
+    adapter.require_values(user_mel)
+    np.testing.assert_allclose(adapter.to_model(user_mel), mel, atol=1e-4)
+    np.testing.assert_allclose(adapter.from_model(mel), user_mel, atol=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("said", "worth"), [("vocos", 1.0), ("vocos:log10", np.log(10.0)), ("vocos:db", np.log(10.0) / 20.0)]
+    ("config", "unit"), [("vocos", 1.0), ("vocos:log10", np.log(10.0)), ("vocos:db", np.log(10.0) / 20.0)]
 )
-def test_values_beyond_the_conventions_range_are_brought_into_it(said: str, worth: float) -> None:
+def test_values_beyond_the_range_are_clipped(config: str, unit: float) -> None:
     mel = np.linspace(-20.0, 12.0, 8_000, dtype=np.float32).reshape(100, 80)
-    own = MelAdapter("vocos", said).own(mel / np.float32(worth))
-    least = np.log(mel_config("vocos").minimum)
-    np.testing.assert_allclose(own, np.clip(mel, least, 10.0), atol=1e-5)
+    adapter, user_mel = MelAdapter("vocos", config), mel / np.float32(unit)
+    adapter.require_values(user_mel)
+    lowest = np.log(mel_config("vocos").minimum)
+    np.testing.assert_allclose(adapter.to_model(user_mel), np.clip(mel, lowest, 10.0), atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("config", "reason"),
     [
         ("bigvgan", "scale slaney for htk"),
         ("hifigan:log10", "bands 80 for 100"),
-        ("mine", "no convention 'mine'; use one of paper, hifigan"),
+        ("mine", "unknown mel config 'mine'; use one of paper, hifigan"),
         ("vocos:log2", "unknown unit 'log2'; did you mean log10?"),
         ("vocos:log10,2", "cannot be read; use NAME"),
         ("vocos:log10,2,x", "cannot be read; use NAME"),
@@ -63,39 +65,41 @@ def test_values_beyond_the_conventions_range_are_brought_into_it(said: str, wort
         ("vocos:", "unknown unit ''; use NAME"),
     ],
 )
-def test_what_cannot_be_converted_is_refused_with_the_reason(said: str, reason: str) -> None:
+def test_an_impossible_conversion_is_refused_with_the_reason(config: str, reason: str) -> None:
     with pytest.raises(MelError, match=reason):
-        MelAdapter("vocos", said)
+        MelAdapter("vocos", config)
 
 
-def test_a_mel_that_is_not_what_it_is_said_to_be_is_refused() -> None:
+def test_a_mel_that_is_not_of_its_stated_scale_is_refused() -> None:
     decibels = 20 * np.log10(mel_to_magnitude(mel_of("vocos"), "vocos"))
-    values = f"values from {decibels.min():.4g} to {decibels.max():.4g}, said to be vocos:log10, would be"
-    scale = MelAdapter("vocos", "vocos:log10")
-    for requirement in (scale.own, scale.require_whole):
-        with pytest.raises(MelError, match=rf"{re.escape(values)} .* decibels \(mel convention vocos:db\)"):
+    values = f"values from {decibels.min():.4g} to {decibels.max():.4g}, given as vocos:log10, would be"
+    adapter = MelAdapter("vocos", "vocos:log10")
+    for requirement in (adapter.require_values, adapter.validate):
+        with pytest.raises(MelError, match=rf"{re.escape(values)} .* decibels \(mel config vocos:db\)"):
             requirement(decibels)
     decibels[3, 40] = np.nan
     with pytest.raises(MelError, match="frame 40 holds NaN"):
-        scale.own(decibels)
+        adapter.require_values(decibels)
 
 
-def test_statistics_of_another_scale_are_refused_with_the_values_that_were_given() -> None:
+def test_statistics_of_another_scale_are_refused_with_the_input_values() -> None:
     mel = mel_of("vocos")
-    scale = MelAdapter("vocos", "vocos:ln,0.4343,0")  # as if the logarithms of the mel were to the base of ten
-    assert scale.own(mel).shape == mel.shape
-    with pytest.raises(MelError, match=rf"values from {mel.min():.4g} to .*, said to be vocos:ln,0\.4343,0"):
-        scale.require_whole(mel)
+    adapter = MelAdapter("vocos", "vocos:ln,0.4343,0")  # as if the logarithms of the mel were to the base of ten
+    adapter.require_values(mel)
+    with pytest.raises(MelError, match=rf"values from {mel.min():.4g} to .*, given as vocos:ln,0\.4343,0"):
+        adapter.validate(mel)
 
 
-def test_a_vocoder_speaks_and_makes_mels_of_the_scale_that_it_is_told() -> None:
+def test_a_vocoder_takes_and_makes_mels_of_the_stated_scale() -> None:
     wave, rate = files.read(CLIP)
-    own, decimal = Vocoder.load(), Vocoder.load(mel_config="vocos:log10")
-    mel = decimal.mel(wave, rate)
-    np.testing.assert_allclose(mel * np.log(10.0), own.mel(wave, rate), atol=1e-4)
-    spoken, expected = decimal(mel), own(own.mel(wave, rate))
-    difference = np.abs(spoken - expected)  # in 8 bits a rounding error falls to either side of a step
+    vocoder, decimal_vocoder = Vocoder.load(), Vocoder.load(mel_config="vocos:log10")
+    decimal_mel, mel = decimal_vocoder.mel(wave, rate), vocoder.mel(wave, rate)
+    np.testing.assert_allclose(decimal_mel * np.log(10.0), mel, atol=1e-4)
+    expected = vocoder(mel)
+    difference = np.abs(
+        decimal_vocoder(decimal_mel) - expected
+    )  # in 8 bits a rounding error falls to either side of a step
     assert np.median(difference) < 1e-4
     assert difference.max() < 0.1 * np.abs(expected).max()
-    with pytest.raises(MelError, match=r"looks like log10 of magnitudes \(mel convention vocos:log10\)"):
-        own(mel)
+    with pytest.raises(MelError, match=r"looks like log10 of magnitudes \(mel config vocos:log10\)"):
+        vocoder(decimal_mel)

@@ -1,4 +1,4 @@
-"""What seems to be a mel of another scale is refused with what would make it one; what may be one is spoken."""
+"""Mels of another scale are refused with a hint at the right one; doubtful mels are accepted with a warning."""
 
 import re
 import warnings
@@ -20,65 +20,65 @@ CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac")
 LOGARITHMS: list[MelConfigName] = ["vocos", "hifigan", "bigvgan"]
 
 
-def judge(mel: np.ndarray, convention: MelConfigName) -> str:
-    """What a mel of another scale is refused or warned with; nothing if it is taken."""
-    with warnings.catch_warnings(record=True) as caught:
+def check(mel: np.ndarray, config: MelConfigName) -> str:
+    """The refusal or the warning of a mel; empty if it is accepted."""
+    with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter("always")
         try:
-            MelAdapter(convention, None).require_whole(mel)
+            MelAdapter(config, None).validate(mel)
         except MelError as error:
             return f"refused: {error}"
-    return f"warning: {caught[0].message}" if caught else ""
+    return f"warning: {records[0].message}" if records else ""
 
 
 @cache
-def mels(convention: MelConfigName) -> list[np.ndarray]:
-    return [mel_spectrogram(files.read(clip)[0], convention, FrameGeometry()) for clip in CLIPS]
+def mels(config: MelConfigName) -> list[np.ndarray]:
+    return [mel_spectrogram(files.read(clip)[0], config, FrameGeometry()) for clip in CLIPS]
 
 
-@pytest.mark.parametrize("convention", ["paper", *LOGARITHMS])
-def test_every_recording_is_taken_at_any_level(convention: MelConfigName) -> None:
+@pytest.mark.parametrize("config", ["paper", *LOGARITHMS])
+def test_every_recording_is_accepted_at_any_level(config: MelConfigName) -> None:
     for clip in CLIPS:
         wave = files.read(clip)[0]
         for gain in (1.0, 0.1, 0.01):
-            assert judge(mel_spectrogram(wave * np.float32(gain), convention, FrameGeometry()), convention) == ""
+            assert check(mel_spectrogram(wave * np.float32(gain), config, FrameGeometry()), config) == ""
 
 
-@pytest.mark.parametrize("convention", LOGARITHMS)
-def test_neither_silence_nor_noise_nor_a_short_mel_is_refused(convention: MelConfigName) -> None:
-    silence = mel_spectrogram(np.zeros(48_000, np.float32), convention, FrameGeometry())
+@pytest.mark.parametrize("config", LOGARITHMS)
+def test_neither_silence_nor_noise_nor_a_short_mel_is_refused(config: MelConfigName) -> None:
+    silence = mel_spectrogram(np.zeros(48_000, np.float32), config, FrameGeometry())
     noise = 0.1 * np.random.default_rng(0).standard_normal(48_000).astype(np.float32)
-    for mel in (silence, mel_spectrogram(noise, convention, FrameGeometry()), mels(convention)[0][:, :20]):
-        assert judge(mel, convention) == ""
+    for mel in (silence, mel_spectrogram(noise, config, FrameGeometry()), mels(config)[0][:, :20]):
+        assert check(mel, config) == ""
 
 
-@pytest.mark.parametrize("convention", LOGARITHMS)
+@pytest.mark.parametrize("config", LOGARITHMS)
 @pytest.mark.parametrize("ratio", [30, 20, 10, 5, 0])
-def test_noisy_recordings_are_taken(convention: MelConfigName, ratio: float) -> None:
+def test_noisy_recordings_are_accepted(config: MelConfigName, ratio: float) -> None:
     rng = np.random.default_rng(0)
     for clip in CLIPS:
         wave = files.read(clip)[0]
         noise = rng.standard_normal(wave.size) * wave.std() * 10 ** (-ratio / 20)
-        assert judge(mel_spectrogram((wave + noise).astype(np.float32), convention, FrameGeometry()), convention) == ""
+        assert check(mel_spectrogram((wave + noise).astype(np.float32), config, FrameGeometry()), config) == ""
 
 
-@pytest.mark.parametrize("convention", ["paper", *LOGARITHMS])
+@pytest.mark.parametrize("config", ["paper", *LOGARITHMS])
 @pytest.mark.parametrize("blur", [0.5, 1.0, (1.0, 0.0), (0.0, 1.0)])
-def test_mels_as_smooth_as_predicted_ones_are_taken(convention: MelConfigName, blur: float) -> None:
-    for mel in mels(convention):
+def test_mels_as_smooth_as_predicted_ones_are_accepted(config: MelConfigName, blur: float) -> None:
+    for mel in mels(config):
         smooth = gaussian_filter(mel, blur, mode="nearest")
-        assert judge(smooth, convention) == ""
-        assert judge(smooth.astype(np.float16), convention) == ""
+        assert check(smooth, config) == ""
+        assert check(smooth.astype(np.float16), config) == ""
         for frames in (60, 90, 180):
-            assert judge(smooth[:, 50 : 50 + frames], convention) == ""
+            assert check(smooth[:, 50 : 50 + frames], config) == ""
 
 
-def test_the_predicted_mel_of_the_examples_is_taken() -> None:
-    assert judge(np.load(CLIPS[0].parents[1] / "predicted.npy"), "vocos") == ""
+def test_the_predicted_mel_of_the_examples_is_accepted() -> None:
+    assert check(np.load(CLIPS[0].parents[1] / "predicted.npy"), "vocos") == ""
 
 
 def sounds() -> dict[str, np.ndarray]:
-    """Five seconds of what is no speech, within full scale."""
+    """Five seconds of sounds other than speech, within full scale."""
     time = np.arange(120_000) / 24_000
     noise = np.random.default_rng(1).standard_normal(time.size)
     click = np.zeros(time.size)
@@ -101,18 +101,18 @@ def sounds() -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("convention", ["paper", *LOGARITHMS])
+@pytest.mark.parametrize("config", ["paper", *LOGARITHMS])
 @pytest.mark.parametrize("sound", sounds())
-def test_no_mel_of_any_sound_is_refused(convention: MelConfigName, sound: str) -> None:
+def test_no_mel_of_any_sound_is_refused(config: MelConfigName, sound: str) -> None:
     wave = sounds()[sound].astype(np.float32)
     for gain in (1.0, 0.01):
-        mel = mel_spectrogram(wave * np.float32(gain), convention, FrameGeometry())
-        assert "refused" not in judge(mel, convention)
+        mel = mel_spectrogram(wave * np.float32(gain), config, FrameGeometry())
+        assert "refused" not in check(mel, config)
 
 
 LN10 = float(np.log(10.0))
-LOG10 = r"log10 of magnitudes \(mel convention {0}:log10\)"
-MEAN = r"normalized by a mean and a deviation: undo that \(mel convention {0}:ln,DEVIATION,MEAN\)"
+LOG10 = r"log10 of magnitudes \(mel config {0}:log10\)"
+MEAN = r"normalized by a mean and a deviation: undo that \(mel config {0}:ln,DEVIATION,MEAN\)"
 BANDS = "normalized band by band: undo that with the mean and the deviation of each band"
 
 
@@ -120,69 +120,69 @@ def band_by_band(mel: np.ndarray) -> np.ndarray:
     return (mel - mel.mean(1, keepdims=True)) / np.maximum(mel.std(1, keepdims=True), 1e-3)
 
 
-WRONG = {
+OTHER_SCALES = {
     "log10": (lambda mel: mel / LN10, LOG10),
     "log10 of a quiet wave": (lambda mel: (mel - 3.0) / LN10, LOG10),
-    "decibels": (lambda mel: 20 * mel / LN10, r"decibels \(mel convention {0}:db\)"),
-    "powers": (lambda mel: 2 * mel, r"natural logarithms of powers \(mel convention {0}:ln,0\.5,0\)"),
-    "log2": (lambda mel: mel / np.log(2.0), r"log2 of magnitudes \(mel convention {0}:ln,0\.693147,0\)"),
+    "decibels": (lambda mel: 20 * mel / LN10, r"decibels \(mel config {0}:db\)"),
+    "powers": (lambda mel: 2 * mel, r"natural logarithms of powers \(mel config {0}:ln,0\.5,0\)"),
+    "log2": (lambda mel: mel / np.log(2.0), r"log2 of magnitudes \(mel config {0}:ln,0\.693147,0\)"),
     "mean and deviation": (lambda mel: (mel - mel.mean()) / mel.std(), MEAN),
     "band by band": (band_by_band, BANDS),
     "of the training data": (lambda mel: (mel + 5.0) / 2.4, MEAN),
     "0 to 1": (lambda mel: (mel - mel.min()) / np.ptp(mel), r"scaled to 0 to 1: undo that .*ln,RANGE,LEAST\)"),
     "-1 to 1": (lambda mel: 2 * (mel - mel.min()) / np.ptp(mel) - 1, r"scaled to -1 to 1: undo that .*FACTOR,OFFSET\)"),
     "-4 to 4": (lambda mel: 8 * (mel - mel.min()) / np.ptp(mel) - 4, r"scaled to -4 to 4: undo that .*FACTOR,OFFSET\)"),
-    "ZipVoice": (lambda mel: mel / 10, r"such as ZipVoice's \(mel convention {0}:ln,10,0\)"),
-    "GPT-SoVITS": (lambda mel: (mel + 5) / 7, r"such as GPT-SoVITS's \(mel convention {0}:ln,7,-5\)"),
+    "ZipVoice": (lambda mel: mel / 10, r"such as ZipVoice's \(mel config {0}:ln,10,0\)"),
+    "GPT-SoVITS": (lambda mel: (mel + 5) / 7, r"such as GPT-SoVITS's \(mel config {0}:ln,7,-5\)"),
     "16-bit integers": (
         lambda mel: mel + np.log(32768.0),
-        r"wave of 16-bit integers \(mel convention {0}:ln,1,-10\.3972\)",
+        r"wave of 16-bit integers \(mel config {0}:ln,1,-10\.3972\)",
     ),
     "magnitudes": (np.exp, "magnitudes: take the natural logarithm of magnitudes of at least 1e-0"),
     "ln(1 + x)": (lambda mel: np.log1p(np.exp(mel)), r"ln\(1 \+ magnitude\): take .*, which are exp\(mel\) - 1"),
 }
 
 
-@pytest.mark.parametrize("convention", LOGARITHMS)
-@pytest.mark.parametrize("scale", WRONG)
-def test_another_scale_is_recognized_and_named(convention: MelConfigName, scale: str) -> None:
-    make, cause = WRONG[scale]
-    for mel in mels(convention):
+@pytest.mark.parametrize("config", LOGARITHMS)
+@pytest.mark.parametrize("scale", OTHER_SCALES)
+def test_another_scale_is_identified(config: MelConfigName, scale: str) -> None:
+    make, hypothesis = OTHER_SCALES[scale]
+    for mel in mels(config):
         for version in (mel, gaussian_filter(mel, 0.7, mode="nearest")):
-            assert re.search(cause.format(convention), judge(make(version), convention))
+            assert re.search(hypothesis.format(config), check(make(version), config))
 
 
-def test_of_two_causes_that_fit_both_are_named() -> None:
+def test_both_of_two_fitting_scales_are_named() -> None:
     for mel in mels("vocos"):
-        text = judge((mel - mel.mean()) / mel.std(), "vocos")
+        text = check((mel - mel.mean()) / mel.std(), "vocos")
         assert text.startswith("refused")
         assert re.search(f"{LOG10}, or .*{MEAN}".format("vocos"), text)
 
 
-@pytest.mark.parametrize("convention", LOGARITHMS)
-def test_frames_before_bands_are_recognized(convention: MelConfigName) -> None:
-    assert re.search(r"looks like \(frames, bands\); .* so transpose it", judge(mels(convention)[0].T, convention))
+@pytest.mark.parametrize("config", LOGARITHMS)
+def test_frames_before_bands_are_recognized(config: MelConfigName) -> None:
+    assert re.search(r"looks like \(frames, bands\); .* so transpose it", check(mels(config)[0].T, config))
 
 
-@pytest.mark.parametrize("convention", LOGARITHMS)
-def test_only_the_mel_of_another_scale_is_refused_among_several(convention: MelConfigName) -> None:
-    mel = mels(convention)[0]
-    assert judge(np.stack([mel, mel]), convention) == ""
-    assert judge(np.stack([mel, (mel - mel.mean()) / mel.std()]), convention).startswith("refused")
+@pytest.mark.parametrize("config", LOGARITHMS)
+def test_only_the_mel_of_another_scale_is_refused_among_several(config: MelConfigName) -> None:
+    mel = mels(config)[0]
+    assert check(np.stack([mel, mel]), config) == ""
+    assert check(np.stack([mel, (mel - mel.mean()) / mel.std()]), config).startswith("refused")
 
 
 @pytest.mark.parametrize(
-    ("make", "cause"),
+    ("make", "hypothesis"),
     [
-        (lambda levels: (levels - 0.8) / 0.0868589, r"natural logarithms of magnitudes \(mel convention paper:ln\)"),
-        (lambda levels: 100 * levels - 80, r"decibels \(mel convention paper:db\)"),
-        (lambda levels: 5 * levels - 4, r"log10 of magnitudes \(mel convention paper:log10\)"),
-        (lambda levels: 10 ** (5 * levels - 4), r"magnitudes: take decibels of them \(mel convention paper:db\)"),
+        (lambda levels: (levels - 0.8) / 0.0868589, r"natural logarithms of magnitudes \(mel config paper:ln\)"),
+        (lambda levels: 100 * levels - 80, r"decibels \(mel config paper:db\)"),
+        (lambda levels: 5 * levels - 4, r"log10 of magnitudes \(mel config paper:log10\)"),
+        (lambda levels: 10 ** (5 * levels - 4), r"magnitudes: take decibels of them \(mel config paper:db\)"),
         (lambda levels: 2 * levels - 1, "scaled to -1 to 1: undo that"),
         (lambda levels: (levels - levels.mean()) / levels.std(), "normalized by a mean and a deviation: undo that"),
         (band_by_band, BANDS),
     ],
 )
-def test_what_are_no_levels_is_recognized(make, cause: str) -> None:
+def test_mels_in_other_units_than_levels_are_identified(make, hypothesis: str) -> None:
     for mel in mels("paper"):
-        assert re.search(f"refused: .* convention paper has 0 to 1.*{cause}", judge(make(mel), "paper"))
+        assert re.search(f"refused: .* mel config paper has 0 to 1.*{hypothesis}", check(make(mel), "paper"))

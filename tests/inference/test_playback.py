@@ -32,7 +32,7 @@ def portaudio() -> bool:
     return any(api["name"] == "ALSA" for api in sounddevice.query_hostapis())
 
 
-def test_what_is_played_is_what_is_spoken(tmp_path: Path) -> None:
+def test_the_played_wave_is_the_synthesized_one(tmp_path: Path) -> None:
     if not portaudio():
         pytest.skip("PortAudio with ALSA is not installed here")
     (tmp_path / ".asoundrc").write_text(LOUDSPEAKER.format(tmp_path / "played.raw"), encoding="utf-8")
@@ -44,7 +44,7 @@ def test_what_is_played_is_what_is_spoken(tmp_path: Path) -> None:
     assert np.abs(heard[: expected.size] - expected).max() < 1e-4
 
 
-def test_nothing_to_play_on_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_missing_loudspeaker_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / ".asoundrc").write_text("pcm.!default { type hw card 99 }\n", encoding="utf-8")
     done = played(str(CLIP), tmp_path)
     assert done.returncode == 2
@@ -52,7 +52,7 @@ def test_nothing_to_play_on_is_told_in_one_line(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_source_that_is_missing_is_told_before_the_loudspeaker_is_asked_for(
+def test_a_missing_source_is_reported_before_the_loudspeaker_is_opened(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["play", "missing.npy"]) == 2

@@ -176,14 +176,14 @@ def test_a_stream_of_another_scale_is_refused(vocoder: Vocoder, recording: np.nd
 
 
 @pytest.mark.parametrize("frames", [7, 1000])
-def test_a_stream_of_a_true_mel_is_taken(vocoder: Vocoder, recording: np.ndarray, frames: int) -> None:
+def test_a_stream_of_a_true_mel_is_accepted(vocoder: Vocoder, recording: np.ndarray, frames: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", MelWarning)
         for mel in (recording, gaussian_filter(recording, 1.0, mode="nearest")):
             np.testing.assert_allclose(stream_of(vocoder, mel, frames), vocoder(mel), atol=1e-5)
 
 
-def test_a_doubtful_stream_is_warned_of_once(vocoder: Vocoder, recording: np.ndarray) -> None:
+def test_a_doubtful_stream_warns_once(vocoder: Vocoder, recording: np.ndarray) -> None:
     doubtful = 0.62 * recording  # narrower than speech, but noise may do as much
     with pytest.warns(MelWarning, match="values spread less widely than those of speech in vocos") as caught:
         stream_of(vocoder, doubtful, 10)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_vocoders import HOP, RATE, SMALL, build, in_windows, mel_of, whole
+from small_vocoders import HOP, RATE, SMALL, build, mel_of, one_pass, set_window
 from torch import nn
 
 from basis_melgan.config.frames import FrameGeometry
@@ -16,20 +16,20 @@ from basis_melgan.models.melgan import MelGANGenerator
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 39, 40, 41, 44, 49, 50, 80, 81, 130])
-def test_windows_equal_one_pass_over_the_whole(frames: int, model: Path, speaker: Vocoder, monkeypatch) -> None:
-    in_windows(40, monkeypatch)
+def test_windows_equal_one_pass_over_the_whole(frames: int, model: Path, vocoder: Vocoder, monkeypatch) -> None:
+    set_window(40, monkeypatch)
     mel = mel_of(frames)
-    expected = whole(model, mel)
+    expected = one_pass(model, mel)
     assert 0.01 < expected.std() < 0.3
-    found = speaker(mel)
+    found = vocoder(mel)
     assert found.dtype == np.float32
     assert found.shape == (frames * HOP,)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_silence_is_silence_at_the_edges_of_windows_too(speaker: Vocoder, monkeypatch) -> None:
-    in_windows(16, monkeypatch)
-    assert np.abs(speaker(np.zeros((80, 70), np.float32))).max() < 1e-5
+def test_silence_is_silence_at_the_edges_of_windows_too(vocoder: Vocoder, monkeypatch) -> None:
+    set_window(16, monkeypatch)
+    assert np.abs(vocoder(np.zeros((80, 70), np.float32))).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,13 @@ def test_past_and_lookahead_are_what_the_gradient_measures(config: GeneratorConf
     assert generator.lookahead - 1 <= int(seen[-1]) - middle <= generator.lookahead
 
 
-def test_pieces_can_end_before_the_mel_does(speaker: Vocoder, monkeypatch) -> None:
-    in_windows(40, monkeypatch)
-    mel = mel_of(121)
-    spoken = speaker(mel)
-    for samples in (0, 1, 40 * HOP, 81 * HOP - 7, 121 * HOP):
-        np.testing.assert_array_equal(np.concatenate(list(speaker.pieces(mel, samples))), spoken[:samples])
+def test_chunks_of_a_whole_mel_concatenate_to_its_wave(vocoder: Vocoder, monkeypatch) -> None:
+    set_window(40, monkeypatch)
+    for frames in (1, 40, 121):
+        mel = mel_of(frames)
+        chunks = list(vocoder.synthesize_chunks(mel))
+        assert len(chunks) == -(-frames // 40) + 1
+        np.testing.assert_array_equal(np.concatenate(chunks), vocoder(mel))
 
 
 # Folding
@@ -84,11 +85,11 @@ def test_folding_weight_norm_changes_no_sample() -> None:
     assert any("parametrizations" in name for name in normed.state_dict())
 
 
-def test_waves_that_cannot_be_spoken_again_are_refused(speaker: Vocoder) -> None:
+def test_waves_that_cannot_be_spoken_again_are_refused(vocoder: Vocoder) -> None:
     for wave, rate, message in (
         (np.zeros((100, 2), np.float32), RATE, r"wave of shape \(100, 2\) and type float32: expected one channel"),
         (np.zeros(100, np.int16), RATE, "type int16: expected one channel"),
         (np.zeros(100, np.float32), 0, "rate: 0 Hz"),
     ):
         with pytest.raises(MelError, match=message):
-            speaker.resynthesize(wave, rate)
+            vocoder.resynthesize(wave, rate)
