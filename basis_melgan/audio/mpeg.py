@@ -49,7 +49,7 @@ def mpeg_segments(file: BinaryIO, stop: int) -> list[Segment]:
     segments: list[Segment] = []
     start, end, tag, count = 0, 0, -1, 0
     for frame in _frames(file, first.kind, stop):
-        tag_position = _tag(file, frame)
+        tag_position = _tag_position(file, frame)
         if tag_position >= 0 and (count or tag >= 0):
             segments.append(_segment(file, start, frame.start, tag, count, first.samples))
             start, count = frame.start, 0
@@ -79,7 +79,7 @@ def _segment(file: BinaryIO, start: int, stop: int, tag: int, frames: int, sampl
     return Segment(start, stop, seekable=False, samples=frames * samples, incomplete=incomplete)
 
 
-def _tag(file: BinaryIO, frame: Frame) -> int:
+def _tag_position(file: BinaryIO, frame: Frame) -> int:
     """Position of a frame's tag; -1 if it has none."""
     file.seek(frame.start)
     content = file.read(min(TAG_RANGE, frame.size))

@@ -38,14 +38,14 @@ class Link:
     stop: int = 0
     origin: int | None = None  # position where its sound begins
     position: int = 0
-    ended: bool = False
+    is_complete: bool = False
 
     def add(self, page: Page) -> None:
         """Add the next page."""
         self.stop = page.stop
         if page.stream != self.stream:
             return
-        self.ended = bool(page.flags & LAST)
+        self.is_complete = bool(page.flags & LAST)
         if page.position > 0:
             if self.origin is None:  # recordings of a broadcast begin at any position
                 self.origin = 0 if page.position <= page.packets * MAX_PACKET else page.position
@@ -80,7 +80,7 @@ def _segment(file: BinaryIO, link: Link) -> Segment:
     if head.startswith(b"OpusHead"):
         preskip, rate = struct.unpack("<HI", head[10:16])
         samples = max(samples - preskip, 0) * _opus_rate(rate) // OPUS_RATE
-    incomplete = "" if link.ended else "its last page is missing, so the file is truncated"
+    incomplete = "" if link.is_complete else "its last page is missing, so the file is truncated"
     return Segment(link.start, link.stop, seekable=False, samples=samples, incomplete=incomplete)
 
 

@@ -1,9 +1,11 @@
 """The command `separate`: separation of a recording of any length into speech and noise, window by window."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 import torch
@@ -54,22 +56,37 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(console=console, transient=True, disable=not console.is_terminal))
         task = progress.add_task("separating", total=samples * rate / source_rate)
+        advance = partial(progress.advance, task)
         write_speech, write_noise = [stack.enter_context(files.open_writer(target, rate)) for target in targets]
         estimate_file = stack.enter_context(TemporaryFile())
-        product = energy = 0.0
-        chunks = files.stream(source, rate)
-        for mixture, waves in separate_chunks(chunks, model, round(WINDOW * rate), round(MIN_OVERLAP * rate)):
-            speech = waves[SPEECH]
-            product += float(np.dot(mixture, speech))
-            energy += float(np.dot(speech, speech))
-            estimate_file.write(speech.tobytes())
-            progress.advance(task, speech.size)
-        gain = np.float32(product / energy if energy > 0.0 else 0.0)
+        gain = np.float32(_store_speech(files.stream(source, rate), model, rate, estimate_file, advance))
         estimate_file.seek(0)
         for mixture in files.stream(source, rate):
             speech = gain * np.frombuffer(estimate_file.read(mixture.nbytes), np.float32)
             write_speech(speech)
             write_noise(mixture - speech)
+
+
+def _store_speech(
+    chunks: Iterable[Wave], separator: Separator, rate: int, file: IO[bytes], advance: Callable[[int], None]
+) -> float:
+    """Write the speech estimate of a recording to a file as float32, and return its gain.
+
+    Args:
+        chunks: consecutive chunks (T,) of the recording.
+        separator: in evaluation mode.
+        rate: of the recording, in Hz.
+        file: open for writing.
+        advance: called with the number of samples after each chunk.
+    """
+    product = energy = 0.0
+    for mixture, waves in separate_chunks(chunks, separator, round(WINDOW * rate), round(MIN_OVERLAP * rate)):
+        speech = waves[SPEECH]
+        product += float(np.dot(mixture, speech))
+        energy += float(np.dot(speech, speech))
+        file.write(speech.tobytes())
+        advance(speech.size)
+    return product / energy if energy > 0.0 else 0.0
 
 
 def separate_chunks(

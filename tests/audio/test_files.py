@@ -1,4 +1,4 @@
-"""Sound files: what is read is what was written, in one piece or in many, and every refusal is told."""
+"""Sound files: reading, writing and resampling, whole or in chunks, and their errors."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def speech() -> files.Wave:
     return files.read(CLIPS[0], 12_000, 12_000)[0]
 
 
-def streamed(path: Path, rate: int) -> files.Wave:
+def read_stream(path: Path, rate: int) -> files.Wave:
     return np.concatenate(list(files.stream(path, rate)))
 
 
@@ -30,22 +30,22 @@ def file_names(folder: Path) -> list[str]:
 
 
 def test_a_part_of_a_file_equals_that_part_of_its_wave() -> None:
-    whole, rate = files.read(CLIPS[0])
+    wave, rate = files.read(CLIPS[0])
     assert rate == 24_000
-    assert files.length(CLIPS[0]) == (len(whole), rate)
-    np.testing.assert_array_equal(files.read(CLIPS[0], 1000, 500)[0], whole[1000:1500])
-    np.testing.assert_array_equal(files.read(CLIPS[0], len(whole) - 7)[0], whole[-7:])
+    assert files.length(CLIPS[0]) == (len(wave), rate)
+    np.testing.assert_array_equal(files.read(CLIPS[0], 1000, 500)[0], wave[1000:1500])
+    np.testing.assert_array_equal(files.read(CLIPS[0], len(wave) - 7)[0], wave[-7:])
 
 
 def test_channels_are_averaged(tmp_path: Path, speech: files.Wave) -> None:
     path = tmp_path / "three.wav"
     soundfile.write(path, np.stack([speech, 0.5 * speech, np.zeros_like(speech)], axis=1), 24_000, subtype="FLOAT")
-    for wave in (files.read(path)[0], streamed(path, 24_000)):
+    for wave in (files.read(path)[0], read_stream(path, 24_000)):
         assert wave.dtype == np.float32
         np.testing.assert_allclose(wave, 0.5 * speech, atol=1e-7)
 
 
-@pytest.mark.parametrize("read", [files.read, files.length, lambda path: streamed(path, 24_000)])
+@pytest.mark.parametrize("read", [files.read, files.length, lambda path: read_stream(path, 24_000)])
 class TestUnreadable:
     def test_missing(self, read, tmp_path: Path) -> None:
         with pytest.raises(AudioError, match=r"gone\.wav: no such file"):
@@ -94,7 +94,7 @@ class TestUnreadable:
             read(path)
 
 
-@pytest.mark.parametrize("read", [files.read, lambda path: streamed(path, 16_000)])
+@pytest.mark.parametrize("read", [files.read, lambda path: read_stream(path, 16_000)])
 def test_a_file_that_ends_in_the_middle_is_refused(read, tmp_path: Path) -> None:
     path = tmp_path / "half.flac"
     path.write_bytes(CLIPS[0].read_bytes()[: CLIPS[0].stat().st_size // 2])
@@ -112,10 +112,10 @@ def test_a_stream_equals_the_resampled_wave(rate: int, block: int, tmp_path: Pat
     path = tmp_path / "clip.wav"
     soundfile.write(path, speech, rate, subtype="FLOAT")
     expected = files.resample(speech, rate, 24_000)
-    pieces = list(files.stream(path, 24_000))
-    assert len(pieces) >= len(speech) / block
-    assert max(len(piece) for piece in pieces) <= 24_000 / rate * (block + 5_000)
-    wave = np.concatenate(pieces)
+    chunks = list(files.stream(path, 24_000))
+    assert len(chunks) >= len(speech) / block
+    assert max(len(chunk) for chunk in chunks) <= 24_000 / rate * (block + 5_000)
+    wave = np.concatenate(chunks)
     assert wave.dtype == np.float32
     assert len(wave) == len(expected) == pytest.approx(len(speech) * 24_000 / rate, abs=1)
     np.testing.assert_allclose(wave, expected, atol=1e-6)
@@ -126,14 +126,14 @@ def test_few_samples_are_streamed_too(samples: int, tmp_path: Path) -> None:
     path = tmp_path / "short.wav"
     soundfile.write(path, np.full(samples, 0.25), 16_000)
     wave = np.full(samples, 0.25, np.float32)
-    np.testing.assert_allclose(streamed(path, 24_000), files.resample(wave, 16_000, 24_000), atol=1e-6)
+    np.testing.assert_allclose(read_stream(path, 24_000), files.resample(wave, 16_000, 24_000), atol=1e-6)
 
 
 def test_resampling_keeps_a_tone_and_equal_rates_keep_everything() -> None:
     time = np.arange(48_000) / 48_000
     tone = np.sin(2 * np.pi * 1_000 * time).astype(np.float32)
-    found = files.resample(tone, 48_000, 24_000)
-    np.testing.assert_allclose(found[500:-500], tone[::2][500:-500], atol=1e-4)
+    resampled = files.resample(tone, 48_000, 24_000)
+    np.testing.assert_allclose(resampled[500:-500], tone[::2][500:-500], atol=1e-4)
     too_high = np.sin(2 * np.pi * 15_000 * time).astype(np.float32)  # beyond half of 24 kHz
     assert np.abs(files.resample(too_high, 48_000, 24_000)[500:-500]).max() < 1e-4
     assert files.resample(tone, 24_000, 24_000) is tone
@@ -147,7 +147,7 @@ def test_an_invalid_sample_is_located(value: float, tmp_path: Path, monkeypatch,
     stereo[6_000, 1] = value
     soundfile.write(path, stereo, 24_000, subtype="FLOAT")
     with pytest.raises(AudioError, match=r"broken\.wav: sample 6000 \(at 0\.250 s\) is NaN or infinite"):
-        streamed(path, 16_000)
+        read_stream(path, 16_000)
 
 
 @pytest.mark.parametrize("rate", [16_000, 24_000])
@@ -155,7 +155,7 @@ def test_an_empty_recording_is_refused(rate: int, tmp_path: Path) -> None:
     path = tmp_path / "empty.wav"
     soundfile.write(path, np.zeros(0), 24_000)
     with pytest.raises(AudioError, match=r"empty\.wav: holds no samples"):
-        streamed(path, rate)
+        read_stream(path, rate)
 
 
 # Writing
@@ -183,11 +183,11 @@ def test_samples_are_rounded_to_the_nearest(suffix: str, tmp_path: Path) -> None
 
 def test_chunks_form_one_file(tmp_path: Path, speech: files.Wave) -> None:
     files.write(tmp_path / "whole.wav", speech, 24_000)
-    with files.open_writer(tmp_path / "pieces.wav", 24_000) as write_chunk:
+    with files.open_writer(tmp_path / "chunks.wav", 24_000) as write_chunk:
         for start in range(0, len(speech), 700):
             write_chunk(speech[start : start + 700])
-            assert not (tmp_path / "pieces.wav").exists()
-    assert (tmp_path / "pieces.wav").read_bytes() == (tmp_path / "whole.wav").read_bytes()
+            assert not (tmp_path / "chunks.wav").exists()
+    assert (tmp_path / "chunks.wav").read_bytes() == (tmp_path / "whole.wav").read_bytes()
 
 
 def test_samples_beyond_full_scale_are_clipped_and_no_other_changed(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from sound_formats import (
     CONTAINERS,
     ID3V1,
     UNSIZED,
-    counted,
-    encoded,
+    encode,
     id3v2,
-    sized,
-    tagged,
-    untagged,
+    with_frame_count,
+    with_sample_count,
+    with_size,
+    without_tag,
 )
 
 from basis_melgan.audio import decoding, files
@@ -38,11 +38,11 @@ def speech() -> files.Wave:
 def mp3(speech: files.Wave) -> bytes:
     """Speech and silence, so that a bit rate at the beginning says nothing of the size of the whole."""
     wave = np.concatenate([speech, np.zeros(4 * RATE, np.float32)])
-    return encoded(wave, RATE, "MP3", bitrate_mode="VARIABLE", compression_level=0.5)
+    return encode(wave, RATE, "MP3", bitrate_mode="VARIABLE", compression_level=0.5)
 
 
-def decoded(content: bytes, folder: Path) -> files.Recording:
-    """What a file holds, once `load`, `stream` and `read` agree on it, as a path and at standard input."""
+def decode(content: bytes, folder: Path) -> files.Recording:
+    """A decoded file, after checking that `load`, `stream` and `read` agree, from a path and from standard input."""
     path = folder / "sound.bin"
     path.write_bytes(content)
     recording = files.load(path)
@@ -62,16 +62,16 @@ def decoded(content: bytes, folder: Path) -> files.Recording:
 @pytest.mark.parametrize("size", [*UNSIZED, -1])
 def test_an_unknown_length_is_that_of_the_data(container: str, size: int, speech: files.Wave, tmp_path: Path) -> None:
     content = CONTAINERS[container](speech, RATE)
-    recording = decoded(sized(content, size), tmp_path)
+    recording = decode(with_size(content, size), tmp_path)
     np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
     assert recording.issues == {}
-    assert files.length(io.BytesIO(sized(content, size))) == (SAMPLES, RATE)
+    assert files.length(io.BytesIO(with_size(content, size))) == (SAMPLES, RATE)
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_a_truncated_file_is_read_and_its_loss_reported(container: str, speech: files.Wave, tmp_path: Path) -> None:
     content = CONTAINERS[container](speech, RATE)
-    recording = decoded(content[: len(content) * 2 // 3], tmp_path)
+    recording = decode(content[: len(content) * 2 // 3], tmp_path)
     assert len(recording.wave) == pytest.approx(SAMPLES * 2 / 3, abs=2_000)
     np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech)[: len(recording.wave)])
     assert "the end is missing, so the file is truncated" in recording.issues["incomplete"]
@@ -81,45 +81,45 @@ def test_a_truncated_file_is_read_and_its_loss_reported(container: str, speech: 
 def test_trailing_bytes_are_skipped_and_reported(container: str, speech: files.Wave, tmp_path: Path) -> None:
     content = CONTAINERS[container](speech, RATE)
     for behind in (GARBAGE, content):
-        recording = decoded(content + behind, tmp_path)
+        recording = decode(content + behind, tmp_path)
         np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
         assert recording.issues["incomplete"].startswith(f"{len(behind)} bytes after the sound that its header states")
     for small in (ID3V1, APEV2, b"\x00" * 100):
-        recording = decoded(content + small, tmp_path)
+        recording = decode(content + small, tmp_path)
         np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
         assert recording.issues == {}
 
 
 def test_chunks_behind_the_sound_are_skipped(speech: files.Wave, tmp_path: Path) -> None:
     content = CONTAINERS["wav"](speech, RATE) + b"LIST" + (6_000).to_bytes(4, "little") + bytes(6_000)
-    recording = decoded(content, tmp_path)
+    recording = decode(content, tmp_path)
     assert (len(recording.wave), recording.issues) == (SAMPLES, {})
-    empty = sized(CONTAINERS["wav"](speech[:0], RATE), 0) + b"LIST\x04\x00\x00\x00INFO"
+    empty = with_size(CONTAINERS["wav"](speech[:0], RATE), 0) + b"LIST\x04\x00\x00\x00INFO"
     assert files.length(io.BytesIO(empty)) == (0, RATE)
 
 
 def test_a_flac_file_is_read_to_its_end(speech: files.Wave, tmp_path: Path) -> None:
-    content = encoded(speech, RATE, "FLAC")
+    content = encode(speech, RATE, "FLAC")
     for samples in (0, 2_000):
-        recording = decoded(counted(content, samples), tmp_path)
+        recording = decode(with_sample_count(content, samples), tmp_path)
         np.testing.assert_array_equal(recording.wave, files.quantize_pcm16(speech))
         assert recording.issues == {}
-    assert files.length(io.BytesIO(counted(content, 0))) == (SAMPLES, RATE)
-    assert len(decoded(id3v2(3_000) + content + ID3V1, tmp_path).wave) == SAMPLES
-    recording = decoded(content + content, tmp_path)
+    assert files.length(io.BytesIO(with_sample_count(content, 0))) == (SAMPLES, RATE)
+    assert len(decode(id3v2(3_000) + content + ID3V1, tmp_path).wave) == SAMPLES
+    recording = decode(content + content, tmp_path)
     assert len(recording.wave) == SAMPLES
     assert recording.issues == {
         "incomplete": f"what follows its {SAMPLES} samples is damaged, or no sound, and is not read"
     }
     with pytest.raises(AudioError, match=r"cannot be read as sound to its end at 3\.75 s .* damaged or truncated"):
-        decoded(counted(content, 3 * SAMPLES), tmp_path)
+        decode(with_sample_count(content, 3 * SAMPLES), tmp_path)
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_links_of_an_ogg_file_are_concatenated(subtype: str, speech: files.Wave, tmp_path: Path) -> None:
-    parts = [encoded(speech[: 9_000 * number], RATE, "OGG", subtype) for number in (1, 2, 3)]
-    waves = [decoded(part, tmp_path).wave for part in parts]
-    recording = decoded(b"".join(parts), tmp_path)
+    parts = [encode(speech[: 9_000 * number], RATE, "OGG", subtype) for number in (1, 2, 3)]
+    waves = [decode(part, tmp_path).wave for part in parts]
+    recording = decode(b"".join(parts), tmp_path)
     assert len(recording.wave) == 54_000
     np.testing.assert_array_equal(recording.wave, np.concatenate(waves))
     assert recording.issues == {}
@@ -127,89 +127,95 @@ def test_links_of_an_ogg_file_are_concatenated(subtype: str, speech: files.Wave,
 
 
 def test_a_change_of_rate_or_channels_in_the_middle_is_refused(speech: files.Wave, tmp_path: Path) -> None:
-    first = encoded(speech, RATE, "OGG", "VORBIS")
-    stereo = encoded(np.stack([speech, speech], axis=1), RATE, "OGG", "VORBIS")
+    first = encode(speech, RATE, "OGG", "VORBIS")
+    stereo = encode(np.stack([speech, speech], axis=1), RATE, "OGG", "VORBIS")
     with pytest.raises(
         AudioError, match="changes from 24000 Hz and 1 channels to 24000 Hz and 2 in the middle; convert"
     ):
-        decoded(first + stereo, tmp_path)
+        decode(first + stereo, tmp_path)
     with pytest.raises(AudioError, match="changes from 24000 Hz and 1 channels to 16000 Hz and 1 in the middle"):
-        decoded(first + encoded(speech, 16_000, "OGG", "VORBIS"), tmp_path)
+        decode(first + encode(speech, 16_000, "OGG", "VORBIS"), tmp_path)
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_a_truncated_ogg_file_is_distinguished_from_a_damaged_one(
     subtype: str, speech: files.Wave, tmp_path: Path
 ) -> None:
-    content = encoded(np.tile(speech, 4), RATE, "OGG", subtype)
+    content = encode(np.tile(speech, 4), RATE, "OGG", subtype)
     half = len(content) // 2
-    recording = decoded(content[:half], tmp_path)
+    recording = decode(content[:half], tmp_path)
     assert 0 < len(recording.wave) < 3 * SAMPLES
     assert recording.issues == {"incomplete": "its last page is missing, so the file is truncated"}
-    recording = decoded(content + GARBAGE, tmp_path)
+    recording = decode(content + GARBAGE, tmp_path)
     assert len(recording.wave) == 4 * SAMPLES
     assert recording.issues["incomplete"].startswith("5000 bytes after its last page are damaged, or no sound")
     with pytest.raises(
         AudioError, match=r"to its end at 5\.00 s \(its decoder stops at \d\.\d\d s\), so it is damaged"
     ):
-        decoded(content[:half] + b"\xff" * 500 + content[half + 500 :], tmp_path)
+        decode(content[:half] + b"\xff" * 500 + content[half + 500 :], tmp_path)
 
 
 # MP3
 
 
 def test_an_mp3_stream_without_a_count_is_read_to_its_end(mp3: bytes, tmp_path: Path) -> None:
-    whole = decoded(mp3, tmp_path)
-    assert (len(whole.wave), whole.issues) == (SAMPLES + 4 * RATE, {})
-    stream = decoded(untagged(mp3), tmp_path)
+    complete = decode(mp3, tmp_path)
+    assert (len(complete.wave), complete.issues) == (SAMPLES + 4 * RATE, {})
+    stream = decode(without_tag(mp3), tmp_path)
     assert stream.issues == {}
-    assert len(whole.wave) <= len(stream.wave) <= len(whole.wave) + 4_000  # what the encoder put before and after it
-    samples, _ = files.length(io.BytesIO(untagged(mp3)))
+    assert (
+        len(complete.wave) <= len(stream.wave) <= len(complete.wave) + 4_000
+    )  # what the encoder put before and after it
+    samples, _ = files.length(io.BytesIO(without_tag(mp3)))
     assert samples == pytest.approx(len(stream.wave), abs=1_200)
-    delay = int(np.argmax(np.correlate(stream.wave[: SAMPLES + 4_000], whole.wave[:SAMPLES])))
-    np.testing.assert_allclose(stream.wave[delay : delay + SAMPLES], whole.wave[:SAMPLES], atol=1e-4)
+    delay = int(np.argmax(np.correlate(stream.wave[: SAMPLES + 4_000], complete.wave[:SAMPLES])))
+    np.testing.assert_allclose(stream.wave[delay : delay + SAMPLES], complete.wave[:SAMPLES], atol=1e-4)
 
 
 def test_concatenated_recordings_are_all_read(mp3: bytes, tmp_path: Path) -> None:
-    whole = decoded(mp3, tmp_path).wave
+    wave = decode(mp3, tmp_path).wave
     for content in (mp3 + mp3, id3v2(3_000) + mp3 + ID3V1 + id3v2(5_000) + mp3 + APEV2 + ID3V1):
-        recording = decoded(content, tmp_path)
-        np.testing.assert_array_equal(recording.wave, np.concatenate([whole, whole]))
+        recording = decode(content, tmp_path)
+        np.testing.assert_array_equal(recording.wave, np.concatenate([wave, wave]))
         assert recording.issues == {}
-    twice = decoded(untagged(mp3) + untagged(mp3), tmp_path)
-    assert len(twice.wave) == pytest.approx(2 * len(whole), abs=8_000)
+    twice = decode(without_tag(mp3) + without_tag(mp3), tmp_path)
+    assert len(twice.wave) == pytest.approx(2 * len(wave), abs=8_000)
 
 
 def test_a_tag_with_a_wrong_count_is_ignored(mp3: bytes, speech: files.Wave, tmp_path: Path) -> None:
-    whole = decoded(mp3, tmp_path).wave
-    few = decoded(tagged(mp3, 10), tmp_path)
-    assert len(whole) <= len(few.wave) <= len(whole) + 4_000
-    many = decoded(tagged(mp3, 5_000), tmp_path)
-    assert len(many.wave) == pytest.approx(len(whole), abs=2_000)
+    wave = decode(mp3, tmp_path).wave
+    few = decode(with_frame_count(mp3, 10), tmp_path)
+    assert len(wave) <= len(few.wave) <= len(wave) + 4_000
+    many = decode(with_frame_count(mp3, 5_000), tmp_path)
+    assert len(many.wave) == pytest.approx(len(wave), abs=2_000)
     assert many.issues["incomplete"].startswith("its tag counts 5000 frames, but it holds ")
-    half = decoded(mp3[: len(mp3) // 2], tmp_path)
-    np.testing.assert_array_equal(half.wave[:5_000], whole[:5_000])
+    half = decode(mp3[: len(mp3) // 2], tmp_path)
+    np.testing.assert_array_equal(half.wave[:5_000], wave[:5_000])
     assert "the end is missing, so the file is truncated" in half.issues["incomplete"]
 
 
-@pytest.mark.parametrize("change", [lambda mp3: mp3, untagged])
+@pytest.mark.parametrize("change", [lambda mp3: mp3, without_tag])
 def test_unreadable_parts_of_an_mp3_are_reported(change: Callable, mp3: bytes, speech: files.Wave, tmp_path) -> None:
     content = change(mp3)
-    sound = decoded(content + GARBAGE, tmp_path)
+    sound = decode(content + GARBAGE, tmp_path)
     assert sound.issues == {"incomplete": "5000 bytes after its last frame are damaged, or no sound, and are not read"}
-    other = encoded(speech, 44_100, "MP3")
-    assert f"{len(other)} bytes after its last frame" in decoded(content + other, tmp_path).issues["incomplete"]
+    appended = encode(speech, 44_100, "MP3")
+    assert f"{len(appended)} bytes after its last frame" in decode(content + appended, tmp_path).issues["incomplete"]
     place = len(content) // 3
     with pytest.raises(AudioError, match=r"cannot be read as sound to its end .* so it is damaged or truncated"):
-        decoded(content[:place] + b"\xff" * 3_000 + content[place + 3_000 :], tmp_path)
+        decode(content[:place] + b"\xff" * 3_000 + content[place + 3_000 :], tmp_path)
 
 
 @pytest.mark.parametrize("block", [1_000, 4_096])
 def test_blocks_of_any_size_are_the_same_sound(
     block: int, mp3: bytes, speech: files.Wave, tmp_path, monkeypatch
 ) -> None:
-    contents = [untagged(mp3), counted(encoded(speech, RATE, "FLAC"), 0), 2 * encoded(speech, RATE, "OGG", "OPUS")]
-    waves = [decoded(content, tmp_path).wave for content in contents]
+    contents = [
+        without_tag(mp3),
+        with_sample_count(encode(speech, RATE, "FLAC"), 0),
+        2 * encode(speech, RATE, "OGG", "OPUS"),
+    ]
+    waves = [decode(content, tmp_path).wave for content in contents]
     monkeypatch.setattr(decoding, "BLOCK", block)
     for content, wave in zip(contents, waves, strict=True):
-        np.testing.assert_allclose(decoded(content, tmp_path).wave, wave, atol=1e-6)
+        np.testing.assert_allclose(decode(content, tmp_path).wave, wave, atol=1e-6)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from sound_formats import encoded
+from sound_formats import encode
 
 from basis_melgan.audio import decoding, files
 from basis_melgan.errors import AudioError, InputWarning
@@ -112,7 +112,7 @@ def test_channels_that_do_not_cancel_are_averaged(speech: files.Wave, tmp_path: 
         expected = np.mean(channels, axis=0)
         np.testing.assert_allclose(files.read(path)[0], expected, atol=1e-6)
         np.testing.assert_allclose(np.concatenate(list(files.stream(path, RATE))), expected, atol=1e-6)
-    path.write_bytes(encoded(np.stack([speech] + [0 * speech] * 5, axis=1), RATE, "WAV"))  # one microphone of six
+    path.write_bytes(encode(np.stack([speech] + [0 * speech] * 5, axis=1), RATE, "WAV"))  # one microphone of six
     np.testing.assert_allclose(files.read(path)[0], speech / 6, atol=2**-15)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from sound_formats import encoded
+from sound_formats import encode
 
 from basis_melgan.audio import files
 from basis_melgan.cli.main import main
@@ -21,7 +21,7 @@ def loud() -> bytes:
     """One second with its end missing, beyond full scale, in channels that cancel."""
     speech = files.read(CLIPS[0], 12_000, 25_000)[0]
     speech *= 2 / np.abs(speech[:20_000]).max()
-    return encoded(np.stack([speech, -speech], axis=1), RATE, "WAV", "FLOAT")[:-8_000]
+    return encode(np.stack([speech, -speech], axis=1), RATE, "WAV", "FLOAT")[:-8_000]
 
 
 def test_a_warning_is_one_line_and_shown_once(loud: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -343,7 +343,7 @@ def test_a_system_that_fails_says_so(corpora):
     job = Job("x", "x", "a", "clip8", corpora / "a" / "flac" / "clip8.flac", CHEAP, None)
     mute, short = measure(job, Mute()), measure(job, Short())
     assert mute.failures.keys() == CHEAP
-    assert set(mute.failures.values()) == {"estimate: silent in all its 24000 samples; nothing to judge"}
+    assert set(mute.failures.values()) == {"estimate: silent in all its 24000 samples; nothing to compare"}
     assert list(short.failures) == ["clip"]
     assert "23999 samples against 24000 recorded" in short.failures["clip"]
 

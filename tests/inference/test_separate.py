@@ -95,11 +95,11 @@ def test_a_wave_within_one_window_equals_one_forward_pass(rate: int, model: Path
     speech = model_file.load_separator(model)[0](torch.from_numpy(mixture)[None]).waves[0, 0].numpy()
     speech = match_level(speech, mixture)
     assert 5 * QUANTUM < speech.std() < 0.2
-    for name, estimate in (("speech", speech), ("noise", mixture - speech)):
-        found, found_rate = files.read(tmp_path / "out" / f"{name}.wav")
-        assert found_rate == RATE
-        assert found.shape == mixture.shape
-        np.testing.assert_allclose(found, estimate, atol=QUANTUM)
+    for name, expected in (("speech", speech), ("noise", mixture - speech)):
+        estimate, estimate_rate = files.read(tmp_path / "out" / f"{name}.wav")
+        assert estimate_rate == RATE
+        assert estimate.shape == mixture.shape
+        np.testing.assert_allclose(estimate, expected, atol=QUANTUM)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"speech.wav", "noise.wav"}
 
 
@@ -142,8 +142,8 @@ def test_waves_of_any_length_are_reconstructed_from_chunks_of_any_size(
 ) -> None:
     wave = np.random.default_rng(total).standard_normal(total).astype(np.float32)
     stub = Stub()
-    found = separate_wave(wave, stub, window, int(fraction * window), size)
-    np.testing.assert_allclose(found, [wave, -wave], atol=1e-6)
+    estimate = separate_wave(wave, stub, window, int(fraction * window), size)
+    np.testing.assert_allclose(estimate, [wave, -wave], atol=1e-6)
     assert set(stub.window_lengths) == {min(window, total)}
 
 
@@ -165,20 +165,22 @@ def test_estimates_cross_fade_without_a_step() -> None:
 def test_a_separator_of_one_frame_gives_the_same_in_windows_as_in_one_pass() -> None:
     separator = build(replace(SMALL, kernel=1, norm="cLN"))
     wave = files.read(CLIPS[0], 12_000, 30_000)[0]
-    whole = separator(torch.from_numpy(wave)[None]).waves[0].numpy()
-    found = separate_wave(wave, separator, 6_000, 1_500)
-    assert found.shape == whole.shape
-    np.testing.assert_allclose(found, whole, atol=1e-3 * np.abs(whole).max())  # ends of windows weigh next to nothing
+    one_pass = separator(torch.from_numpy(wave)[None]).waves[0].numpy()
+    estimate = separate_wave(wave, separator, 6_000, 1_500)
+    assert estimate.shape == one_pass.shape
+    np.testing.assert_allclose(
+        estimate, one_pass, atol=1e-3 * np.abs(one_pass).max()
+    )  # ends of windows weigh next to nothing
 
 
 @pytest.mark.parametrize("norm", ["gLN", "BN"])
 def test_windows_of_one_kind_of_sound_agree_in_scale(norm: str) -> None:
     separator = build(replace(SMALL, norm=norm))
     noise = np.random.default_rng(0).normal(0, 0.05, 10 * RATE).astype(np.float32)
-    whole = separator(torch.from_numpy(noise)[None]).waves[0].numpy()
-    found = separate_wave(noise, separator, 2 * RATE, RATE // 4)
-    assert np.abs(found - whole).max() < 0.02 * np.abs(whole).max()
-    assert np.abs(np.diff(found)).max() < 1.1 * np.abs(np.diff(whole)).max()
+    one_pass = separator(torch.from_numpy(noise)[None]).waves[0].numpy()
+    estimate = separate_wave(noise, separator, 2 * RATE, RATE // 4)
+    assert np.abs(estimate - one_pass).max() < 0.02 * np.abs(one_pass).max()
+    assert np.abs(np.diff(estimate)).max() < 1.1 * np.abs(np.diff(one_pass)).max()
 
 
 def test_memory_does_not_grow_with_the_recording(model: Path, tmp_path: Path) -> None:

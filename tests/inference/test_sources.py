@@ -1,4 +1,4 @@
-"""Archives, tensors and pipes as sources."""
+"""Archives, tensors and pipes as sources of synthesis."""
 
 import io
 import os
@@ -30,8 +30,8 @@ def test_archives_and_tensors_are_read_as_mels(kind: str, model: Path, vocoder: 
     else:
         torch.save(torch.from_numpy(mel), path)
     vocode_file(path, tmp_path / "out.wav", model)
-    found, _ = files.read(tmp_path / "out.wav")
-    np.testing.assert_allclose(found, np.clip(vocoder(mel), -1, 1), atol=QUANTUM)
+    wave, _ = files.read(tmp_path / "out.wav")
+    np.testing.assert_allclose(wave, np.clip(vocoder(mel), -1, 1), atol=QUANTUM)
 
 
 def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_pipes_carry_recordings_mels_and_frames() -> None:
         (["-", "-"], mel_file.getvalue(), mel.shape[1] * 256),
         (["-", "-", "--stream"], mel.T.tobytes(), mel.shape[1] * 256),
     ):
-        found = np.frombuffer(pipe(words, content), "<i2") / 32_768
-        assert found.size == samples
-        np.testing.assert_allclose(found[: wave.size], expected, atol=QUANTUM)
+        output = np.frombuffer(pipe(words, content), "<i2") / 32_768
+        assert output.size == samples
+        np.testing.assert_allclose(output[: wave.size], expected, atol=QUANTUM)
 
 
 def test_a_pipe_without_frames_is_refused_and_the_existing_file_stays(tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_every_kind_of_mel_comes_in_at_standard_input(
     for name in ("a.npy", "a.npz", "a.pt"):
         set_standard_input((tmp_path / name).read_bytes(), monkeypatch)
         vocode_file(Path("-"), tmp_path / "out.wav", model, force=True)
-        spoken, _ = files.read(tmp_path / "out.wav")
-        np.testing.assert_allclose(spoken, np.clip(vocoder(batch[0]), -1, 1), atol=QUANTUM)
+        wave, _ = files.read(tmp_path / "out.wav")
+        np.testing.assert_allclose(wave, np.clip(vocoder(batch[0]), -1, 1), atol=QUANTUM)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Speaking mels and recordings of any length, whole or file by file: lengths are exact."""
+"""Synthesis of mels and recordings of any length, one or many: lengths are exact."""
 
 import re
 import shutil
@@ -65,10 +65,10 @@ def test_resynthesis_in_chunks_equals_resynthesis_of_the_wave(name: MelConfigNam
     monkeypatch.setattr(mel_chunks, "CHUNK", 5)
     vocoder = load_vocoder(save_vocoder(tmp_path / "vocoder.safetensors", name))
     wave = files.read(CLIPS[0], 20_000, 30_001)[0]
-    whole = vocoder.resynthesize(wave, RATE)
-    pieces = list(vocoder.resynthesize_chunks(np.split(wave, [1, 9_000, 9_000, 25_000])))
-    assert len(pieces) > 2
-    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-4)
+    expected = vocoder.resynthesize(wave, RATE)
+    chunks = list(vocoder.resynthesize_chunks(np.split(wave, [1, 9_000, 9_000, 25_000])))
+    assert len(chunks) > 2
+    np.testing.assert_allclose(np.concatenate(chunks), expected, atol=1e-4)
 
 
 def test_an_uncentered_mel_loses_nothing_at_the_end(tmp_path: Path) -> None:
@@ -88,11 +88,11 @@ def test_any_rate_and_number_of_channels_is_synthesized(
     stereo = np.stack([read_speech(), 0.2 * read_speech()], axis=1)
     soundfile.write(tmp_path / "stereo.wav", stereo, rate, subtype="FLOAT")
     vocode_file(tmp_path / "stereo.wav", tmp_path / "out.flac", model)
-    found, found_rate = files.read(tmp_path / "out.flac")
+    wave, wave_rate = files.read(tmp_path / "out.flac")
     expected = vocoder.resynthesize(files.read(tmp_path / "stereo.wav")[0], rate)
-    assert found_rate == RATE
-    assert found.shape == expected.shape == files.resample(read_speech(), rate, RATE).shape
-    np.testing.assert_allclose(found, expected, atol=QUANTUM)
+    assert wave_rate == RATE
+    assert wave.shape == expected.shape == files.resample(read_speech(), rate, RATE).shape
+    np.testing.assert_allclose(wave, expected, atol=QUANTUM)
 
 
 def test_the_pretrained_vocoder_is_the_default(tmp_path: Path, monkeypatch) -> None:
@@ -113,11 +113,11 @@ def test_a_folder_and_a_pattern_are_synthesized_file_by_file(model: Path, tmp_pa
     for name in ("notes.txt", "._a.wav", "report.json"):
         (tmp_path / "in" / name).write_text("no mel", encoding="utf-8")
     vocode_file(tmp_path / "in", tmp_path / "out", model)
-    spoken = {
+    lengths = {
         path.relative_to(tmp_path / "out").as_posix(): files.length(path)[0]
         for path in (tmp_path / "out").rglob("*.wav")
     }
-    assert spoken == {"a.wav": 5 * HOP, "b.wav": 8 * HOP, "deep/c.wav": 3 * HOP}
+    assert lengths == {"a.wav": 5 * HOP, "b.wav": 8 * HOP, "deep/c.wav": 3 * HOP}
     with pytest.raises(OutputError, match=r"a\.wav: exists already"):
         vocode_file(tmp_path / "in", tmp_path / "out", model)
     monkeypatch.chdir(tmp_path)
@@ -131,6 +131,6 @@ def test_a_folder_and_a_pattern_are_synthesized_file_by_file(model: Path, tmp_pa
         vocode_file(tmp_path / "in" / "*.flac", tmp_path / "none", model)
     np.save(tmp_path / "in" / "deep" / "d.npy", np.zeros((3, 3), np.float32))
     with pytest.raises(BasisMelGANError, match="1 of 4 files could not be synthesized"):
-        vocode_file(tmp_path / "in", tmp_path / "rest", model)
+        vocode_file(tmp_path / "in", tmp_path / "others", model)
     assert re.search(r"^\S*d\.npy: mel of shape \(3, 3\): expected .*$", capfd.readouterr().err, re.MULTILINE)
-    assert sorted(path.name for path in (tmp_path / "rest").rglob("*.*")) == ["a.wav", "b.wav", "c.wav"]
+    assert sorted(path.name for path in (tmp_path / "others").rglob("*.*")) == ["a.wav", "b.wav", "c.wav"]

@@ -1,4 +1,4 @@
-"""Whistle and buzz: closed forms for tones, combs and noise added to a pause."""
+"""Tonal artifacts and noise-floor rise: closed forms for tones, combs and noise added to a pause."""
 
 import numpy as np
 import pytest
@@ -40,8 +40,8 @@ def single(wave: np.ndarray) -> files.Wave:
     return wave.astype(np.float32)
 
 
-def hush(wave: np.ndarray) -> float:
-    """Power per Hz of what is never counted."""
+def masking_noise(wave: np.ndarray) -> float:
+    """Power per Hz of the noise that masks inaudible differences."""
     return float(np.mean(wave**2)) * 1e-7 / (RATE / 2)
 
 
@@ -59,7 +59,7 @@ def test_an_identical_estimate_has_no_artifacts(noise):
 @pytest.mark.parametrize("noise", [0.0, NOISE], ids=["gated", "noisy"])
 def test_a_tone_scores_its_power_over_the_floor_in_a_kilohertz(noise, frequency):
     wave = recording(noise)
-    floor = power_per_hz(noise) * GEOMETRIC + hush(wave)
+    floor = power_per_hz(noise) * GEOMETRIC + masking_noise(wave)
     for decibels in (3.0, 20.0):
         added = high_band_artifacts(
             single(wave), single(wave + tones(floor * 1_000 * 10 ** (decibels / 10), frequency)), RATE
@@ -113,7 +113,7 @@ def test_a_quieter_estimate_lowers_the_noise_floor():
 
 def test_inaudible_noise_and_tones_below_4_khz_or_in_voice_do_not_count():
     wave = recording(0.0)
-    inaudible = np.sqrt(hush(wave) * RATE / 2) / 10
+    inaudible = np.sqrt(masking_noise(wave) * RATE / 2) / 10
     low = tones(1e-4, 440.0, 3_000.0)
     voiced = np.where(TIME < 0.45, tones(1e-4, 6_000.0), 0.0)
     for added in (white(inaudible, 1), low, voiced):
@@ -121,7 +121,7 @@ def test_inaudible_noise_and_tones_below_4_khz_or_in_voice_do_not_count():
 
 
 def test_the_band_is_that_of_the_recording():
-    """What a 16 kHz recording at 24 kHz has above 8 kHz is none of it, and its noise there is no standard."""
+    """A 16 kHz recording at 24 kHz has no band above 8 kHz, so its noise there is no reference."""
     wave = files.resample(single(recording(NOISE)), RATE, 16_000)
     wave = files.resample(wave, 16_000, RATE)[: TIME.size].astype(np.float64)
     above = high_band_artifacts(single(wave), single(wave + tones(1e-5, 9_600.0)), RATE)
@@ -135,8 +135,8 @@ def test_the_band_is_that_of_the_recording():
 def test_an_unvoiced_sound_between_voiced_ones_is_measured():
     burst = (TIME > 0.9) & (TIME < 1.05)
     wave = np.where(burst, white(0.05, 0), voice())
-    whistling = np.where(burst, wave + tones(0.05**2, 6_000.0), wave)
-    assert high_band_artifacts(single(wave), single(whistling), RATE).tonal_artifacts > 5.0
+    estimate = np.where(burst, wave + tones(0.05**2, 6_000.0), wave)
+    assert high_band_artifacts(single(wave), single(estimate), RATE).tonal_artifacts > 5.0
 
 
 def test_invalid_waves_raise_one_line():

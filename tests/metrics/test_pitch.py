@@ -35,13 +35,13 @@ def test_a_wave_has_no_errors_against_itself():
 
 @pytest.mark.usefixtures("crepe")
 def test_the_pitch_and_the_frames_are_those_of_the_wave():
-    found = pitch.pitch_track(voice(200.0), RATE)
+    track = pitch.pitch_track(voice(200.0), RATE)
     # 16 000 samples mirrored by 419 at both ends hold 86 windows of 1 024, 185 apart.
-    assert len(found.pitch) == len(found.periodicity) == len(found.voiced) == 86
+    assert len(track.pitch) == len(track.periodicity) == len(track.voiced) == 86
     inner = slice(3, -3)
-    np.testing.assert_allclose(1200 * np.log2(found.pitch[inner] / 200.0), 0.0, atol=20.0)
-    assert found.voiced[inner].all()
-    assert found.periodicity[inner].min() > 0.7
+    np.testing.assert_allclose(1200 * np.log2(track.pitch[inner] / 200.0), 0.0, atol=20.0)
+    assert track.voiced[inner].all()
+    assert track.periodicity[inner].min() > 0.7
 
 
 def test_the_fast_network_equals_crepe(crepe):

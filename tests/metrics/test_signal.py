@@ -15,8 +15,8 @@ RATE = 24_000
 @pytest.mark.parametrize("gain", [0.1, 1.0, -3.0])
 def test_si_snr_is_the_energy_of_the_scaled_reference_over_that_of_orthogonal_noise(gain):
     time = np.arange(4_800) / 4_800
-    clean, other = np.sin(2 * np.pi * 50 * time), 0.25 * np.sin(2 * np.pi * 70 * time)
-    estimate = gain * (clean + other) + 0.3
+    clean, noise = np.sin(2 * np.pi * 50 * time), 0.25 * np.sin(2 * np.pi * 70 * time)
+    estimate = gain * (clean + noise) + 0.3
     assert signal.si_snr(clean + 0.7, estimate) == pytest.approx(20 * np.log10(4.0), abs=1e-9)
 
 
@@ -66,6 +66,6 @@ def test_mel_l1_of_a_quieter_wave_is_the_logarithm_of_the_gain(noise):
 
 
 def test_stoi_and_estoi_equal_pystoi(speech, noise):
-    for extended, ours in ((False, signal.stoi), (True, signal.estoi)):
+    for extended, metric in ((False, signal.stoi), (True, signal.estoi)):
         expected = pystoi.stoi(speech, speech + noise, RATE, extended=extended)
-        assert ours(speech, speech + noise, RATE) == pytest.approx(expected, abs=1e-9)
+        assert metric(speech, speech + noise, RATE) == pytest.approx(expected, abs=1e-9)
