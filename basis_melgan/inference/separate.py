@@ -17,7 +17,7 @@ from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.audio.files import Wave
 from basis_melgan.inference.pretrained import resolve_model
 from basis_melgan.models import model_file
-from basis_melgan.models.tasnet import SPEECH, Separator
+from basis_melgan.models.tasnet import SOURCES, SPEECH, Separator
 from basis_melgan.storage.paths import require_place
 
 DEFAULT_SEPARATOR = "separator-24k"
@@ -108,7 +108,7 @@ def separate_chunks(
     Yields:
         Consecutive chunks of the wave (T,), each with its sources (C, T); as many samples in all as in the input.
     """
-    tail: Float32Array = np.empty((separator.sources, 0), np.float32)
+    tail: Float32Array = np.empty((SOURCES, 0), np.float32)
     for wave, advance in _windows(chunks, window, overlap):
         with torch.inference_mode():
             waves: Float32Array = separator(torch.from_numpy(wave)[None]).waves[0].numpy()

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from basis_melgan.audio.mel import mel_config, spectrum_from_mel
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Config, GeneratorConfig
+from basis_melgan.config.networks import ConvNeXtConfig
+from basis_melgan.config.schema import MelConfigName
 from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.models.bases.basis import Basis, SynthesisOutput, full_precision
 from basis_melgan.models.bases.modulated import ModulatedBasis, modulated, modulated_pairs
@@ -57,13 +58,13 @@ class ScaledLinear(nn.Linear):
 class Block(nn.Module):
     """ConvNeXt's block in one dimension (arXiv 2201.03545; sizes as in Vocos, arXiv 2306.00814)."""
 
-    def __init__(self, sizes: GeneratorConfig, ahead: int) -> None:
+    def __init__(self, sizes: ConvNeXtConfig, ahead: int) -> None:
         super().__init__()
         channels = sizes.channels
         self.depthwise = Convolution(channels, channels, sizes.kernel, ahead, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.widen = nn.Linear(channels, sizes.hidden)
-        self.activate = nn.GELU() if sizes.activation == "gelu" else nn.ReLU()
+        self.activate = nn.GELU()
         self.narrow = ScaledLinear(sizes.hidden, channels, 1.0 / sizes.blocks)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -86,15 +87,15 @@ class Gains(nn.Module):
     matrix: Tensor
     offset: Tensor
 
-    def __init__(self, config: Config, pairs: Pairs) -> None:
+    def __init__(self, mel: MelConfigName, frames: FrameGeometry, pairs: Pairs) -> None:
         super().__init__()
-        rate, kind = config.frames.sample_rate, mel_config(config.mel)
+        rate, kind = frames.sample_rate, mel_config(mel)
         norms = np.linalg.norm(pairs.signals, axis=1).reshape(2, -1).max(axis=0)  # at its ends half a pair is silent
-        matrix, offset = spectrum_from_mel(config.mel, rate, pairs.frequencies)
+        matrix, offset = spectrum_from_mel(mel, rate, pairs.frequencies)
         # Noise of power p per Hz has E|X|² = p · Σ window². Pairs of unit norm with amplitude a, a stride apart and at
         # random phases, have the power a²/stride, here over the width that the pair covers. Others have norm² times it.
         window_energy = 3.0 / 8.0 * kind.window  # of Hann's
-        power = pairs.widths / (rate / 2.0) * config.frames.stride / window_energy / np.maximum(norms, 1e-6) ** 2
+        power = pairs.widths / (rate / 2.0) * frames.stride / window_energy / np.maximum(norms, 1e-6) ** 2
         self.register_buffer("matrix", torch.from_numpy(matrix))
         self.register_buffer("offset", torch.from_numpy(offset + 0.5 * np.log(power)).float())
 
@@ -116,32 +117,6 @@ class Polar(nn.Module):
         return gain * phase.cos(), gain * phase.sin()
 
 
-class Signed(nn.Module):
-    """Weights of pairs by signed shapes and a common log gain: of a cosine s·e^g, of its sine t·e^g."""
-
-    values = 3
-
-    def forward(self, said: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights of cosines and of sines (…, P) from what the network says (…, 3P) and the log gains (…, P) before."""
-        cosine, sine, gain = full_precision(said).chunk(3, dim=-1)
-        factor = (gain + gains).clamp(max=LOUDEST).exp()
-        return factor * cosine, factor * sine
-
-
-class Linear(nn.Module):
-    """Weights of pairs as they are said, without gains: what the paper's generator says, here with a sign."""
-
-    values = 2
-
-    def forward(self, said: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights of cosines and of sines (…, P) from what the network says (…, 2P); gains are not asked."""
-        cosine, sine = full_precision(said).chunk(2, dim=-1)
-        return cosine, sine
-
-
-HEADS: dict[str, type[Polar | Signed | Linear]] = {"polar": Polar, "signed": Signed, "linear": Linear}
-
-
 class ConvNeXtGenerator(nn.Module):
     """Mel to weights at the mel's own frame rate, over a basis of quadrature pairs.
 
@@ -155,33 +130,41 @@ class ConvNeXtGenerator(nn.Module):
 
     basis: Basis | ModulatedBasis
 
-    def __init__(self, config: Config, pairs: Pairs | None = None, taps: bool = False) -> None:
-        """Build the network that `config.generator` describes, over a basis.
+    def __init__(
+        self,
+        sizes: ConvNeXtConfig,
+        frames: FrameGeometry,
+        mel: MelConfigName,
+        pairs: Pairs | None = None,
+        taps: bool = False,
+    ) -> None:
+        """Build the network over a basis.
 
         Args:
-            config: all settings.
+            sizes: of the network.
+            frames: geometry of mel frames, weight frames and atoms.
+            mel: mel config of its input.
             pairs: what stage 1 learned; without, those of the generator's spacing.
             taps: keep the basis tap by tap, as parameters, also where those pairs can do without.
 
         Raises:
-            ConfigurationError: sizes cannot be, or the basis is too short for its stride.
+            ConfigurationError: the basis is too short for its stride, or spacing `fourier` has another number of atoms.
         """
         super().__init__()
-        sizes, frames = config.generator, config.frames
-        _validate(config)
-        self.bands, self.hop = mel_config(config.mel).bands, frames.hop
-        self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
+        _require_overlap(frames)
+        self.bands, self.hop = mel_config(mel).bands, frames.hop
+        self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.atoms
         lead, ahead = reach(sizes, frames)
         without_taps = pairs is None and not taps and modulated(sizes, frames)
-        pairs = pairs if pairs is not None else own_pairs(config)
+        pairs = pairs if pairs is not None else own_pairs(sizes, frames)
         self.late = sum(ahead)  # mel frames that the network sees ahead
         self.embed = Convolution(self.bands, sizes.channels, sizes.kernel, ahead[0])
         self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.trunk = nn.Sequential(*(Block(sizes, each) for each in ahead[1:]))
         self.last_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
-        self.head = HEADS[sizes.head]()
-        self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
-        self.gains = Gains(config, pairs) if sizes.prior else None
+        self.head = Polar()
+        self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.atoms)
+        self.gains = Gains(mel, frames, pairs)
         self.apply(_initialize)
         self.basis = ModulatedBasis(frames, lead) if without_taps else _with_signals(pairs, frames, lead)
         # Mel frames back and ahead that a frame's samples depend on.
@@ -226,8 +209,7 @@ class ConvNeXtGenerator(nn.Module):
         """
         said = self.say(self.last_norm(hidden.flatten(0, 1)))
         said = said.view(*hidden.shape[:2], self.weights_per_mel, -1)  # (…, values · P)
-        gains = self.gains(mel)[:, :, None] if self.gains is not None else full_precision(said.new_zeros(1))
-        cosines, sines = self.head(said, gains)
+        cosines, sines = self.head(said, self.gains(mel)[:, :, None])
         return cosines.flatten(1, 2), sines.flatten(1, 2)
 
     def muon_parameters(self) -> list[nn.Parameter]:
@@ -247,12 +229,11 @@ class ConvNeXtGenerator(nn.Module):
         return products.transpose(1, 2) * (basis.stride / signals.square().sum())
 
 
-def own_pairs(config: Config) -> Pairs:
+def own_pairs(sizes: ConvNeXtConfig, frames: FrameGeometry) -> Pairs:
     """The pairs of a generator's spacing, in the order of its weights."""
-    sizes, frames = config.generator, config.frames
     if modulated(sizes, frames):
         return modulated_pairs(frames)
-    return quadrature_pairs(sizes.pairs, sizes.spacing, frames)
+    return quadrature_pairs(sizes.atoms, sizes.spacing, frames)
 
 
 def _with_signals(pairs: Pairs, frames: FrameGeometry, lead: int) -> Basis:
@@ -269,7 +250,7 @@ def _initialize(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def reach(sizes: GeneratorConfig, frames: FrameGeometry) -> tuple[int, list[int]]:
+def reach(sizes: ConvNeXtConfig, frames: FrameGeometry) -> tuple[int, list[int]]:
     """Samples that a signal begins before its own frame, and frames that each convolution sees ahead, first to last.
 
     Without a limit a signal reaches as far ahead as back, and so does every convolution. With one, signals use it up
@@ -283,14 +264,8 @@ def reach(sizes: GeneratorConfig, frames: FrameGeometry) -> tuple[int, list[int]
     return lead, [max(0, min(half, left - layer * half)) for layer in range(layers)]
 
 
-def _validate(config: Config) -> None:
-    sizes, frames = config.generator, config.frames
-    if min(sizes.channels, sizes.hidden, sizes.blocks, sizes.pairs) < 1:
-        raise ConfigurationError(f"generator: {sizes} has a size below 1; use 1 or more")
-    if sizes.head == "linear" and sizes.prior:
-        raise ConfigurationError("generator.prior: true, but a linear head has no gains to start from; set it to false")
-    if sizes.lookahead is not None and sizes.lookahead < 0:
-        raise ConfigurationError(f"generator.lookahead: {sizes.lookahead} is below 0, which is causal; use 0 or more")
+def _require_overlap(frames: FrameGeometry) -> None:
+    """Require atoms that overlap and can be centered on their weight frames."""
     if frames.basis_length < 2 * frames.stride or (frames.basis_length - frames.stride) % 2:
         raise ConfigurationError(
             f"frames.basis_length: {frames.basis_length} over a stride of {frames.stride}; convnext needs at least two "

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-from basis_melgan.config.schema import DiscriminatorConfig
+from basis_melgan.config.networks import DiscriminatorConfig
 
 SLOPE = 0.2  # of LeakyReLU, as in MelGAN
 STRIDED_LAYERS = 4  # of MelGAN's wave discriminator, each with stride 4
 PERIOD_LAYERS = 4  # of the period discriminator, each with stride 3
 CHANNELS_PER_GROUP = 4
+MAX_GROWTH = 32  # channels of the widest layer over those of the first, as in MelGAN: 512 over 16
 
 
 class _Chain(nn.Module):
@@ -158,7 +159,7 @@ def _wave_chain(config: DiscriminatorConfig) -> _Chain:
     channels = config.channels
     layers: list[nn.Module] = [nn.Conv1d(1, channels, 15, padding=7, padding_mode="reflect")]
     for _ in range(STRIDED_LAYERS):
-        out = min(channels * 4, config.maximum_channels)
+        out = min(channels * 4, MAX_GROWTH * config.channels)
         groups = math.gcd(channels, out) // CHANNELS_PER_GROUP
         layers.append(nn.Conv1d(channels, out, 41, stride=4, padding=20, groups=groups))
         channels = out

@@ -9,11 +9,13 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import GeneratorConfig
+from basis_melgan.config.networks import MelGANConfig
 from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.models.bases.basis import Basis, SynthesisOutput, full_precision
 
 FIRST_KERNEL = 7
+KERNEL = 3  # of residual stacks, as in MelGAN
+SLOPE = 0.2  # of LeakyReLU, as in MelGAN
 DILATION = 3  # from one residual stack to the next
 
 
@@ -27,14 +29,14 @@ def _normed(convolution: nn.Module) -> nn.Module:
 class ResidualStack(nn.Module):
     """Dilated convolution, 1×1 convolution, and a 1×1 convolution across them (arXiv 1910.06711, appendix A)."""
 
-    def __init__(self, channels: int, kernel: int, dilation: int, slope: float) -> None:
+    def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        self.reach = kernel // 2 * dilation
+        self.reach = KERNEL // 2 * dilation
         self.body = nn.Sequential(
-            nn.LeakyReLU(slope),
+            nn.LeakyReLU(SLOPE),
             nn.ReflectionPad1d(self.reach),
-            _normed(nn.Conv1d(channels, channels, kernel, dilation=dilation)),
-            nn.LeakyReLU(slope),
+            _normed(nn.Conv1d(channels, channels, KERNEL, dilation=dilation)),
+            nn.LeakyReLU(SLOPE),
             _normed(nn.Conv1d(channels, channels, 1)),
         )
         self.skip = _normed(nn.Conv1d(channels, channels, 1))
@@ -54,14 +56,14 @@ class MelGANGenerator(nn.Module):
     The basis starts frozen. `generator.basis.requires_grad_(True)` opens it for fine-tuning.
     """
 
-    def __init__(self, config: GeneratorConfig, bands: int, frames: FrameGeometry, basis_signals: int) -> None:
-        """Build the network for mels of `bands` bands over a basis of `basis_signals` signals.
+    def __init__(self, config: MelGANConfig, frames: FrameGeometry, bands: int) -> None:
+        """Build the network for mels of `bands` bands over a basis of as many atoms as it has channels.
 
         Raises:
-            ConfigurationError: the upsampling does not lead from mel frames to weight frames, or sizes cannot be.
+            ConfigurationError: the upsampling does not lead from mel frames to weight frames.
         """
         super().__init__()
-        _validate(config, frames, basis_signals)
+        _require_upsampling(config, frames)
         self.bands, self.hop = bands, frames.hop
         self.weights_per_mel = frames.weights_per_mel
         self.edge, self.shortest = _edge(config), _shortest(config)
@@ -73,12 +75,10 @@ class MelGANGenerator(nn.Module):
             _normed(nn.Conv1d(bands, config.channels, FIRST_KERNEL)),
         ]
         for scale in config.upsampling:
-            layers += [nn.LeakyReLU(config.slope), _upsampling(config.channels, scale)]
-            layers += [
-                ResidualStack(config.channels, config.kernel, DILATION**i, config.slope) for i in range(config.stacks)
-            ]
+            layers += [nn.LeakyReLU(SLOPE), _upsampling(config.channels, scale)]
+            layers += [ResidualStack(config.channels, DILATION**i) for i in range(config.stacks)]
         self.network = nn.Sequential(*layers, nn.ReLU())
-        self.basis = Basis(basis_signals, frames)
+        self.basis = Basis(config.channels, frames)
         self.basis.requires_grad_(False)
 
     def forward(self, mel: Tensor) -> SynthesisOutput:
@@ -145,38 +145,30 @@ def _upsampling(channels: int, scale: int) -> nn.Module:
     )
 
 
-def _edge(config: GeneratorConfig) -> int:
+def _edge(config: MelGANConfig) -> int:
     """Mel frames at either end over which the response to a constant mel is not yet periodic."""
     edge, rate = 0, 1
     for scale in config.upsampling:
         edge = edge * scale + scale // 2 + scale % 2
-        edge += sum(config.kernel // 2 * DILATION**i for i in range(config.stacks))
+        edge += sum(KERNEL // 2 * DILATION**i for i in range(config.stacks))
         rate *= scale
     return -(-edge // rate)
 
 
-def _shortest(config: GeneratorConfig) -> int:
+def _shortest(config: MelGANConfig) -> int:
     """Mel frames from which every reflection is defined: it needs one frame more than it pads."""
     frames, rate = FIRST_KERNEL // 2 + 1, 1
     for scale in config.upsampling:
         rate *= scale
-        frames = max([frames, *(config.kernel // 2 * DILATION**i // rate + 1 for i in range(config.stacks))])
+        frames = max([frames, *(KERNEL // 2 * DILATION**i // rate + 1 for i in range(config.stacks))])
     return frames
 
 
-def _validate(config: GeneratorConfig, frames: FrameGeometry, basis_signals: int) -> None:
+def _require_upsampling(config: MelGANConfig, frames: FrameGeometry) -> None:
+    """Require an upsampling that leads from mel frames to weight frames."""
     rate = math.prod(config.upsampling)
-    if min(config.upsampling, default=1) < 2:
-        raise ConfigurationError(
-            f"generator.upsampling: {config.upsampling} has a factor below 2; use whole factors from 2"
-        )
     if rate != frames.weights_per_mel:
         raise ConfigurationError(
             f"generator.upsampling: {config.upsampling} makes {rate} weight frames of a mel frame; "
             f"frames.hop / frames.stride asks for {frames.weights_per_mel}"
-        )
-    if config.channels != basis_signals:
-        raise ConfigurationError(
-            f"generator.channels: {config.channels} differs from separator.basis_signals {basis_signals}; "
-            "the last residual stack gives the weights, so set both to the same number"
         )

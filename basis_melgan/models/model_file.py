@@ -15,6 +15,7 @@ from torch import Tensor
 import basis_melgan
 from basis_melgan.audio.mel import mel_config
 from basis_melgan.config.loading import from_dict
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
 from basis_melgan.models.bases.basis import SIGNALS, Basis
@@ -108,29 +109,33 @@ def new_generator(config: Config, separator: Separator | None = None, taps: bool
     Raises:
         ConfigurationError: generator and separator do not fit.
     """
-    if config.generator.kind == "convnext":
+    if isinstance(config.generator, ConvNeXtConfig):
+        pairs = _pairs(separator, config.generator.atoms, config.frames.sample_rate) if separator is not None else None
         taps = taps or config.vocoder_training.basis_learning_rate > 0
-        return ConvNeXtGenerator(config, _pairs(separator, config) if separator is not None else None, taps)
-    bands = mel_config(config.mel).bands
-    generator = MelGANGenerator(config.generator, bands, config.frames, config.separator.basis_signals)
+        return ConvNeXtGenerator(config.generator, config.frames, config.mel, pairs, taps)
+    generator = MelGANGenerator(config.generator, config.frames, mel_config(config.mel).bands)
     if separator is not None:
         if not isinstance(separator.basis, Basis):
             raise ConfigurationError(
                 "generator.kind: melgan has non-negative weights; it needs a separator of a free basis"
             )
+        if separator.basis.signals.shape != generator.basis.signals.shape:
+            raise ConfigurationError(
+                f"generator.channels: {config.generator.channels} differs from separator.atoms "
+                f"{len(separator.basis.signals)}; the last residual stack gives the weights, so use the same number"
+            )
         generator.basis.load_state_dict(separator.basis.state_dict())
     return generator
 
 
-def _pairs(separator: Separator, config: Config) -> Pairs:
+def _pairs(separator: Separator, count: int, sample_rate: int) -> Pairs:
     """The pairs of a separator; signals of a free basis get their Hilbert transforms as partners."""
-    count = config.separator.basis_signals
-    if count != config.generator.pairs:
-        raise ConfigurationError(f"generator.pairs: {config.generator.pairs}; the separator has {count}")
     basis = separator.basis
     both = torch.cat([basis.signals, quarter_turn(basis.signals)]) if isinstance(basis, Basis) else basis.signals
     cosines, sines = np.split(both.numpy(force=True).astype(np.float64), 2)
-    return pairs_of(cosines, sines, config.frames.sample_rate)
+    if len(cosines) != count:
+        raise ConfigurationError(f"generator.atoms: {count}; the separator has {len(cosines)}")
+    return pairs_of(cosines, sines, sample_rate)
 
 
 def metadata(path: Path) -> dict[str, Any]:

@@ -23,15 +23,7 @@ class GlobalNorm(nn.Module):
         return ((full - mean) * torch.rsqrt(variance.clamp_min(0) + 1e-8) * self.gain + self.bias).to(x.dtype)
 
 
-class BatchNorm(nn.BatchNorm1d):
-    """BN: mean and variance of each channel over the batch and time; running averages once trained."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalize (B, K, channels)."""
-        return super().forward(x.flatten(0, 1)).reshape(x.shape)
-
-
-def normalization(kind: Literal["gLN", "cLN", "BN"], channels: int) -> nn.Module:
+def normalization(kind: Literal["gLN", "cLN"], channels: int) -> nn.Module:
     """The normalization layer that a configuration names.
 
     cLN here takes mean and variance over the channels of each frame alone, as the reference does and as LayerNorm does
@@ -42,5 +34,3 @@ def normalization(kind: Literal["gLN", "cLN", "BN"], channels: int) -> nn.Module
             return GlobalNorm(channels)
         case "cLN":
             return nn.LayerNorm(channels, eps=1e-8)
-        case "BN":
-            return BatchNorm(channels)

@@ -1,4 +1,4 @@
-"""A trained vocoder's parameters for a generator that is narrower, sees less ahead, or has another activation."""
+"""A trained vocoder's parameters for a generator that is narrower, or sees less ahead."""
 
 import dataclasses
 import math
@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.models.bases.basis import SIGNALS
 from basis_melgan.models.bases.pairs import centers
@@ -17,13 +19,13 @@ State = dict[str, Tensor]
 
 def adaptable(was: Config, now: Config) -> bool:
     """Whether parameters of one generator are of use to another: of one kind, mel and geometry, and not wider."""
-    ours = now.generator
-    theirs = dataclasses.replace(
-        was.generator, hidden=ours.hidden, activation=ours.activation, lookahead=ours.lookahead
-    )
-    same = (theirs, was.frames, was.mel) == (ours, now.frames, now.mel)
-    turnable = was.generator.lookahead == ours.lookahead or ours.head == "polar"
-    return same and turnable and was.generator.hidden >= ours.hidden
+    if (was.frames, was.mel) != (now.frames, now.mel):
+        return False
+    source, target = was.generator, now.generator
+    if not (isinstance(source, ConvNeXtConfig) and isinstance(target, ConvNeXtConfig)):
+        return source == target
+    alike = dataclasses.replace(source, hidden=target.hidden, lookahead=target.lookahead) == target
+    return alike and source.hidden >= target.hidden
 
 
 def adapted(state: State, was: Config, now: Config) -> State:
@@ -34,17 +36,18 @@ def adapted(state: State, was: Config, now: Config) -> State:
     keep their distance to the frame that they are for; those beyond what the generator may see ahead go. Where basis
     signals then begin later, phases turn as far as their frequencies do in between.
     """
-    if was.generator == now.generator or now.generator.kind != "convnext":
+    source, target = was.generator, now.generator
+    if source == target or not (isinstance(source, ConvNeXtConfig) and isinstance(target, ConvNeXtConfig)):
         return state
     state = dict(state)
-    for block in range(now.generator.blocks):
-        _narrow(state, f"trunk.{block}", now.generator.hidden)
-    (lead_was, ahead_was), (lead, ahead) = reach(was.generator, was.frames), reach(now.generator, now.frames)
-    layers = ["embed", *(f"trunk.{block}.depthwise" for block in range(now.generator.blocks))]
+    for block in range(target.blocks):
+        _narrow(state, f"trunk.{block}", target.hidden)
+    (lead_was, ahead_was), (lead, ahead) = reach(source, was.frames), reach(target, now.frames)
+    layers = ["embed", *(f"trunk.{block}.depthwise" for block in range(target.blocks))]
     for layer, seen, sees in zip(layers, ahead_was, ahead, strict=True):
         state[f"{layer}.weight"] = F.pad(state[f"{layer}.weight"], (seen - sees, sees - seen))
     if lead != lead_was:
-        _turn(state, now, lead - lead_was)
+        _turn(state, target, now.frames, lead - lead_was)
     return state
 
 
@@ -57,15 +60,14 @@ def _narrow(state: State, block: str, hidden: int) -> None:
     state[f"{block}.narrow.weight"] = out[:, strongest]
 
 
-def _turn(state: State, config: Config, samples: int) -> None:
+def _turn(state: State, sizes: ConvNeXtConfig, frames: FrameGeometry, samples: int) -> None:
     """Turn the phases that are said of pairs whose signals begin so many samples earlier."""
-    pairs, frames = config.generator.pairs, config.frames
     signals = state.get(SIGNALS)
     if signals is None:
-        frequencies = own_pairs(config).frequencies
+        frequencies = own_pairs(sizes, frames).frequencies
     else:
         frequencies = centers(signals.double().numpy(), frames.sample_rate)
     turns = torch.from_numpy(2.0 * math.pi * samples * frequencies / frames.sample_rate).float()
     bias = state["say.bias"].reshape(frames.weights_per_mel, -1).clone()
-    bias[:, pairs:] += turns
+    bias[:, sizes.atoms :] += turns
     state["say.bias"] = bias.flatten()

@@ -15,7 +15,8 @@ import torch
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_config
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
+from basis_melgan.config.networks import ConvNeXtConfig, MelGANConfig, SeparatorConfig
+from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export import onnx as module
 from basis_melgan.export.onnx import export, reference_mel
@@ -30,10 +31,10 @@ ROOT = Path(__file__).parents[2]
 FRAME_RATE = Config(
     mel="vocos",
     frames=FrameGeometry(hop=256, basis_length=1024, stride=256),
-    generator=GeneratorConfig(kind="convnext", kernel=5, channels=16, hidden=24, blocks=2, pairs=64),
+    generator=ConvNeXtConfig(kernel=5, channels=16, hidden=24, blocks=2, atoms=64, spacing="mixed"),
 )
-LINEAR = replace(FRAME_RATE, generator=replace(FRAME_RATE.generator, spacing="linear", pairs=512))
-PAPER = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(basis_signals=16))
+LINEAR = replace(FRAME_RATE, generator=replace(FRAME_RATE.generator, spacing="linear", atoms=512))
+PAPER = Config(generator=MelGANConfig(channels=16), separator=SeparatorConfig(atoms=16))
 
 
 def released(path: Path, config: Config) -> Path:

@@ -9,7 +9,8 @@ from small_vocoders import HOP, RATE, SMALL, build, mel_of, one_pass, set_window
 from torch import nn
 
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
+from basis_melgan.config.networks import MelGANConfig, SeparatorConfig
+from basis_melgan.config.schema import Config
 from basis_melgan.errors import MelError
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models.melgan import MelGANGenerator
@@ -36,14 +37,14 @@ def test_silence_is_silence_at_the_edges_of_windows_too(vocoder: Vocoder, monkey
     ("config", "frames"),
     [
         (SMALL, FrameGeometry()),
-        (GeneratorConfig(channels=16, upsampling=(2, 8), stacks=4), FrameGeometry()),
-        (GeneratorConfig(channels=16, upsampling=(3, 2), stacks=2), FrameGeometry(hop=60, stride=10)),
-        (GeneratorConfig(channels=16, upsampling=(2,), stacks=1), FrameGeometry(hop=30, stride=15, basis_length=75)),
+        (MelGANConfig(channels=16, upsampling=(2, 8), stacks=4), FrameGeometry()),
+        (MelGANConfig(channels=16, upsampling=(3, 2), stacks=2), FrameGeometry(hop=60, stride=10)),
+        (MelGANConfig(channels=16, upsampling=(2,), stacks=1), FrameGeometry(hop=30, stride=15, basis_length=75)),
     ],
 )
-def test_past_and_lookahead_are_what_the_gradient_measures(config: GeneratorConfig, frames: FrameGeometry) -> None:
+def test_past_and_lookahead_are_what_the_gradient_measures(config: MelGANConfig, frames: FrameGeometry) -> None:
     torch.manual_seed(0)
-    generator = MelGANGenerator(config, 10, frames, 16).double()
+    generator = MelGANGenerator(config, frames, 10).double()
     middle, count = 60, 121
     mel = torch.rand(1, 10, count, dtype=torch.float64, requires_grad=True)
     # No ReLU but the last: all frames of a linear network leave a trace.
@@ -74,7 +75,7 @@ def test_chunks_of_a_whole_mel_concatenate_to_its_wave(vocoder: Vocoder, monkeyp
 
 
 def test_folding_weight_norm_changes_no_sample() -> None:
-    config = Config(generator=SMALL, separator=SeparatorConfig(basis_signals=16))
+    config = Config(generator=SMALL, separator=SeparatorConfig(atoms=16))
     normed, folded = build(config), build(config)
     folded.fold_weight_norm()
     mel = torch.from_numpy(mel_of(25))[None]

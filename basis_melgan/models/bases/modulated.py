@@ -19,14 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import GeneratorConfig
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.models.bases.basis import staggered
 from basis_melgan.models.bases.pairs import Pairs, layout, quadrature_pairs, times, windows
 
 
-def modulated(sizes: GeneratorConfig, frames: FrameGeometry) -> bool:
+def modulated(sizes: ConvNeXtConfig, frames: FrameGeometry) -> bool:
     """Whether a generator's pairs are equally spaced and all as long as L, and its stride is even."""
-    return sizes.spacing == "linear" and 2 * sizes.pairs == frames.basis_length and frames.stride % 2 == 0
+    return sizes.spacing == "linear" and 2 * sizes.atoms == frames.basis_length and frames.stride % 2 == 0
 
 
 def modulated_pairs(frames: FrameGeometry) -> Pairs:

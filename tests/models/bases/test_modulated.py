@@ -82,11 +82,11 @@ def test_weights_learn_through_it() -> None:
 
 @pytest.mark.parametrize(
     ("changed", "length", "stride"),
-    [({"spacing": "mixed"}, 1024, 256), ({"pairs": 511}, 1024, 256), ({"pairs": 513}, 1024, 256), ({}, 1020, 255)],
+    [({"spacing": "mixed"}, 1024, 256), ({"atoms": 511}, 1024, 256), ({"atoms": 513}, 1024, 256), ({}, 1020, 255)],
 )
 def test_other_pairs_are_told(changed: dict, length: int, stride: int) -> None:
     assert modulated(FAST.generator, FAST.frames)
-    sizes = replace(FAST.generator, **({"pairs": length // 2} | changed))
+    sizes = replace(FAST.generator, **({"atoms": length // 2} | changed))
     assert not modulated(sizes, frames(length, stride))
 
 
