@@ -67,7 +67,7 @@ def test_what_is_missing_or_of_another_shape_is_refused_by_name(clips, predicted
         with pytest.raises(CorpusError, match=rf"{victim.name}: a mel of shape .*; ru_\d+ needs \(80, \d+\)"):
             mels.require(clips)
     for spoilt, message in (
-        (whole - 20, "the vocoder's convention paper has 0 to 1"),
+        (whole - 20, "the vocoder's mel config paper has 0 to 1"),
         (whole * np.nan, "frame 0 holds NaN"),
     ):
         np.save(victim, spoilt)
