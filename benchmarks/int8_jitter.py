@@ -71,7 +71,7 @@ def main(corpus: Path, paths: list[Path], seed: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path, help="prepared corpus, or a folder of several")
-    parser.add_argument("vocoders", type=Path, nargs="+", help="exported files of one mel convention")
+    parser.add_argument("vocoders", type=Path, nargs="+", help="exported files of one mel config")
     parser.add_argument("--seed", type=int, default=1, help="of the draw of clips")
     arguments = parser.parse_args()
     main(arguments.corpus, arguments.vocoders, arguments.seed)
