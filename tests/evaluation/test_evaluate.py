@@ -74,7 +74,7 @@ def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
         asked.append(rate)
         return float(wave.max())
 
-    first, *others = (np.full(4, level, dtype=np.float32) for level in range(waves.KEPT + 1))
+    first, *others = (np.full(4, level, dtype=np.float32) for level in range(waves.CACHE_SIZE + 1))
     assert loudest(first, 8_000) == loudest(first.copy(), 8_000) == 0.0
     assert len(asked) == 1
     assert loudest(first.astype(np.float64), 8_000) == loudest(first, 16_000) == 0.0
@@ -82,7 +82,7 @@ def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
     for wave in others:
         loudest(wave, 8_000)
     loudest(first, 8_000)
-    assert len(asked) == 3 + waves.KEPT + 1
+    assert len(asked) == 3 + waves.CACHE_SIZE + 1
 
 
 def test_the_recording_has_perfect_scores(corpora, tmp_path, capsys):
