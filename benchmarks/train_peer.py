@@ -13,7 +13,7 @@ from typing import cast
 
 import torch
 from peers import FRAMES, PEERS
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from basis_melgan.audio import files
@@ -25,6 +25,7 @@ from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import BasisMelGANError, ConfigurationError
 from basis_melgan.models.bases.basis import SynthesisOutput
 from basis_melgan.models.model_file import AnyGenerator
+from basis_melgan.storage.atomic import write_bytes
 from basis_melgan.training.run import Run
 from basis_melgan.training.trainer import build_fabric, fit
 from basis_melgan.training.vocoder_task import VocoderTask
@@ -60,11 +61,9 @@ class PeerTask(VocoderTask):
         """File of the peer's weights."""
         return self.run.folder / "peer.safetensors"
 
-    def release(self, step: int) -> None:
-        """Write the averaged weights under a temporary name, then rename."""
-        aside = self.path.with_suffix(".part")
-        save_file(self.average.module.state_dict(), aside)
-        aside.rename(self.path)
+    def save_model(self, step: int) -> None:
+        """Write the averaged peer atomically."""
+        write_bytes(self.path, serialize(self.average.module.state_dict()))
 
 
 def train_peer(peer: str, corpus: Path, out: Path, config: Config, synthesize: str = "", force: bool = False) -> None:

@@ -134,10 +134,10 @@ def train_vocoder(
         config: all settings.
     """
     from basis_melgan.inference.pretrained import resolve_model
-    from basis_melgan.training.vocoder import Sources, train
+    from basis_melgan.training.vocoder import VocoderInputs, train
 
     start, separator = (model and resolve_model(model, ".safetensors") for model in (start, separator))
-    train(corpus, out, Sources(separator, decomposition, start), config, force)
+    train(corpus, out, VocoderInputs(separator, decomposition, start), config, force)
 
 
 def fine_tune(

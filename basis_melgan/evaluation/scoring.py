@@ -97,7 +97,7 @@ def score_tasks(tasks: Sequence[Task], processes: int, progress_log: Journal | N
                 progress_log.add(json.dumps(result.to_dict(), ensure_ascii=False))
             progress.advance()
     audio_seconds = sum(results[task.key].seconds for task in pending)
-    progress.say(
+    progress.print(
         f"{len(pending)} waves, {audio_seconds:.0f} s of audio, synthesized and scored in "
         f"{time.monotonic() - start:.0f} s (processes: {processes})"
     )

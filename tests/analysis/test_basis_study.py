@@ -180,7 +180,7 @@ def test_analyze_writes_the_study_and_prints_it(
     separator: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("basis_melgan.analysis.basis_study.EXCERPT_SECONDS", 0.05)
-    monkeypatch.setattr("basis_melgan.progress.FIRST_LINE", 0.0)
+    monkeypatch.setattr("basis_melgan.progress.FIRST_LINE_SECONDS", 0.0)
     argv = ["analyze", str(separator), str(corpus), "--count", "1"]
     for name in ("first", "second"):
         assert main([*argv[:3], str(tmp_path / name), *argv[3:], "--basis"]) == 0

@@ -384,7 +384,7 @@ def test_unusable_models_and_sample_rates_raise(separator: Path, large: Path, tm
 def test_the_command_line(
     monkeypatch: pytest.MonkeyPatch, separator: Path, large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("basis_melgan.progress.FIRST_LINE", 0.0)
+    monkeypatch.setattr("basis_melgan.progress.FIRST_LINE_SECONDS", 0.0)
     names = [clip.id for clip in manifest.load(large)[0].clips[:2]]
     argv = ["analyze", str(separator), str(large), str(tmp_path / "out"), "--clips", ",".join(names), "--snr", "3"]
     assert main(argv) == 0
