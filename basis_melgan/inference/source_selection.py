@@ -2,7 +2,6 @@
 
 import glob
 import itertools
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,8 @@ from typing import NamedTuple
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, OutputError
 from basis_melgan.inference.mel_files import MEL_SUFFIXES
-from basis_melgan.storage.paths import require_place
+from basis_melgan.storage.folders import visible_files
+from basis_melgan.storage.paths import require_creatable
 
 SOURCE_SUFFIXES = frozenset(MEL_SUFFIXES) | files.SOUND_SUFFIXES
 # Suffixes of mels and of sound that cannot be read, and are therefore reported.
@@ -91,14 +91,14 @@ def require_writable_output(pair: FilePair, force: bool) -> None:
     """
     if pair.output.exists() and pair.source.exists() and pair.output.samefile(pair.source):
         raise OutputError(f"{pair.output}: is the source itself; name another file")
-    require_place(pair.output)
+    require_creatable(pair.output)
     files.require_new_sound(pair.output, force)
 
 
 def _require_output_folder(source: str, base: Path, out: Path, is_folder: bool, force: bool) -> None:
     if out.is_file():
         raise OutputError(f"{out}: is a file; name a folder for the waves of {source}")
-    require_place(out)
+    require_creatable(out)
     if not is_folder:
         return
     if base.resolve() == out.resolve():
@@ -110,19 +110,16 @@ def _require_output_folder(source: str, base: Path, out: Path, is_folder: bool, 
         )
 
 
-def _files_below(folder: Path, selection: SourceSelection) -> Iterator[Path]:
+def _files_below(folder: Path, selection: SourceSelection) -> list[Path]:
     """Every file below a folder, sorted; folders that cannot be read are added to the selection's unreadable ones."""
 
-    def add_unreadable(error: OSError) -> None:
+    def add_unlisted(error: OSError) -> None:
         selection.unreadable[Path(error.filename)] = f"cannot be listed ({error.strerror})"
 
-    paths: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=add_unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for link in filter(Path.is_symlink, (Path(parent, name) for name in folders)):
-            selection.unreadable[link] = "is a link to a folder, which is not followed; give the folder itself"
-        paths += [Path(parent, name) for name in names if not name.startswith(".")]
-    yield from sorted(paths)
+    def add_link(link: Path) -> None:
+        selection.unreadable[link] = "is a link to a folder, which is not followed; give the folder itself"
+
+    return visible_files(folder, add_unlisted, add_link)
 
 
 def _matches(pattern: str, selection: SourceSelection) -> Iterator[Path]:

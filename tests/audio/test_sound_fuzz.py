@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import DAMAGES, Outcome, case_count, outcome, truncated
+from fuzzing import DAMAGES, CaseResult, case_count, run_case, truncate
 from sound_formats import CONTAINERS, encode, id3v2, with_sample_count, without_tag
 
 from basis_melgan.audio import decoding, files
@@ -40,10 +40,10 @@ def name(kind: str) -> str:
     return "sound" + SUFFIXES.get(kind, f".{kind.split('-')[0]}" if kind.startswith(("flac", "mp3")) else ".wav")
 
 
-def stream_outcome(content: bytes, rate: int) -> tuple[Outcome, int]:
+def stream_outcome(content: bytes, rate: int) -> tuple[CaseResult, int]:
     """The outcome of a recording from standard input, and its number of samples at `rate` Hz."""
     chunks: list[files.Wave] = []
-    result = outcome(lambda: chunks.extend(files.stream(io.BytesIO(content), rate)))
+    result = run_case(lambda: chunks.extend(files.stream(io.BytesIO(content), rate)))
     return result, sum(chunk.size for chunk in chunks)
 
 
@@ -56,7 +56,7 @@ def test_a_damaged_recording_is_synthesized_or_refused(kind: str, tmp_path: Path
         changed = DAMAGES[seed % len(DAMAGES)](content, np.random.default_rng(seed))
         source.write_bytes(changed)
         out.unlink(missing_ok=True)
-        result = outcome(partial(vocode, str(source), str(out), vocoder))
+        result = run_case(partial(vocode, str(source), str(out), vocoder))
         piped, samples = stream_outcome(changed, vocoder.info.sample_rate)
         assert bool(piped.refusal) == bool(result.refusal), (seed, piped, result)
         assert len(piped.warnings) == len(result.warnings), (seed, piped, result)
@@ -68,7 +68,7 @@ def test_a_damaged_recording_is_synthesized_or_refused(kind: str, tmp_path: Path
                 seed
             )
         for work in (files.length, partial(files.read, start=1_000, samples=100)):
-            outcome(partial(work, source))
+            run_case(partial(work, source))
         for text in (result.refusal, *result.warnings):
             assert not text or text.startswith(f"{source}: "), (seed, text)
             assert "0x" not in text, (seed, text)
@@ -84,7 +84,7 @@ def second(kind: str) -> bytes:
 @pytest.mark.parametrize("kind", COUNTED)
 def test_a_missing_end_is_reported(kind: str) -> None:
     for seed in range(CASES):
-        result, samples = stream_outcome(truncated(second(kind), np.random.default_rng(seed)), RATE)
+        result, samples = stream_outcome(truncate(second(kind), np.random.default_rng(seed)), RATE)
         assert result.refusal or result.warnings or samples >= RATE - SILENT_LOSS, (seed, samples)
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import Outcome, case_count, outcome
+from fuzzing import CaseResult, case_count, run_case
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, mel_to_magnitude
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import MelConfigName
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.augmentation import Change
+from basis_melgan.corpus.augmentation import Augmentation
 from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel
 from basis_melgan.inference.vocoder import Vocoder
@@ -88,7 +88,7 @@ def altered_mel(config: MelConfigName, rng: np.random.Generator) -> AnyMel:
         excerpt += rng.standard_normal(size) * clip_wave.std() * 10 ** (-ratio / 20)
     excerpt *= 10 ** (rng.uniform(-45, 0) / 20) / max(float(np.abs(excerpt).max()), 1e-9)
     mel = mel_spectrogram(excerpt.astype(np.float32), config, FRAMES)
-    return Change(blur=float(rng.uniform(0.3, 1.0))).smoothed(mel) if rng.random() < 0.5 else mel
+    return Augmentation(blur=float(rng.uniform(0.3, 1.0))).blur_mel(mel) if rng.random() < 0.5 else mel
 
 
 def cast_precision(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
@@ -97,7 +97,7 @@ def cast_precision(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
         return mel.astype(np.float16 if rng.random() < 0.25 else np.float32)
 
 
-def stream_outcome(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> Outcome:
+def stream_outcome(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> CaseResult:
     """The outcome of streaming a mel in chunks of random size."""
     stream, waves = vocoder.stream(), []
 
@@ -109,7 +109,7 @@ def stream_outcome(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> O
             position = end
         waves.append(stream.flush())
 
-    result = outcome(work)
+    result = run_case(work)
     if not result.refusal:
         output = np.concatenate(waves)
         assert output.shape == (FRAMES.hop * mel.shape[1],)
@@ -117,9 +117,9 @@ def stream_outcome(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> O
     return result
 
 
-def outcomes(mel: AnyMel, config: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[Outcome]:
+def outcomes(mel: AnyMel, config: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[CaseResult]:
     """Outcomes of a whole mel, and of the same mel as a stream where the vocoder has that mel config."""
-    whole_mel_outcome = outcome(partial(MelAdapter(config, None).validate, mel))
+    whole_mel_outcome = run_case(partial(MelAdapter(config, None).validate, mel))
     if config != vocoder.info.mel_config:
         return [whole_mel_outcome]
     return [whole_mel_outcome, stream_outcome(vocoder, mel, rng)]
