@@ -84,7 +84,7 @@ class MelSource:
                     f"one frame, for the mel config {self.config_name} at a hop of {self.frames.hop}"
                 )
             try:
-                adapter.validate(mel)
+                adapter.validate(mel, str(self._file(path)))
             except MelError as error:
                 raise CorpusError(f"{self._file(path)}: {error}") from error
 
