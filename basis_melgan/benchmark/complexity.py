@@ -16,7 +16,7 @@ from basis_melgan.inference.torch import macs_per_second
 from basis_melgan.installation import install_command
 from basis_melgan.models import model_file
 from basis_melgan.models.cost import macs_per_frame, parameters
-from basis_melgan.models.streaming import streamed
+from basis_melgan.models.streaming_generator import StreamingGenerator
 
 BANDS = 80  # of HiFi-GAN's mel
 PUBLISHED_OURS = 7.95  # GFLOPs, arXiv 2106.13419, abstract
@@ -59,7 +59,7 @@ class Cost:
 def generator_cost(config: Config) -> Cost:
     """Cost of the generator of `config` as it speaks, basis included."""
     generator = model_file.new_generator(config)
-    per_second = macs_per_second(streamed(generator), config.frames)
+    per_second = macs_per_second(StreamingGenerator(generator), config.frames)
     name = "Basis-MelGAN" if config.generator.kind == "melgan" else "ConvNeXt over pairs"
     return Cost(name, parameters(generator), per_second, "on the module of this package")
 

@@ -11,7 +11,7 @@ class FrameGeometry:
 
     Mel frame f belongs to samples [f·hop, (f+1)·hop). Weight frame k of a paper's generator adds basis signals over
     [k·stride, k·stride + L); a separator's begin `lead` strides earlier, those of a generator at the frame rate by what
-    `basis_melgan.models.convnext.reach` says.
+    `basis_melgan.models.convnext.split_lookahead` says.
     """
 
     sample_rate: int = 24_000  # Hz

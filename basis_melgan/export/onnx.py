@@ -24,7 +24,7 @@ from basis_melgan.inference.onnx import FORMAT, OnnxBackend, sealed
 from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.inference.torch import TorchBackend
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models.streaming import Streamed
+from basis_melgan.models.streaming_generator import StreamingGenerator
 from basis_melgan.storage import hashing
 
 OPSET = 20  # the first with Gelu
@@ -89,12 +89,12 @@ def prepare_place(out: Path, force: bool) -> None:
         raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error
 
 
-def graph(model: Streamed) -> onnx.ModelProto:
+def graph(model: StreamingGenerator) -> onnx.ModelProto:
     """The graph of a streamed generator: mel, state, first, frames → wave, next_state; batch and frames of any size."""
     batch, frames = torch.export.Dim("batch"), torch.export.Dim("frames_of_chunk")
     # Two tensors, since one that is given twice would be exported as one input.
     first, whole = torch.tensor(0), torch.tensor(12)
-    example = (torch.zeros(2, model.bands, 12), torch.zeros(2, model.size), first, whole)
+    example = (torch.zeros(2, model.bands, 12), torch.zeros(2, model.state_size), first, whole)
     with warnings.catch_warnings(), quiet(logging.getLogger("torch.onnx")):  # it misses torchvision
         warnings.simplefilter("ignore")  # PyTorch's, of its own deprecations
         program = torch.onnx.export(

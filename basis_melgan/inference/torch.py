@@ -8,7 +8,7 @@ from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.inference.backend import Array, Info
 from basis_melgan.models import model_file
 from basis_melgan.models.cost import macs_per_frame, parameters
-from basis_melgan.models.streaming import Streamed, streamed
+from basis_melgan.models.streaming_generator import StreamingGenerator
 
 
 class TorchBackend:
@@ -32,20 +32,20 @@ class TorchBackend:
         return wave.numpy(), state_after.numpy()
 
 
-def load(path: Path) -> tuple[Streamed, Info]:
+def load(path: Path) -> tuple[StreamingGenerator, Info]:
     """The streamed form of a vocoder, ready to infer, and what it says of itself.
 
     Raises:
         ModelFileError: the file is missing, damaged, of another kind, or of a later version.
     """
     generator, config = model_file.load_vocoder(path)
-    model = streamed(generator).eval()
+    model = StreamingGenerator(generator).eval()
     info = Info(
         name=path.stem,
         config=config,
         lookahead_frames=model.lookahead,
         shortest=model.shortest,
-        state_size=model.size,
+        state_size=model.state_size,
         parameters=parameters(generator),
         macs_per_second=macs_per_second(model, config.frames),
         steps=int(model_file.metadata(path)["step"]),
@@ -53,8 +53,8 @@ def load(path: Path) -> tuple[Streamed, Info]:
     return model, info
 
 
-def macs_per_second(model: Streamed, frames: FrameGeometry) -> float:
+def macs_per_second(model: StreamingGenerator, frames: FrameGeometry) -> float:
     """Multiply-adds of a streamed generator for a second of audio."""
-    state, nothing = torch.zeros(1, model.size), torch.tensor(0)
+    state, nothing = torch.zeros(1, model.state_size), torch.tensor(0)
     per_frame = macs_per_frame(lambda count: model(torch.zeros(1, model.bands, count), state, nothing, nothing))
     return per_frame * frames.sample_rate / frames.hop

@@ -11,35 +11,29 @@ from torch.nn import functional as F
 from basis_melgan.audio.mel import mel_config, spectrum_from_mel
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, GeneratorConfig
-from basis_melgan.errors import ConfigurationError, MelError
+from basis_melgan.errors import ConfigurationError
 from basis_melgan.models.bases.basis import Basis, SynthesisOutput, full_precision
 from basis_melgan.models.bases.modulated import ModulatedBasis, modulated, modulated_pairs
 from basis_melgan.models.bases.pairs import Pairs, quadrature_pairs
+from basis_melgan.models.mel_shape import require_mel
+from basis_melgan.models.streaming import Delay, StreamState, ZeroPad
 
 LOUDEST = 7.0  # of log gains; e^7 is 60 dB over full scale, beyond which a slip of the network would overflow
 
 
-class Convolution(nn.Conv1d):
-    """Convolution over frames as rows that sees `ahead` of its kernel's frames ahead and the others back."""
+class FrameConv1d(nn.Conv1d):
+    """Convolution over frames with channels last, without padding."""
 
     bias: nn.Parameter
 
-    def __init__(self, channels: int, out: int, kernel: int, ahead: int, groups: int = 1) -> None:
-        super().__init__(channels, out, kernel, groups=groups)
-        self.around = (kernel - 1 - ahead, ahead)
+    def forward(self, frames: Tensor) -> Tensor:
+        """Convolve (B, F + kernel − 1, channels) to (B, F, out).
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """(B, F + kernel − 1, channels), what it sees beyond the ends included, to (B, F, out).
-
-        In two dimensions, of which one is 1: backends are several times as fast at depthwise ones of those.
+        In two dimensions, one of which is 1: CPU backends run such depthwise convolutions several times as fast.
         """
-        image = rows.unsqueeze(1).permute(0, 3, 1, 2)
-        made = F.conv2d(image, torch.unflatten(self.weight, 2, (1, -1)), self.bias, groups=self.groups)
-        return made.permute(0, 2, 3, 1).squeeze(1)
-
-    def padded(self, rows: Tensor) -> Tensor:
-        """(B, F, channels) with the zeros that it sees beyond the ends of a whole mel."""
-        return F.pad(rows, (0, 0, *self.around))
+        image = frames.unsqueeze(1).permute(0, 3, 1, 2)
+        convolved = F.conv2d(image, torch.unflatten(self.weight, 2, (1, -1)), self.bias, groups=self.groups)
+        return convolved.permute(0, 2, 3, 1).squeeze(1)
 
 
 class ScaledLinear(nn.Linear):
@@ -57,24 +51,25 @@ class ScaledLinear(nn.Linear):
 class Block(nn.Module):
     """ConvNeXt's block in one dimension (arXiv 2201.03545; sizes as in Vocos, arXiv 2306.00814)."""
 
-    def __init__(self, sizes: GeneratorConfig, ahead: int) -> None:
+    def __init__(self, sizes: GeneratorConfig, lookahead: int) -> None:
+        """Build a block whose convolution sees `lookahead` frames ahead."""
         super().__init__()
         channels = sizes.channels
-        self.depthwise = Convolution(channels, channels, sizes.kernel, ahead, groups=channels)
+        self.pad = ZeroPad(sizes.kernel - 1 - lookahead, lookahead)
+        self.depthwise = FrameConv1d(channels, channels, sizes.kernel, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.widen = nn.Linear(channels, sizes.hidden)
         self.activate = nn.GELU() if sizes.activation == "gelu" else nn.ReLU()
         self.narrow = ScaledLinear(sizes.hidden, channels, 1.0 / sizes.blocks)
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Keep the shape (B, F, channels)."""
-        return hidden + self.mix(self.depthwise(self.depthwise.padded(hidden)))
-
-    def mix(self, seen: Tensor) -> Tensor:
-        """What the channels of each frame (B, F, channels) make of one another, which is added to the input."""
-        # As one matrix (B·F, channels): products then add their bias as they go.
-        found: Tensor = self.narrow(self.activate(self.widen(self.norm(seen.flatten(0, 1)))))
-        return found.view(seen.shape)
+    def forward(self, hidden: Tensor, state: StreamState | None = None) -> Tensor:
+        """Transform frames (B, F, channels) to the same shape; a stream delays them by the lookahead."""
+        padded, residual = self.pad(hidden, state)
+        mixed = self.depthwise(padded)
+        # As one matrix (B·F, channels): matrix products add their bias in the same pass.
+        change: Tensor = self.narrow(self.activate(self.widen(self.norm(mixed.flatten(0, 1)))))
+        out: Tensor = residual + change.view(mixed.shape)
+        return out
 
 
 class Gains(nn.Module):
@@ -171,64 +166,76 @@ class ConvNeXtGenerator(nn.Module):
         _validate(config)
         self.bands, self.hop = mel_config(config.mel).bands, frames.hop
         self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
-        lead, ahead = reach(sizes, frames)
+        left_pad, lookaheads = split_lookahead(sizes, frames)
         without_taps = pairs is None and not taps and modulated(sizes, frames)
         pairs = pairs if pairs is not None else own_pairs(config)
-        self.late = sum(ahead)  # mel frames that the network sees ahead
-        self.embed = Convolution(self.bands, sizes.channels, sizes.kernel, ahead[0])
+        self.input_pad = ZeroPad(sizes.kernel - 1 - lookaheads[0], lookaheads[0])
+        self.embed = FrameConv1d(self.bands, sizes.channels, sizes.kernel)
         self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
-        self.trunk = nn.Sequential(*(Block(sizes, each) for each in ahead[1:]))
+        self.trunk = nn.ModuleList(Block(sizes, lookahead) for lookahead in lookaheads[1:])
         self.last_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.head = HEADS[sizes.head]()
         self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
+        self.mel_delay = Delay()
         self.gains = Gains(config, pairs) if sizes.prior else None
         self.apply(_initialize)
-        self.basis = ModulatedBasis(frames, lead) if without_taps else _with_signals(pairs, frames, lead)
+        self.basis = ModulatedBasis(frames, left_pad) if without_taps else _with_signals(pairs, frames, left_pad)
         # Mel frames back and ahead that a frame's samples depend on.
-        rest = frames.basis_length - frames.stride - lead
-        self.past = sum(sizes.kernel - 1 - each for each in ahead) + -(-rest // frames.hop)
-        self.lookahead = self.late + -(-lead // frames.hop)
+        right_pad = frames.basis_length - frames.stride - left_pad
+        self.left_context = sum(sizes.kernel - 1 - each for each in lookaheads) + -(-right_pad // frames.hop)
+        self.lookahead = sum(lookaheads) + -(-left_pad // frames.hop)
 
     @torch.no_grad()
     def init_input_bias(self, level: float) -> None:
-        """Begin where a mel of this level, in all bands and frames, makes nothing of the first convolution.
+        """Initialize the first convolution's bias so that a mel of this level in all bands and frames maps to zero.
 
-        Of what that makes, the norm after it keeps the direction alone: without a bias, a mel and its multiples would
-        look the same, as a quiet mel and a loud one nearly are.
+        The norm after it keeps only the direction of its output. Without the bias, a mel and its multiples would look
+        the same, as a quiet mel and a loud one nearly do.
         """
         self.embed.bias.copy_(-level * self.embed.weight.sum(dim=(1, 2)))
 
-    def forward(self, mel: Tensor) -> SynthesisOutput:
-        """Speak a mel.
+    def prepare_streaming(self) -> None:
+        """Prepare for inference in chunks: choose the fastest synthesis over the basis as it is now."""
+        self.basis.prepare_streaming()
+
+    def forward(self, mel: Tensor, state: StreamState | None = None) -> SynthesisOutput:
+        """Synthesize a mel, or the next chunk of one.
 
         Args:
             mel: (B, M, F), F from 1 upward.
+            state: memory after the previous chunk; None synthesizes a whole mel.
 
         Returns:
-            The wave (B, F·hop) and its weights (B, 2P, F·weights_per_mel), those of the cosines first.
+            The wave (B, F·hop) and its weights (B, 2P, F·weights_per_mel), those of the cosines first. In a stream, the
+            wave is delayed by `lookahead` mel frames.
 
         Raises:
             MelError: the mel has another number of dimensions or bands, or no frame.
         """
-        if mel.ndim != 3 or mel.shape[1] != self.bands or mel.shape[2] == 0:
-            raise MelError(f"mel of shape {tuple(mel.shape)}: expected (batch, {self.bands} bands, at least 1 frame)")
-        rows = mel.transpose(1, 2)
-        hidden = self.trunk(self.first_norm(self.embed(self.embed.padded(rows))))
-        weights = torch.cat(self.predict_weights(hidden, rows), dim=2).transpose(1, 2)
-        return SynthesisOutput(self.basis(weights), weights)
+        require_mel(mel, self.bands)
+        frames = mel.transpose(1, 2)
+        padded, _ = self.input_pad(frames, state)
+        hidden = self.first_norm(self.embed(padded))
+        for block in self.trunk:
+            hidden = block(hidden, state)
+        weights = self.predict_weights(hidden, self.mel_delay(frames, state))
+        if state is not None:
+            state.upsample(self.weights_per_mel)
+            weights = weights * state.mask(weights.shape[1], weights.dtype)[:, None]
+        weights = weights.transpose(1, 2)
+        return SynthesisOutput(self.basis(weights, state), weights)
 
-    def predict_weights(self, hidden: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights of cosines and of sines (B, F·weights_per_mel, P).
+    def predict_weights(self, hidden: Tensor, mel: Tensor) -> Tensor:
+        """Predict weights (B, F·weights_per_mel, 2P), those of the cosines first.
 
         Args:
-            hidden: what the trunk made (B, F, channels).
-            mel: of those mel frames (B, F, M).
+            hidden: output of the trunk (B, F, channels).
+            mel: the same mel frames (B, F, M).
         """
         said = self.say(self.last_norm(hidden.flatten(0, 1)))
         said = said.view(*hidden.shape[:2], self.weights_per_mel, -1)  # (…, values · P)
         gains = self.gains(mel)[:, :, None] if self.gains is not None else full_precision(said.new_zeros(1))
-        cosines, sines = self.head(said, gains)
-        return cosines.flatten(1, 2), sines.flatten(1, 2)
+        return torch.cat(self.head(said, gains), dim=3).flatten(1, 2)
 
     def muon_parameters(self) -> list[nn.Parameter]:
         """Matrices (A, B) between hidden channels: neither what reads the mel nor what says the weights."""
@@ -242,7 +249,7 @@ class ConvNeXtGenerator(nn.Module):
         """
         basis = self.basis
         signals, length = basis.signals, basis.length
-        padded = F.pad(wave, (basis.lead, length - basis.stride - basis.lead))
+        padded = F.pad(wave, (basis.left_pad, length - basis.stride - basis.left_pad))
         products = padded.unfold(1, length, basis.stride) @ signals.T
         return products.transpose(1, 2) * (basis.stride / signals.square().sum())
 
@@ -255,8 +262,8 @@ def own_pairs(config: Config) -> Pairs:
     return quadrature_pairs(sizes.pairs, sizes.spacing, frames)
 
 
-def _with_signals(pairs: Pairs, frames: FrameGeometry, lead: int) -> Basis:
-    basis = Basis(len(pairs.signals), frames, lead)
+def _with_signals(pairs: Pairs, frames: FrameGeometry, left_pad: int) -> Basis:
+    basis = Basis(len(pairs.signals), frames, left_pad)
     basis.signals.data.copy_(torch.from_numpy(pairs.signals))
     return basis.requires_grad_(False)
 
@@ -269,18 +276,21 @@ def _initialize(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def reach(sizes: GeneratorConfig, frames: FrameGeometry) -> tuple[int, list[int]]:
-    """Samples that a signal begins before its own frame, and frames that each convolution sees ahead, first to last.
+def split_lookahead(sizes: GeneratorConfig, frames: FrameGeometry) -> tuple[int, list[int]]:
+    """Split a generator's lookahead between its basis and its convolutions.
 
-    Without a limit a signal reaches as far ahead as back, and so does every convolution. With one, signals use it up
-    first, for a window's middle is where its frame's sound is, then the first convolutions.
+    Without a limit, atoms are centered on their frame, and so are all convolutions. With one, atoms use it up first,
+    since the middle of an atom's window is where its frame's sound is, then the first convolutions.
+
+    Returns:
+        Samples by which an atom begins before its frame, and frames that each convolution sees ahead, first to last.
     """
-    lead, half, layers = (frames.basis_length - frames.stride) // 2, sizes.kernel // 2, sizes.blocks + 1
+    left_pad, half, layers = (frames.basis_length - frames.stride) // 2, sizes.kernel // 2, sizes.blocks + 1
     if sizes.lookahead is None:
-        return lead, [half] * layers
-    lead = min(lead, sizes.lookahead * frames.hop)
-    left = sizes.lookahead - -(-lead // frames.hop)
-    return lead, [max(0, min(half, left - layer * half)) for layer in range(layers)]
+        return left_pad, [half] * layers
+    left_pad = min(left_pad, sizes.lookahead * frames.hop)
+    remaining = sizes.lookahead - -(-left_pad // frames.hop)
+    return left_pad, [max(0, min(half, remaining - layer * half)) for layer in range(layers)]
 
 
 def _validate(config: Config) -> None:

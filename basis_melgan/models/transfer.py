@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from basis_melgan.config.schema import Config
 from basis_melgan.models.bases.basis import SIGNALS
 from basis_melgan.models.bases.pairs import centers
-from basis_melgan.models.convnext import own_pairs, reach
+from basis_melgan.models.convnext import own_pairs, split_lookahead
 
 State = dict[str, Tensor]
 
@@ -39,7 +39,7 @@ def adapted(state: State, was: Config, now: Config) -> State:
     state = dict(state)
     for block in range(now.generator.blocks):
         _narrow(state, f"trunk.{block}", now.generator.hidden)
-    (lead_was, ahead_was), (lead, ahead) = reach(was.generator, was.frames), reach(now.generator, now.frames)
+    (lead_was, ahead_was), (lead, ahead) = (split_lookahead(config.generator, config.frames) for config in (was, now))
     layers = ["embed", *(f"trunk.{block}.depthwise" for block in range(now.generator.blocks))]
     for layer, seen, sees in zip(layers, ahead_was, ahead, strict=True):
         state[f"{layer}.weight"] = F.pad(state[f"{layer}.weight"], (seen - sees, sees - seen))

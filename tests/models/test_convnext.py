@@ -80,8 +80,8 @@ def test_a_frame_sees_as_far_back_and_ahead_as_the_generator_says(lookahead):
     """Pairs of 512 on a linear scale ring over the whole of L, so that nothing less is seen."""
     generator = built(small(pairs=512, spacing="linear", lookahead=lookahead))
     assert generator.lookahead == (5 if lookahead is None else lookahead)
-    assert generator.past + generator.lookahead == {None: 10, 0: 9, 1: 9, 2: 10, 3: 10, 5: 10}[lookahead]
-    assert seen_by_frame(generator, 20, 41) == (-generator.past, generator.lookahead)
+    assert generator.left_context + generator.lookahead == {None: 10, 0: 9, 1: 9, 2: 10, 3: 10, 5: 10}[lookahead]
+    assert seen_by_frame(generator, 20, 41) == (-generator.left_context, generator.lookahead)
 
 
 @pytest.mark.parametrize("lookahead", [None, 0, 2])
@@ -89,7 +89,7 @@ def test_a_frame_sees_as_far_back_and_ahead_as_the_generator_says(lookahead):
 def test_a_frame_sees_no_farther_with_several_weights_a_mel_frame(stride, lookahead):
     frames = replace(FAST.frames, stride=stride, basis_length=4 * stride)
     generator = built(replace(small(pairs=2 * stride, spacing="linear", lookahead=lookahead), frames=frames))
-    assert seen_by_frame(generator, 20, 41) == (-generator.past, generator.lookahead)
+    assert seen_by_frame(generator, 20, 41) == (-generator.left_context, generator.lookahead)
 
 
 def test_a_batch_is_spoken_as_its_items_are():

@@ -187,3 +187,46 @@ def test_a_mel_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 def test_sizes_that_cannot_be_are_refused(config: GeneratorConfig, named: str) -> None:
     with pytest.raises(ConfigurationError, match=f"generator.{named}"):
         MelGANGenerator(config, 10, FRAMES, 16)
+
+
+@pytest.mark.parametrize(
+    ("config", "frames"),
+    [
+        (SMALL, FRAMES),
+        (GeneratorConfig(channels=16, upsampling=(2, 8), stacks=4), FRAMES),
+        (GeneratorConfig(channels=16, upsampling=(3, 2), stacks=2), FrameGeometry(hop=60, stride=10)),
+        (GeneratorConfig(channels=16, upsampling=(2,), stacks=1), FrameGeometry(hop=30, stride=15, basis_length=75)),
+    ],
+)
+def test_past_and_lookahead_are_what_the_gradient_measures(config: GeneratorConfig, frames: FrameGeometry) -> None:
+    torch.manual_seed(0)
+    generator = MelGANGenerator(config, 10, frames, 16).double()
+    middle, count = 60, 121
+    mel = torch.rand(1, 10, count, dtype=torch.float64, requires_grad=True)
+    # All frames of a linear network leave a trace.
+    network = generator.network
+    network.activation = nn.Identity()
+    for layer in generator.network.modules():
+        if isinstance(layer, nn.LeakyReLU):
+            layer.negative_slope = 1.0
+    wave = nn.functional.conv_transpose1d(
+        network(mel), generator.basis.signals[:, None].double(), stride=generator.basis.stride
+    )
+    wave[..., middle * frames.hop : (middle + 1) * frames.hop].square().sum().backward()
+    assert mel.grad is not None
+    seen = mel.grad.abs().sum(dim=(0, 1)).nonzero().flatten()
+    assert generator.left_context - 1 <= middle - int(seen[0]) <= generator.left_context
+    assert generator.lookahead - 1 <= int(seen[-1]) - middle <= generator.lookahead
+
+
+def test_folding_weight_norm_changes_no_sample() -> None:
+    normed, folded = build(), build()
+    for generator in (normed, folded):
+        generator.basis.signals.data *= 20.0  # loud enough to be compared
+    folded.fold_weight_norm()
+    mel = torch.rand(1, 10, 25)
+    expected = normed(mel).wave
+    assert expected.std() > 0.01
+    torch.testing.assert_close(folded(mel).wave, expected, atol=1e-5, rtol=0.0)
+    assert not any("parametrizations" in name for name in folded.state_dict())
+    assert any("parametrizations" in name for name in normed.state_dict())

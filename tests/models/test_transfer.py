@@ -83,7 +83,7 @@ def test_phases_turn_alike_with_taps_and_without() -> None:
 def test_what_a_generator_does_not_have_changes_nothing() -> None:
     was = replace(FAST, generator=replace(load("paper").generator, hidden=12))
     now = replace(was, generator=replace(was.generator, hidden=7, lookahead=1))
-    state = {"network.0.weight": torch.randn(3)}
+    state = {"network.input_conv.weight": torch.randn(3)}
     assert adaptable(was, now)
     assert adapted(state, was, now) == state
 

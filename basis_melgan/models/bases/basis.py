@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.models.streaming import OverlapTail, StreamState
 
 SIGNALS = "basis.signals"  # of a generator's state: the basis, where it is kept tap by tap
 ALIKE = 1e-6  # what mirrored halves of signals of unit norm may differ by
@@ -25,28 +26,42 @@ class Basis(nn.Module):
 
     Attributes:
         signals: the basis (N, L).
-        length, stride, lead: L, samples from one weight frame to the next, and samples before its own.
+        length, stride, left_pad: L, samples from one weight frame to the next, and samples by which an atom begins
+            before its weight frame.
     """
 
-    def __init__(self, signals: int, frames: FrameGeometry, lead: int = 0) -> None:
-        """Build a basis of so many signals, each beginning `lead` samples before its weight frame does."""
+    def __init__(self, signals: int, frames: FrameGeometry, left_pad: int = 0) -> None:
+        """Draw a basis of `signals` atoms, each beginning `left_pad` samples before its weight frame."""
         super().__init__()
         self.signals = nn.Parameter(nn.init.xavier_normal_(torch.empty(signals, frames.basis_length)))
-        self.length, self.stride, self.lead = frames.basis_length, frames.stride, lead
+        self.length, self.stride, self.left_pad = frames.basis_length, frames.stride, left_pad
+        self.overlap_tail = OverlapTail(self.length, self.stride, left_pad)
+        self.mirrored: MirroredSynthesis | None = None
 
     @torch.no_grad()
     def scale(self, gain: float) -> None:
-        """Make everything that weights add up to `gain` times as large."""
+        """Multiply all waves that weights add up to by `gain`."""
         self.signals.mul_(gain)
 
-    def forward(self, weights: Tensor) -> Tensor:
-        """Wave (B, K·stride) of weights (B, N, K); what the first and last frames ring beyond it is cut."""
-        wave = overlap_add(weights, self.signals, self.stride)
-        return wave[:, self.lead : self.lead + weights.shape[-1] * self.stride]
+    def prepare_streaming(self) -> None:
+        """Halve the multiply-adds from here on, if the atoms are mirrored; they must not change afterwards."""
+        if mirrored(self):
+            self.mirrored = MirroredSynthesis(self)
+
+    def forward(self, weights: Tensor, state: StreamState | None = None) -> Tensor:
+        """Wave (B, K·stride) of weights (B, N, K); in a stream, delayed by its lookahead."""
+        wave: Tensor = self.overlap_tail(self._synthesize(weights), state)
+        return wave
+
+    def _synthesize(self, weights: Tensor) -> Tensor:
+        if self.mirrored is None:
+            return overlap_add(weights, self.signals, self.stride)
+        wave: Tensor = self.mirrored(weights)
+        return wave
 
 
-class Mirrored(nn.Module):
-    """Synthesis over pairs whose windows are symmetric, from the first half of each signal: half the multiply-adds.
+class MirroredSynthesis(nn.Module):
+    """Synthesis over quadrature atoms with symmetric windows, from the first half of each: half the multiply-adds.
 
     About its middle every cosine is even and every sine odd, so both halves of a frame are their sum and difference.
     """
@@ -58,18 +73,19 @@ class Mirrored(nn.Module):
         """Take the halves of a basis that is `mirrored`."""
         super().__init__()
         even, odd = _halves(basis)[0].chunk(2)
-        self.register_buffer("even", even.clone())
-        self.register_buffer("odd", odd.clone())
+        self.register_buffer("even", even.clone(), persistent=False)
+        self.register_buffer("odd", odd.clone(), persistent=False)
         self.stride = basis.stride
 
-    def forward(self, cosines: Tensor, sines: Tensor) -> Tensor:
-        """What `overlap_add` makes of weights of cosines and of sines (B, K, P) each: (B, (K − 1)·stride + L)."""
-        one, other = cosines @ self.even, sines @ self.odd
-        first = torch.split(one + other, self.stride, dim=2)
-        last = torch.split(one - other, self.stride, dim=2)  # runs from the end of a frame back to its middle
-        halfway = len(first)  # strides
-        late = staggered(last[::-1]).flip(2)
-        return (F.pad(staggered(first), (0, 0, 0, halfway)) + F.pad(late, (0, 0, halfway, 0))).flatten(1)
+    def forward(self, weights: Tensor) -> Tensor:
+        """Wave (B, (K − 1)·stride + L) of weights (B, 2P, K), those of the cosines first: as `overlap_add` has it."""
+        cosines, sines = weights.transpose(1, 2).chunk(2, dim=2)
+        even, odd = cosines @ self.even, sines @ self.odd
+        first_half = torch.split(even + odd, self.stride, dim=2)
+        second_half = torch.split(even - odd, self.stride, dim=2)  # from the end of a frame back to its middle
+        half = len(first_half)  # strides
+        second = staggered(second_half[::-1]).flip(2)
+        return (F.pad(staggered(first_half), (0, 0, 0, half)) + F.pad(second, (0, 0, half, 0))).flatten(1)
 
 
 def mirrored(basis: Basis) -> bool:

@@ -22,6 +22,7 @@ from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import GeneratorConfig
 from basis_melgan.models.bases.basis import staggered
 from basis_melgan.models.bases.pairs import Pairs, layout, quadrature_pairs, times, windows
+from basis_melgan.models.streaming import OverlapTail, StreamState
 
 
 def modulated(sizes: GeneratorConfig, frames: FrameGeometry) -> bool:
@@ -74,39 +75,43 @@ class Modulated(nn.Module):
             self.register_buffer(name, table.float().contiguous(), persistent=False)
         self.rows = frames.stride // row  # of a stride, B samples each
 
-    def forward(self, cosines: Tensor, sines: Tensor) -> Tensor:
-        """What `overlap_add` makes of weights of cosines and of sines (N, K, P) each: (N, (K − 1)·stride + L)."""
-        with torch.autocast(cosines.device.type, enabled=False):
-            groups, kind = len(self.real), self.real.dtype
-            split = [torch.unflatten(each.to(kind).flatten(0, 1), 1, (groups, -1)) for each in (cosines, sines)]
-            weights = torch.cat(split, dim=2).transpose(0, 1)  # (A, N·K, 2P/A)
-            real, imaginary = torch.bmm(weights, self.real), torch.bmm(weights, self.imaginary)  # (A, N·K, B)
-            made = self.turn_real @ real.flatten(1) + self.turn_imaginary @ imaginary.flatten(1)  # (A, N·K·B)
-            rows = made.view(groups, *cosines.shape[:2], -1) * self.window
+    def forward(self, weights: Tensor) -> Tensor:
+        """Wave (N, (K − 1)·stride + L) of weights (N, 2P, K), those of the cosines first: as `overlap_add` has it."""
+        with torch.autocast(weights.device.type, enabled=False):
+            groups, dtype = len(self.real), self.real.dtype
+            frames = weights.to(dtype).transpose(1, 2)  # (N, K, 2P)
+            halves = [torch.unflatten(half.flatten(0, 1), 1, (groups, -1)) for half in frames.chunk(2, dim=2)]
+            grouped = torch.cat(halves, dim=2).transpose(0, 1)  # (A, N·K, 2P/A)
+            real, imaginary = torch.bmm(grouped, self.real), torch.bmm(grouped, self.imaginary)  # (A, N·K, B)
+            turned = self.turn_real @ real.flatten(1) + self.turn_imaginary @ imaginary.flatten(1)  # (A, N·K·B)
+            rows = turned.view(groups, *frames.shape[:2], -1) * self.window
             return staggered(torch.split(rows, self.rows)).permute(1, 2, 0, 3).flatten(1)
 
 
 class ModulatedBasis(nn.Module):
     """A `basis.Basis` of `modulated_pairs`: frozen, without parameters."""
 
-    def __init__(self, frames: FrameGeometry, lead: int) -> None:
-        """Build the basis, each of whose signals begins `lead` samples before its weight frame does."""
+    def __init__(self, frames: FrameGeometry, left_pad: int) -> None:
+        """Build the basis, whose atoms begin `left_pad` samples before their weight frames."""
         super().__init__()
         self.synthesis = Modulated(frames)
-        self.length, self.stride, self.lead = frames.basis_length, frames.stride, lead
+        self.length, self.stride, self.left_pad = frames.basis_length, frames.stride, left_pad
+        self.overlap_tail = OverlapTail(self.length, self.stride, left_pad)
 
     @property
     def signals(self) -> Tensor:
         """The basis (2P, L)."""
         window = self.synthesis.window
-        every = torch.eye(self.length, dtype=window.dtype, device=window.device)[:, None]
-        signals: Tensor = self.synthesis(*every.chunk(2, dim=2))
+        signals: Tensor = self.synthesis(torch.eye(self.length, dtype=window.dtype, device=window.device)[..., None])
         return signals
 
-    def forward(self, weights: Tensor) -> Tensor:
-        """Wave (B, K·stride) of weights (B, 2P, K); what the first and last frames ring beyond it is cut."""
-        wave: Tensor = self.synthesis(*weights.transpose(1, 2).chunk(2, dim=2))
-        return wave[:, self.lead : self.lead + weights.shape[2] * self.stride]
+    def prepare_streaming(self) -> None:
+        """Do nothing: this synthesis is the fastest there is."""
+
+    def forward(self, weights: Tensor, state: StreamState | None = None) -> Tensor:
+        """Wave (B, K·stride) of weights (B, 2P, K); in a stream, delayed by its lookahead."""
+        wave: Tensor = self.overlap_tail(self.synthesis(weights), state)
+        return wave
 
 
 def _turned(angles: Tensor) -> Tensor:

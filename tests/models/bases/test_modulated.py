@@ -11,7 +11,7 @@ from basis_melgan.cli.parser import load
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config
 from basis_melgan.models import model_file
-from basis_melgan.models.bases.basis import Basis, Mirrored, overlap_add
+from basis_melgan.models.bases.basis import Basis, MirroredSynthesis, overlap_add
 from basis_melgan.models.bases.modulated import ModulatedBasis, modulated, modulated_pairs
 from basis_melgan.models.bases.pairs import quadrature_pairs
 from basis_melgan.models.cost import macs
@@ -24,18 +24,13 @@ def frames(length: int, stride: int) -> FrameGeometry:
     return FrameGeometry(hop=stride, basis_length=length, stride=stride)
 
 
-def halves(weights: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Weights (B, 2P, K) of cosines and of sines (B, K, P)."""
-    return weights.transpose(1, 2).chunk(2, dim=2)
-
-
 @pytest.mark.parametrize(("length", "stride"), SIZES)
 def test_it_adds_up_what_its_pairs_do(length: int, stride: int) -> None:
     basis, signals = ModulatedBasis(frames(length, stride), 0), modulated_pairs(frames(length, stride)).signals
     torch.testing.assert_close(basis.signals, torch.from_numpy(signals).float(), atol=1e-6, rtol=0.0)
     weights = torch.randn(2, length, 7)
     expected = overlap_add(weights.double(), torch.from_numpy(signals), stride)
-    torch.testing.assert_close(basis.synthesis(*halves(weights)).double(), expected, atol=1e-4, rtol=0.0)
+    torch.testing.assert_close(basis.synthesis(weights).double(), expected, atol=1e-4, rtol=0.0)
 
 
 @pytest.mark.parametrize(("length", "stride"), SIZES)
@@ -54,15 +49,16 @@ def test_it_cuts_what_rings_beyond_the_frames_as_a_basis_does() -> None:
     plain.signals.data = basis.signals
     weights = torch.randn(2, 1024, 5)
     torch.testing.assert_close(basis(weights), plain(weights), atol=1e-4, rtol=0.0)
-    assert (basis.length, basis.stride, basis.lead) == (plain.length, plain.stride, plain.lead)
+    assert (basis.length, basis.stride, basis.left_pad) == (plain.length, plain.stride, plain.left_pad)
 
 
 def test_it_costs_a_quarter_of_half_the_signals() -> None:
     basis, plain = ModulatedBasis(frames(1024, 256), 0), Basis(1024, frames(1024, 256))
     plain.signals.data = basis.signals
-    weights = halves(torch.randn(1, 1024, 10))
+    weights = torch.randn(1, 1024, 10)
     counted = [
-        macs(lambda synthesis=synthesis: synthesis(*weights)) for synthesis in (basis.synthesis, Mirrored(plain))
+        macs(lambda synthesis=synthesis: synthesis(weights))
+        for synthesis in (basis.synthesis, MirroredSynthesis(plain))
     ]
     assert counted == [10 * 131_072, 10 * 524_288]
 
