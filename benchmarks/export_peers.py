@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from basis_melgan.config.schema import Config
-from basis_melgan.export.onnx import OPSET, describe, reference_mel, tidy
+from basis_melgan.export.onnx import OPSET, add_metadata, clean, reference_mel
 from basis_melgan.export.quantize import chosen, quantize
 from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import sealed
@@ -85,7 +85,7 @@ def graph(model: nn.Module, info: Info) -> onnx.ModelProto:
             dynamic_shapes=(frames,),
         )
     found = program.model_proto
-    tidy(found)
+    clean(found)
     made = InferenceSession(found.SerializeToString()).run(None, {"mel": mel.numpy()})[0]
     off = np.abs(made - expected).max() / np.abs(expected).max()
     if not off < NEAR:
@@ -96,7 +96,7 @@ def graph(model: nn.Module, info: Info) -> onnx.ModelProto:
 def save(path: Path, model: onnx.ModelProto, info: Info, precision: str = "float32") -> None:
     """Write a peer's file."""
     del model.metadata_props[:]
-    describe(model, replace(info, precision=precision), "", kind="peer")
+    add_metadata(model, replace(info, precision=precision), "", kind="peer")
     path.write_bytes(sealed(model.SerializeToString()))
     print(path, f"{path.stat().st_size / 1e6:.1f} MB")
 

@@ -157,7 +157,7 @@ def study(model: Separator, waves: Sequence[Wave]) -> Study:
     Raises:
         ModelFileError: the basis is silent.
     """
-    basis, frames = model.basis.signals.numpy(force=True), model.frames
+    basis, frames = model.basis.atoms.numpy(force=True), model.frames
     if not basis.any():
         raise ModelFileError("basis: all its signals are silent, nothing to study; train the separator first")
     learned, other = measure(basis, frames), measure(gabor(*basis.shape), frames)
@@ -205,7 +205,7 @@ def _excerpt(model: Separator, wave: Wave, order: npt.NDArray[np.int64]) -> Exce
     first = int((energy[samples:] - energy[: len(energy) - samples]).argmax()) // frames.stride
     part = slice(first * frames.stride, first * frames.stride + samples)
     with torch.no_grad():
-        separated = model(torch.from_numpy(wave)[None].to(model.basis.signals.device))
+        separated = model(torch.from_numpy(wave)[None].to(model.basis.atoms.device))
     weights = separated.weights[0, SPEECH].numpy(force=True)[order]
     heard = weights[:, first + frames.lead :][:, : samples // frames.stride]
     return Excerpt(wave[part], separated.waves[0, SPEECH].numpy(force=True)[part], heard)

@@ -106,11 +106,11 @@ class Analyser:
     @cached_property
     def spectra(self) -> plotting.BasisSpectra:
         """Spectra of the basis, which order its signals in pictures and data."""
-        return plotting.basis_spectra(self.model.basis.signals.numpy(), self.model.frames)
+        return plotting.basis_spectra(self.model.basis.atoms.numpy(), self.model.frames)
 
     def show_basis(self) -> None:
         """Write the basis picture and its data."""
-        signals, path = self.model.basis.signals.numpy(), self.folder / f"{self.step}_basis"
+        signals, path = self.model.basis.atoms.numpy(), self.folder / f"{self.step}_basis"
         plotting.basis(signals, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
         np.savez_compressed(path.with_suffix(".npz"), signals=signals[self.spectra.order], **self.spectra._asdict())
 

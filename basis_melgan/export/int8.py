@@ -17,7 +17,7 @@ from basis_melgan.config.schema import Split
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import CorpusError, ModelFileError, OutputError
 from basis_melgan.evaluation.scoring import Job, score
-from basis_melgan.export.onnx import export, prepare_place
+from basis_melgan.export.onnx import export, prepare_output
 from basis_melgan.export.quantize import SPANNING, layers_of, quantize_vocoder
 from basis_melgan.export.robustness import JITTER, jitter_response
 from basis_melgan.inference.backend import Array
@@ -66,7 +66,7 @@ def export_int8(
         ModelFileError: the vocoder cannot be used, or in 8 bits speaks worse or follows jitter; says which layer to
             leave out.
     """
-    prepare_place(out, force)
+    prepare_output(out, force)
     corpora, console = manifest.load(corpus), Console(stderr=True)
     with _workshop(out) as folder:
         whole, made = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"

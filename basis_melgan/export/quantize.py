@@ -22,7 +22,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from basis_melgan.config.loading import nearest
 from basis_melgan.errors import ConfigurationError
-from basis_melgan.export.onnx import quiet
+from basis_melgan.export.onnx import errors_only
 from basis_melgan.inference.backend import Array
 from basis_melgan.inference.onnx import sealed
 
@@ -60,8 +60,8 @@ def quantize_vocoder(whole: Path, made: Path, mels: Sequence[Array], leave: Coll
         {
             "mel": mel[None],
             "state": np.zeros((1, info["state_size"]), np.float32),
-            "first": np.array(0),
-            "frames": np.array(mel.shape[1]),
+            "frame_offset": np.array(0),
+            "total_frames": np.array(mel.shape[1]),
         }
         for mel in mels
     ]
@@ -116,7 +116,7 @@ def quantize(
     layers = chosen(model, leave)
     if not layers:
         raise ConfigurationError("leave: names all layers; leave out none or some")
-    with tempfile.TemporaryDirectory() as folder, quiet(logging.getLogger()):
+    with tempfile.TemporaryDirectory() as folder, errors_only(logging.getLogger()):
         whole, made = Path(folder) / "whole.onnx", Path(folder) / "quantized.onnx"
         onnx.save(model, whole)
         quantize_static(

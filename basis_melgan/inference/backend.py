@@ -1,4 +1,4 @@
-"""What runs a vocoder's network: the contract of all backends, and what they say of the vocoder they run."""
+"""The interface of all backends, and the metadata of the vocoder that they run."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,24 +11,24 @@ from basis_melgan.config.schema import Config
 
 Array = npt.NDArray[np.float32]
 
-UNKNOWN_LENGTH = 1 << 40  # frames of a mel whose end is not known yet
+UNKNOWN_LENGTH = 1 << 40  # total frames of a mel whose end is not known yet
 
 
 @dataclass(frozen=True)
 class Info:
-    """What a vocoder says of itself.
+    """Metadata of a vocoder.
 
     Attributes:
         name: of its file.
-        config: what it was trained with; frames and mel are what a mel for it must have.
-        lookahead_frames: mel frames that it needs ahead of what it speaks.
-        shortest: mel frames that a mel must have; shorter ones are spoken with their last frame held.
-        state_size: numbers that it keeps from chunk to chunk.
-        parameters: how many it has, the basis included.
-        macs_per_second: multiply-adds of convolutions and linear layers for a second of audio.
-        steps: of its training, those of the vocoder that it started from included.
-        data: what it was trained on.
-        license: under which it may be used.
+        config: settings of its training; frames and mel are those that its input must have.
+        lookahead_frames: mel frames that it needs ahead of its output.
+        shortest: mel frames that its input must have; for shorter mels, the last frame is repeated.
+        state_size: values of memory that it carries from chunk to chunk.
+        parameters: their number, the basis included.
+        macs_per_second: multiply-adds of convolutions and linear layers per second of audio.
+        steps: training steps, those of the vocoder that it started from included.
+        data: description of its training data.
+        license: of the model.
         precision: of its multiplications, float32 or int8.
     """
 
@@ -46,7 +46,7 @@ class Info:
 
     @property
     def rate(self) -> int:
-        """Sample rate of its speech, Hz."""
+        """Sample rate of the output, Hz."""
         return self.config.frames.sample_rate
 
     @property
@@ -56,39 +56,39 @@ class Info:
 
     @property
     def mel(self) -> str:
-        """Name of the mel config of its input."""
+        """Name of the input's mel config."""
         return self.config.mel
 
     @property
     def bands(self) -> int:
-        """Bands of its mels."""
+        """Mel bands of the input."""
         return mel_config(self.config.mel).bands
 
     @property
     def lookahead_ms(self) -> float:
-        """Its algorithmic delay: milliseconds of mel that it needs ahead of what it speaks."""
+        """Algorithmic delay: milliseconds of mel that it needs ahead of its output."""
         return 1e3 * self.lookahead_frames * self.hop / self.rate
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands beside the configuration in a model file."""
+        """Fields that a model file stores beside the configuration."""
         return {key: value for key, value in vars(self).items() if key not in ("name", "config")}
 
 
 class Backend(Protocol):
-    """Runs a vocoder's network on one chunk of a mel after another."""
+    """Runs a vocoder's network on consecutive chunks of a mel."""
 
     info: Info
 
-    def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
-        """Speak a chunk.
+    def run(self, mel: Array, state: Array, frame_offset: int, total_frames: int) -> tuple[Array, Array]:
+        """Synthesize a chunk.
 
         Args:
             mel: the chunk (B, M, n), n from 1 upward.
-            state: (B, S), what the chunk before left; zeros before the first.
-            first: which frame of the whole mel the chunk begins with.
-            frames: how many the whole mel has; `UNKNOWN_LENGTH` as long as that is not known.
+            state: memory (B, S) after the previous chunk; zeros before the first.
+            frame_offset: index of the chunk's first frame in the whole mel.
+            total_frames: frames of the whole mel; `UNKNOWN_LENGTH` as long as that is not known.
 
         Returns:
-            The wave (B, n·hop), late by the lookahead, and the state (B, S) for the next chunk.
+            The wave (B, n·hop), delayed by the lookahead, and the memory (B, S) for the next chunk.
         """
         ...

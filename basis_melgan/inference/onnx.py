@@ -12,7 +12,7 @@ from basis_melgan.config.validation import require_threads
 from basis_melgan.errors import BasisMelGANError, ModelFileError
 from basis_melgan.inference.backend import Array, Info
 
-FORMAT = 1
+FORMAT = 2
 # The end of a file: a protobuf fragment that adds one entry to the model's metadata, the hash of all before it. Readers
 # of ONNX merge it into the model as protobuf says they must.
 SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of 74 bytes: key of 6 bytes, value of 64
@@ -84,10 +84,15 @@ class OnnxBackend:
     def __reduce__(self) -> tuple[type["OnnxBackend"], tuple[Path, int]]:
         return type(self), (self._path, self._threads)
 
-    def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
-        """Speak a chunk, as `Backend` says."""
-        given = {"mel": mel, "state": state, "first": np.array(first), "frames": np.array(frames)}
-        wave, state = self._session.run(None, given)
+    def run(self, mel: Array, state: Array, frame_offset: int, total_frames: int) -> tuple[Array, Array]:
+        """Synthesize a chunk: see `Backend`."""
+        inputs = {
+            "mel": mel,
+            "state": state,
+            "frame_offset": np.array(frame_offset),
+            "total_frames": np.array(total_frames),
+        }
+        wave, state = self._session.run(None, inputs)
         return wave, state
 
 
@@ -100,10 +105,10 @@ def described(path: Path, session: Any, kind: str) -> Info:
     metadata = session.get_modelmeta().custom_metadata_map
     if metadata.get("kind") != kind or not {"format", "config", "info"} <= metadata.keys():
         raise ModelFileError(f"{path}: its metadata says of no {kind}; expected a file of basis-melgan export")
-    if not metadata["format"].isdecimal() or int(metadata["format"]) > FORMAT:
-        raise ModelFileError(
-            f"{path}: has format {metadata['format']}, this version reads {FORMAT}; update basis-melgan"
-        )
+    if metadata["format"] != str(FORMAT):
+        older = metadata["format"].isdecimal() and int(metadata["format"]) < FORMAT
+        advice = "export it again" if older else "update basis-melgan"
+        raise ModelFileError(f"{path}: has format {metadata['format']}, this version reads {FORMAT}; {advice}")
     try:
         return Info(path.stem, from_dict(json.loads(metadata["config"])), **json.loads(metadata["info"]))
     except (json.JSONDecodeError, TypeError, BasisMelGANError) as error:

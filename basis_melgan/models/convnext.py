@@ -13,8 +13,8 @@ from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, GeneratorConfig
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models.bases.basis import Basis, SynthesisOutput, full_precision
-from basis_melgan.models.bases.modulated import ModulatedBasis, modulated, modulated_pairs
-from basis_melgan.models.bases.pairs import Pairs, quadrature_pairs
+from basis_melgan.models.bases.modulated import ModulatedBasis, default_block_length, is_modulated, modulated_atoms
+from basis_melgan.models.bases.pairs import QuadratureAtoms, quadrature_atoms
 from basis_melgan.models.mel_shape import require_mel
 from basis_melgan.models.streaming import Delay, StreamState, ZeroPad
 
@@ -81,10 +81,10 @@ class Gains(nn.Module):
     matrix: Tensor
     offset: Tensor
 
-    def __init__(self, config: Config, pairs: Pairs) -> None:
+    def __init__(self, config: Config, pairs: QuadratureAtoms) -> None:
         super().__init__()
         rate, kind = config.frames.sample_rate, mel_config(config.mel)
-        norms = np.linalg.norm(pairs.signals, axis=1).reshape(2, -1).max(axis=0)  # at its ends half a pair is silent
+        norms = np.linalg.norm(pairs.atoms, axis=1).reshape(2, -1).max(axis=0)  # at its ends half a pair is silent
         matrix, offset = spectrum_from_mel(config.mel, rate, pairs.frequencies)
         # Noise of power p per Hz has E|X|² = p · Σ window². Pairs of unit norm with amplitude a, a stride apart and at
         # random phases, have the power a²/stride, here over the width that the pair covers. Others have norm² times it.
@@ -148,18 +148,23 @@ class ConvNeXtGenerator(nn.Module):
 
     shortest = 1  # mel frames
 
-    basis: Basis | ModulatedBasis
-
-    def __init__(self, config: Config, pairs: Pairs | None = None, taps: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        atoms: QuadratureAtoms | None = None,
+        store_atoms: bool = False,
+        block_length: int | None = None,
+    ) -> None:
         """Build the network that `config.generator` describes, over a basis.
 
         Args:
             config: all settings.
-            pairs: what stage 1 learned; without, those of the generator's spacing.
-            taps: keep the basis tap by tap, as parameters, also where those pairs can do without.
+            atoms: basis learned in stage 1; without it, atoms of the generator's spacing.
+            store_atoms: keep the atoms as parameters, also where a `ModulatedBasis` could compute them.
+            block_length: of a modulated basis, from a model file; new generators need none.
 
         Raises:
-            ConfigurationError: sizes cannot be, or the basis is too short for its stride.
+            ConfigurationError: a size is invalid, or the basis is too short for its stride.
         """
         super().__init__()
         sizes, frames = config.generator, config.frames
@@ -167,19 +172,23 @@ class ConvNeXtGenerator(nn.Module):
         self.bands, self.hop = mel_config(config.mel).bands, frames.hop
         self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
         left_pad, lookaheads = split_lookahead(sizes, frames)
-        without_taps = pairs is None and not taps and modulated(sizes, frames)
-        pairs = pairs if pairs is not None else own_pairs(config)
+        computed = atoms is None and not store_atoms and is_modulated(sizes, frames)
+        atoms = atoms if atoms is not None else generator_atoms(config, block_length)
         self.input_pad = ZeroPad(sizes.kernel - 1 - lookaheads[0], lookaheads[0])
         self.embed = FrameConv1d(self.bands, sizes.channels, sizes.kernel)
         self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.trunk = nn.ModuleList(Block(sizes, lookahead) for lookahead in lookaheads[1:])
         self.last_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.head = HEADS[sizes.head]()
-        self.say = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
+        self.output_proj = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
         self.mel_delay = Delay()
-        self.gains = Gains(config, pairs) if sizes.prior else None
+        self.gains = Gains(config, atoms) if sizes.prior else None
         self.apply(_initialize)
-        self.basis = ModulatedBasis(frames, left_pad) if without_taps else _with_signals(pairs, frames, left_pad)
+        self.basis: Basis | ModulatedBasis = (
+            ModulatedBasis(frames, left_pad, block_length or default_block_length(frames))
+            if computed
+            else _basis_of(atoms, frames, left_pad)
+        )
         # Mel frames back and ahead that a frame's samples depend on.
         right_pad = frames.basis_length - frames.stride - left_pad
         self.left_context = sum(sizes.kernel - 1 - each for each in lookaheads) + -(-right_pad // frames.hop)
@@ -232,7 +241,7 @@ class ConvNeXtGenerator(nn.Module):
             hidden: output of the trunk (B, F, channels).
             mel: the same mel frames (B, F, M).
         """
-        said = self.say(self.last_norm(hidden.flatten(0, 1)))
+        said = self.output_proj(self.last_norm(hidden.flatten(0, 1)))
         said = said.view(*hidden.shape[:2], self.weights_per_mel, -1)  # (…, values · P)
         gains = self.gains(mel)[:, :, None] if self.gains is not None else full_precision(said.new_zeros(1))
         return torch.cat(self.head(said, gains), dim=3).flatten(1, 2)
@@ -248,23 +257,23 @@ class ConvNeXtGenerator(nn.Module):
         They are its products with every signal, over the frame's bound, which is the signals' energy per stride.
         """
         basis = self.basis
-        signals, length = basis.signals, basis.length
+        atoms, length = basis.atoms, basis.length
         padded = F.pad(wave, (basis.left_pad, length - basis.stride - basis.left_pad))
-        products = padded.unfold(1, length, basis.stride) @ signals.T
-        return products.transpose(1, 2) * (basis.stride / signals.square().sum())
+        products = padded.unfold(1, length, basis.stride) @ atoms.T
+        return products.transpose(1, 2) * (basis.stride / atoms.square().sum())
 
 
-def own_pairs(config: Config) -> Pairs:
-    """The pairs of a generator's spacing, in the order of its weights."""
+def generator_atoms(config: Config, block_length: int | None = None) -> QuadratureAtoms:
+    """Atoms of a generator's spacing, in the order of its weights, which `block_length` decides where modulated."""
     sizes, frames = config.generator, config.frames
-    if modulated(sizes, frames):
-        return modulated_pairs(frames)
-    return quadrature_pairs(sizes.pairs, sizes.spacing, frames)
+    if is_modulated(sizes, frames):
+        return modulated_atoms(frames, block_length or default_block_length(frames))
+    return quadrature_atoms(sizes.pairs, sizes.spacing, frames)
 
 
-def _with_signals(pairs: Pairs, frames: FrameGeometry, left_pad: int) -> Basis:
-    basis = Basis(len(pairs.signals), frames, left_pad)
-    basis.signals.data.copy_(torch.from_numpy(pairs.signals))
+def _basis_of(atoms: QuadratureAtoms, frames: FrameGeometry, left_pad: int) -> Basis:
+    basis = Basis(len(atoms.atoms), frames, left_pad)
+    basis.atoms.data.copy_(torch.from_numpy(atoms.atoms))
     return basis.requires_grad_(False)
 
 

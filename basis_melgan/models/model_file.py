@@ -17,14 +17,15 @@ from basis_melgan.audio.mel import mel_config
 from basis_melgan.config.loading import from_dict
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
-from basis_melgan.models.bases.basis import SIGNALS, Basis
-from basis_melgan.models.bases.pairs import Pairs, pairs_of, quarter_turn
+from basis_melgan.models.bases.basis import ATOMS, Basis
+from basis_melgan.models.bases.modulated import BLOCK_LENGTH
+from basis_melgan.models.bases.pairs import QuadratureAtoms, hilbert_transform, sorted_atoms
 from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.melgan import MelGANGenerator
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.storage.atomic import write_bytes
 
-FORMAT = 1
+FORMAT = 2
 Module = TypeVar("Module", bound=torch.nn.Module)
 Kind = Literal["separator", "vocoder", "discriminators"]
 AnyGenerator = MelGANGenerator | ConvNeXtGenerator
@@ -88,29 +89,34 @@ def load_vocoder(path: Path) -> tuple[AnyGenerator, Config]:
         ModelFileError: the file is missing, damaged, of another kind, or of a later version.
     """
     state, config = read(path, "vocoder")
-    generator = filled(lambda: new_generator(config, taps=SIGNALS in state), state, path)
+    generator = filled(lambda: new_generator(config, state=state), state, path)
     if isinstance(generator, MelGANGenerator):
         generator.fold_weight_norm()
     return generator.eval().requires_grad_(False), config
 
 
-def new_generator(config: Config, separator: Separator | None = None, taps: bool = False) -> AnyGenerator:
-    """An untrained generator of a configuration, over the basis that a separator learned.
+def new_generator(
+    config: Config, separator: Separator | None = None, state: Mapping[str, Tensor] | None = None
+) -> AnyGenerator:
+    """Build an untrained generator of a configuration, over the basis that a separator learned.
 
-    Without a separator a paper's generator has a random basis, one at the frame rate the pairs of its configuration.
+    Without a separator, a MelGAN generator has a random basis and a ConvNeXt generator the atoms of its configuration.
+    These are parameters where the basis is to be fine-tuned, and computed otherwise where that is cheaper.
 
     Args:
         config: all settings.
-        separator: whose basis it gets.
-        taps: keep pairs tap by tap, as parameters, also where they can do without; so they are where the basis is to
-            be fine-tuned.
+        separator: gives the basis.
+        state: state dict that will be loaded; it decides how the basis is stored and how its weights are ordered.
 
     Raises:
         ConfigurationError: generator and separator do not fit.
     """
+    state = state or {}
     if config.generator.kind == "convnext":
-        taps = taps or config.vocoder_training.basis_learning_rate > 0
-        return ConvNeXtGenerator(config, _pairs(separator, config) if separator is not None else None, taps)
+        atoms = _separator_atoms(separator, config) if separator is not None else None
+        store_atoms = ATOMS in state or config.vocoder_training.basis_learning_rate > 0
+        block_length = int(state[BLOCK_LENGTH]) if BLOCK_LENGTH in state else None
+        return ConvNeXtGenerator(config, atoms, store_atoms, block_length)
     bands = mel_config(config.mel).bands
     generator = MelGANGenerator(config.generator, bands, config.frames, config.separator.basis_signals)
     if separator is not None:
@@ -122,15 +128,15 @@ def new_generator(config: Config, separator: Separator | None = None, taps: bool
     return generator
 
 
-def _pairs(separator: Separator, config: Config) -> Pairs:
-    """The pairs of a separator; signals of a free basis get their Hilbert transforms as partners."""
+def _separator_atoms(separator: Separator, config: Config) -> QuadratureAtoms:
+    """Quadrature atoms of a separator; atoms of a free basis are paired with their Hilbert transforms."""
     count = config.separator.basis_signals
     if count != config.generator.pairs:
         raise ConfigurationError(f"generator.pairs: {config.generator.pairs}; the separator has {count}")
     basis = separator.basis
-    both = torch.cat([basis.signals, quarter_turn(basis.signals)]) if isinstance(basis, Basis) else basis.signals
+    both = torch.cat([basis.atoms, hilbert_transform(basis.atoms)]) if isinstance(basis, Basis) else basis.atoms
     cosines, sines = np.split(both.numpy(force=True).astype(np.float64), 2)
-    return pairs_of(cosines, sines, config.frames.sample_rate)
+    return sorted_atoms(cosines, sines, config.frames.sample_rate)
 
 
 def metadata(path: Path) -> dict[str, Any]:
@@ -160,8 +166,7 @@ def read(path: Path, kind: Kind) -> tuple[dict[str, Tensor], Config]:
     found = metadata(path)
     if found["kind"] != kind:
         raise ModelFileError(f"{path}: holds a {found['kind']}; expected a {kind}")
-    if not found["format"].isdecimal() or int(found["format"]) > FORMAT:
-        raise ModelFileError(f"{path}: has format {found['format']}, this version reads {FORMAT}; update basis-melgan")
+    require_format(path, found["format"])
     try:
         with safe_open(path, framework="pt") as opened:
             state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (no mapping)
@@ -170,6 +175,18 @@ def read(path: Path, kind: Kind) -> tuple[dict[str, Tensor], Config]:
         raise ModelFileError(f"{path}: damaged ({error}); copy or train it again") from error
     except BasisMelGANError as error:
         raise ModelFileError(f"{path}: its configuration cannot be read ({error}); copy or train it again") from error
+
+
+def require_format(path: Path, file_format: str) -> None:
+    """Check that this version reads the format of a model file.
+
+    Raises:
+        ModelFileError: it is older or newer.
+    """
+    if file_format != str(FORMAT):
+        older = file_format.isdecimal() and int(file_format) < FORMAT
+        advice = "train or download the model again, or use an older basis-melgan" if older else "update basis-melgan"
+        raise ModelFileError(f"{path}: has format {file_format}, this version reads {FORMAT}; {advice}")
 
 
 def filled(build: Callable[[], Module], state: Mapping[str, Tensor], path: Path) -> Module:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import SeparatorConfig
 from basis_melgan.models.bases.basis import Basis
-from basis_melgan.models.bases.learned_pairs import LearnedPairs, magnitudes
+from basis_melgan.models.bases.learned_pairs import LearnedAtoms, magnitudes
 from basis_melgan.models.norms import normalization
 
 SPEECH, NOISE = 0, 1
@@ -45,12 +45,12 @@ class Separator(nn.Module):
             ConvolutionalMasker(config) if config.kind == "conv-tasnet" else RecurrentMasker(config)
         )
         if config.basis == "free":
-            self.basis: Basis | LearnedPairs = Basis(config.basis_signals, frames)
+            self.basis: Basis | LearnedAtoms = Basis(config.basis_signals, frames)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_normal_(parameter)
         if config.basis != "free":
-            self.basis = LearnedPairs(config.basis_signals, config.basis, config.spacing, frames)
+            self.basis = LearnedAtoms(config.basis_signals, config.basis, config.spacing, frames)
 
     def encode(self, mixture: Tensor) -> Tensor:
         """Weights (B, N, K) of a mixture (B, T), in float32; every sample lies under L / stride frames."""
@@ -59,7 +59,7 @@ class Separator(nn.Module):
         filling = -mixture.shape[-1] % frames.stride
         padded = F.pad(mixture, (margin, margin + filling))
         with torch.autocast(mixture.device.type, enabled=False):
-            if isinstance(self.basis, LearnedPairs):
+            if isinstance(self.basis, LearnedAtoms):
                 return self.basis.analyze(padded.float())
             encoded: Tensor = self.encoder(padded[:, None].float())
             return encoded.relu()
@@ -73,7 +73,7 @@ class Separator(nn.Module):
     def forward(self, mixture: Tensor) -> Separated:
         """Separate a mixture (B, T) of any length into sources of that same length."""
         encoded = self.encode(mixture)
-        paired = isinstance(self.basis, LearnedPairs)
+        paired = isinstance(self.basis, LearnedAtoms)
         masks = self.masker(magnitudes(encoded) if paired else encoded).float().unflatten(1, (self.sources, -1))
         weights = (torch.cat([masks, masks], dim=2) if paired else masks) * encoded[:, None]
         return Separated(self.decode(weights, mixture.shape[-1]), weights)

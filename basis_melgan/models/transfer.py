@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from basis_melgan.config.schema import Config
-from basis_melgan.models.bases.basis import SIGNALS
-from basis_melgan.models.bases.pairs import centers
-from basis_melgan.models.convnext import own_pairs, split_lookahead
+from basis_melgan.models.bases.basis import ATOMS
+from basis_melgan.models.bases.modulated import BLOCK_LENGTH
+from basis_melgan.models.bases.pairs import center_frequencies
+from basis_melgan.models.convnext import generator_atoms, split_lookahead
 
 State = dict[str, Tensor]
 
@@ -58,14 +59,13 @@ def _narrow(state: State, block: str, hidden: int) -> None:
 
 
 def _turn(state: State, config: Config, samples: int) -> None:
-    """Turn the phases that are said of pairs whose signals begin so many samples earlier."""
+    """Advance the predicted phases of atoms that begin `samples` samples earlier."""
     pairs, frames = config.generator.pairs, config.frames
-    signals = state.get(SIGNALS)
-    if signals is None:
-        frequencies = own_pairs(config).frequencies
+    if ATOMS in state:
+        frequencies = center_frequencies(state[ATOMS].double().numpy(), frames.sample_rate)
     else:
-        frequencies = centers(signals.double().numpy(), frames.sample_rate)
+        frequencies = generator_atoms(config, int(state[BLOCK_LENGTH])).frequencies
     turns = torch.from_numpy(2.0 * math.pi * samples * frequencies / frames.sample_rate).float()
-    bias = state["say.bias"].reshape(frames.weights_per_mel, -1).clone()
+    bias = state["output_proj.bias"].reshape(frames.weights_per_mel, -1).clone()
     bias[:, pairs:] += turns
-    state["say.bias"] = bias.flatten()
+    state["output_proj.bias"] = bias.flatten()

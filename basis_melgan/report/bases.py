@@ -32,10 +32,10 @@ def gather(comparison: Comparison, separator: Path | None) -> list[dict[str, Any
     found: list[tuple[list[str], Signals, FrameGeometry]] = []
     if separator is not None:
         model, config = model_file.load_separator(separator)
-        found.append(([separator.stem], model.basis.signals.numpy(), config.frames))
+        found.append(([separator.stem], model.basis.atoms.numpy(), config.frames))
     for name, path in vocoders.items():
         generator, config = model_file.load_vocoder(path)
-        signals = generator.basis.signals.numpy()
+        signals = generator.basis.atoms.numpy()
         same = [names for names, other, frames in found if frames == config.frames and np.array_equal(other, signals)]
         if same:
             same[0].append(name)

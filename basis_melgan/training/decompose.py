@@ -53,9 +53,9 @@ def decompose(separator: Path, corpus: Path, out: Path, trainer: TrainerConfig, 
     header = decomposition.header(separator, manifest.data_hash(corpora))
     if fabric.is_global_zero:
         _claim(out, header, force)
-        _require_space(out, clips, config.frames, len(model.basis.signals))
+        _require_space(out, clips, config.frames, len(model.basis.atoms))
         if not (out / "basis.safetensors").exists():
-            _save(out / "basis.safetensors", {"basis": model.basis.signals.numpy(force=True)})
+            _save(out / "basis.safetensors", {"basis": model.basis.atoms.numpy(force=True)})
     fabric.barrier()
     numbers = range(math.ceil(len(clips) / CLIPS_PER_SHARD))
     mine = [
@@ -78,7 +78,7 @@ def _write_shard(model: Separator, clips: Clips, path: Path) -> None:
     for source, clip in clips:
         speech = torch.from_numpy(files.read(source)[0])
         with torch.no_grad():
-            separated = model(speech[None].to(model.basis.signals.device))
+            separated = model(speech[None].to(model.basis.atoms.device))
         tensors[f"{clip.sha256}/weights"] = separated.weights[0, SPEECH].T.half().contiguous().numpy(force=True)
         tensors[f"{clip.sha256}/wave"] = separated.waves[0, SPEECH].half().numpy(force=True)
     _save(path, tensors)

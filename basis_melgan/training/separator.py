@@ -89,7 +89,7 @@ class SeparatorTask:
         found = {f"loss/{training.loss}": LOSSES[training.loss](self.model(sources.sum(dim=1)).waves, sources, ceiling)}
         if training.spread > 0:
             basis = self.separator.basis
-            found["loss/spread"] = training.spread * losses.basis_spread(basis.signals, self.run.config.frames.stride)
+            found["loss/spread"] = training.spread * losses.basis_spread(basis.atoms, self.run.config.frames.stride)
         loss = torch.stack(list(found.values())).sum()
         require_finite(found, step, batch["id"])
         self.optimizer.zero_grad()
@@ -117,7 +117,7 @@ class SeparatorTask:
                 board.add_audio("audio/speech_from_mixture", (gains[0] * estimates[0]).clamp(-1, 1), step, rate)
                 board.add_audio("audio/speech_from_clean", (gains[1] * estimates[1]).clamp(-1, 1), step, rate)
         board.add_figure(
-            "basis", plotting.basis(self.separator.basis.signals.numpy(force=True), self.run.config.frames), step
+            "basis", plotting.basis(self.separator.basis.atoms.numpy(force=True), self.run.config.frames), step
         )
         names = ("si_snr_noisy", "si_snr_improvement", "si_snr_clean")
         return dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))

@@ -13,8 +13,8 @@ from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import model_file
-from basis_melgan.models.bases.basis import SIGNALS
-from basis_melgan.models.bases.modulated import modulated
+from basis_melgan.models.bases.basis import ATOMS
+from basis_melgan.models.bases.modulated import BLOCK_LENGTH, is_modulated
 from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.models.transfer import adaptable, adapted
@@ -120,10 +120,12 @@ def train(
 def _begun(path: Path, config: Config, teacher: Separator | None, fabric: Fabric) -> model_file.AnyGenerator:
     """A generator that goes on from a vocoder's parameters."""
     state = _start(path, config, fabric)
-    generator = model_file.new_generator(config, teacher, taps=SIGNALS in state)
-    if isinstance(generator, ConvNeXtGenerator) and modulated(config.generator, config.frames):
+    generator = model_file.new_generator(config, teacher, state)
+    if isinstance(generator, ConvNeXtGenerator) and is_modulated(config.generator, config.frames):
         # Where the basis is to be fine-tuned it has taps, which the vocoder may do without.
         state = generator.basis.state_dict(prefix="basis.") | state
+        if ATOMS in state:
+            state.pop(BLOCK_LENGTH, None)
     return model_file.filled(lambda: generator, state, path)
 
 

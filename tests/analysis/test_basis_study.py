@@ -91,7 +91,7 @@ def test_shares_are_of_the_weights_in_the_loudest_part(found: Study, own_weights
 
 
 def test_measures_are_of_the_separators_basis_and_of_gabors(found: Study, model: Separator) -> None:
-    for measures, basis in ((found.learned, model.basis.signals.detach().numpy()), (found.gabor, gabor(24, 30))):
+    for measures, basis in ((found.learned, model.basis.atoms.detach().numpy()), (found.gabor, gabor(24, 30))):
         for mine, theirs in zip(measures, measure(basis, FrameGeometry()), strict=True):
             np.testing.assert_array_equal(mine, theirs)
 
@@ -200,7 +200,7 @@ def test_analyze_leaves_the_study_and_prints_it(
 def test_a_silent_basis_is_refused(separator: Path, corpus: Path, tmp_path: Path) -> None:
     model, config = model_file.load_separator(separator)
     silent = tmp_path / "silent.safetensors"
-    state = model.state_dict() | {"basis.signals": torch.zeros_like(model.basis.signals)}
+    state = model.state_dict() | {"basis.atoms": torch.zeros_like(model.basis.atoms)}
     model_file.save(silent, "separator", state, config, model_file.Origin(7, "hash"))
     with pytest.raises(ModelFileError, match=r"^basis: all its signals are silent, nothing to study; train") as raised:
         analyze(silent, corpus, tmp_path / "out", ClipSelection(None, 1, "test", 1, basis=True), -4.0)

@@ -49,7 +49,7 @@ def test_weights_make_the_wave_through_the_vocoders_own_basis(kind) -> None:
     wave = random(0, 1_000).astype(np.float32)
     found = kind(signals.astype(np.float64), frames.stride, wave)
     basis = Basis(80, frames)
-    basis.signals = torch.nn.Parameter(torch.from_numpy(signals).float())
+    basis.atoms = torch.nn.Parameter(torch.from_numpy(signals).float())
     with torch.no_grad():
         made = basis(torch.from_numpy(found.weights)[None])[0].numpy()[:1_000]
     inside = slice(frames.basis_length, None)  # the last frame of the loop reaches into its start

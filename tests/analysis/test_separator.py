@@ -35,7 +35,7 @@ def save_separator(path: Path, config: Config = CONFIG, gain: float = 0.02) -> P
     """An untrained separator; `gain` sets the level of its basis."""
     torch.manual_seed(0)
     state = Separator(config.separator, config.frames).state_dict()
-    state["basis.signals"] *= gain
+    state["basis.atoms"] *= gain
     model_file.save(path, "separator", state, config, model_file.Origin(7, "hash"))
     return path
 
@@ -119,7 +119,7 @@ def test_waves_are_what_the_separator_makes(analyzed: Path, separator: Path, cor
 def test_weights_are_the_separators_sorted_by_peak(analyzed: Path, separator: Path) -> None:
     model, _ = model_file.load_separator(separator)
     basis, weights = np.load(analyzed / "7_basis.npz"), np.load(analyzed / "7_0_weights.npz")
-    signals = model.basis.signals.numpy()
+    signals = model.basis.atoms.numpy()
     np.testing.assert_array_equal(basis["signals"], signals[basis["order"]])
     assert sorted(basis["order"]) == list(range(16))
     assert (np.diff(basis["peaks"]) >= 0).all()

@@ -97,7 +97,7 @@ def test_what_follows_jitter_is_refused_with_the_layer(tmp_path: Path) -> None:
     source, whole, made = (tmp_path / name for name in ("small.safetensors", "float.onnx", "int8.onnx"))
     torch.manual_seed(0)
     generator, leave = model_file.new_generator(SMALL), ("trunk", "gains", "basis")
-    generator.say.weight.data *= 10.0  # phases of about a radian
+    generator.output_proj.weight.data *= 10.0  # phases of about a radian
     model_file.save(source, "vocoder", generator.state_dict(), SMALL, model_file.Origin(7, "none"))
     export(source, whole)
     mel = Vocoder.load(whole).mel(*files.read(CLIPS / "ru_0274.flac"))[:, :150]
@@ -146,7 +146,7 @@ def test_a_place_that_will_not_do_is_refused_first(small: Path, corpus: Path, tm
     ("leave", "message"),
     [
         (("embed", "truck.0"), r"leave: truck.0 is neither .* did you mean trunk"),
-        (("embed", "trunk", "say", "gains", "basis"), "leave: names all layers"),
+        (("embed", "trunk", "output_proj", "gains", "basis"), "leave: names all layers"),
     ],
 )
 def test_names_that_leave_nothing_are_refused(

@@ -33,7 +33,7 @@ RATE = 24_000
 def build(config: SeparatorConfig = SMALL) -> Separator:
     torch.manual_seed(0)
     separator = Separator(config, FrameGeometry()).eval().requires_grad_(False)
-    separator.basis.signals.mul_(2.0)  # so that estimates are loud, yet inside full scale
+    separator.basis.atoms.mul_(2.0)  # so that estimates are loud, yet inside full scale
     return separator
 
 

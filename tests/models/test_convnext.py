@@ -77,7 +77,7 @@ def seen_by_frame(generator: ConvNeXtGenerator, frame: int, count: int) -> tuple
 
 @pytest.mark.parametrize("lookahead", [None, 0, 1, 2, 3, 5])
 def test_a_frame_sees_as_far_back_and_ahead_as_the_generator_says(lookahead):
-    """Pairs of 512 on a linear scale ring over the whole of L, so that nothing less is seen."""
+    """QuadratureAtoms of 512 on a linear scale ring over the whole of L, so that nothing less is seen."""
     generator = built(small(pairs=512, spacing="linear", lookahead=lookahead))
     assert generator.lookahead == (5 if lookahead is None else lookahead)
     assert generator.left_context + generator.lookahead == {None: 10, 0: 9, 1: 9, 2: 10, 3: 10, 5: 10}[lookahead]
@@ -122,7 +122,7 @@ def test_the_prior_alone_gives_a_noise_its_level(convention):
     config = replace(small(pairs=256), mel=convention)
     generator = built(config)
     with torch.no_grad():  # say nothing but random phases
-        generator.say.weight.zero_()
+        generator.output_proj.weight.zero_()
         generator.head.forward = lambda said, gains: (
             gains.exp() * torch.cos(phase := 6.3 * torch.rand_like(gains)),
             gains.exp() * torch.sin(phase),

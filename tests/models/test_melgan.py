@@ -48,7 +48,7 @@ def test_paper_sizes_have_the_reference_layers_and_parameters() -> None:
     assert all(m.parametrizations.weight.original1.std().item() == pytest.approx(0.02, rel=0.02) for m in convolutions)
     merged = sum(m.weight.numel() + m.bias.numel() for m in convolutions)
     assert merged == 256 * (80 * 7 + 2 * 256 * 8 + 6 * 256 * 5) + 21 * 256
-    assert merged + generator.basis.signals.numel() == pytest.approx(3.17e6, rel=0.01)
+    assert merged + generator.basis.atoms.numel() == pytest.approx(3.17e6, rel=0.01)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 10, 11, 12, 23])
@@ -122,13 +122,13 @@ def test_a_short_mel_speaks_as_if_its_last_frame_were_held() -> None:
 def test_the_basis_is_frozen_until_it_is_opened() -> None:
     generator = build()
     generator(torch.rand(1, 10, 8)).wave.square().mean().backward()
-    assert generator.basis.signals.grad is None
+    assert generator.basis.atoms.grad is None
     weights = [p for name, p in generator.network.named_parameters() if name.endswith("original1")]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in weights)
     generator.basis.requires_grad_(True)
     generator(torch.rand(1, 10, 8)).wave.square().mean().backward()
-    assert generator.basis.signals.grad is not None
-    assert generator.basis.signals.grad.abs().sum() > 0
+    assert generator.basis.atoms.grad is not None
+    assert generator.basis.atoms.grad.abs().sum() > 0
 
 
 def test_bias_removal_carries_gradients() -> None:
@@ -210,7 +210,7 @@ def test_past_and_lookahead_are_what_the_gradient_measures(config: GeneratorConf
         if isinstance(layer, nn.LeakyReLU):
             layer.negative_slope = 1.0
     wave = nn.functional.conv_transpose1d(
-        network(mel), generator.basis.signals[:, None].double(), stride=generator.basis.stride
+        network(mel), generator.basis.atoms[:, None].double(), stride=generator.basis.stride
     )
     wave[..., middle * frames.hop : (middle + 1) * frames.hop].square().sum().backward()
     assert mel.grad is not None
@@ -222,7 +222,7 @@ def test_past_and_lookahead_are_what_the_gradient_measures(config: GeneratorConf
 def test_folding_weight_norm_changes_no_sample() -> None:
     normed, folded = build(), build()
     for generator in (normed, folded):
-        generator.basis.signals.data *= 20.0  # loud enough to be compared
+        generator.basis.atoms.data *= 20.0  # loud enough to be compared
     folded.fold_weight_norm()
     mel = torch.rand(1, 10, 25)
     expected = normed(mel).wave

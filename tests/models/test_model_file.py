@@ -109,7 +109,7 @@ def test_metadata_tells_where_a_model_comes_from(kind: model_file.Kind, path: Pa
     found = model_file.metadata(path)
     assert json.loads(found.pop("config")) == json.loads(json.dumps(CONFIG.to_dict()))
     assert found == {
-        "format": "1",
+        "format": "2",
         "kind": kind,
         "step": "321",
         "data": "c0ffee",
@@ -153,10 +153,15 @@ def test_another_kind(kind: model_file.Kind, path: Path) -> None:
         LOADERS[other](path)
 
 
-@pytest.mark.parametrize("number", ["2", "17", "next", "-1", ""])
+@pytest.mark.parametrize("number", ["3", "17", "next", "-1", ""])
 def test_a_later_format(kind: model_file.Kind, number: str, path: Path) -> None:
-    with pytest.raises(ModelFileError, match=f"has format {number}, this version reads 1; update basis-melgan"):
+    with pytest.raises(ModelFileError, match=f"has format {number}, this version reads 2; update basis-melgan"):
         LOADERS[kind](rewritten(path, format=number))
+
+
+def test_an_earlier_format(kind: model_file.Kind, path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"has format 1, this version reads 2; train or download the model again"):
+        LOADERS[kind](rewritten(path, format="1"))
 
 
 @pytest.mark.parametrize("missing", ["kind", "format", "config"])
@@ -216,7 +221,7 @@ def test_a_tensor_too_few_or_too_many(kind: model_file.Kind, path: Path) -> None
     tensors = load_file(path)
     with pytest.raises(ModelFileError, match=r"weights do not fit .*Unexpected key"):
         LOADERS[kind](rewritten(path, {**tensors, "extra": torch.zeros(3)}))
-    del tensors["basis.signals"]
+    del tensors["basis.atoms"]
     with pytest.raises(ModelFileError, match=r"weights do not fit .*Missing key"):
         LOADERS[kind](rewritten(path, tensors))
 

@@ -57,10 +57,10 @@ def test_a_tone_keeps_its_phase_when_the_basis_reaches_less_ahead() -> None:
     sizes = {"pairs": 513, "spacing": "fourier", "prior": False}
     was, now = changed(lookahead=None, **sizes), changed(lookahead=1, **sizes)
     generator = built(was)
-    generator.say.weight.zero_()
-    generator.say.bias[:513] = -30.0
-    generator.say.bias[40] = 0.0  # log amplitude of a frequency with a whole number of periods a hop
-    generator.say.bias[513:] = 1.0  # radians
+    generator.output_proj.weight.zero_()
+    generator.output_proj.bias[:513] = -30.0
+    generator.output_proj.bias[40] = 0.0  # log amplitude of a frequency with a whole number of periods a hop
+    generator.output_proj.bias[513:] = 1.0  # radians
     mel = torch.zeros(1, 100, 12)
     before, after = (model(mel).wave[0, 1_280:1_792] for model in (generator, moved(generator, was, now)))
     assert before.abs().max() > 0.01
@@ -71,11 +71,11 @@ def test_phases_turn_alike_with_taps_and_without() -> None:
     """Frequencies come from the taps where there are some, and else from the layout of the pairs."""
     was, now = (changed(lookahead=ahead, spacing="linear", pairs=512) for ahead in (None, 1))
     state = built(was).state_dict()
-    taps = model_file.new_generator(was, taps=True).basis.state_dict(prefix="basis.")
+    taps = ConvNeXtGenerator(was, store_atoms=True).basis.state_dict(prefix="basis.")
     assert taps
     assert not taps.keys() & state.keys()
     states = (state, adapted(state | taps, was, now), adapted(state, was, now))
-    before, expected, found = (each["say.bias"][513:-1] for each in states)
+    before, expected, found = (each["output_proj.bias"][513:-1] for each in states)
     assert (expected - before).abs().max() > 100.0  # radians
     torch.testing.assert_close(found, expected, atol=1e-2, rtol=0.0)  # but for the first and the last: lopsided spectra
 

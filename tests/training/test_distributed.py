@@ -87,7 +87,7 @@ def test_two_processes_train_the_separator_as_one(tmp_path: Path, settings: Conf
     assert distance(one, two) < 1e-3 * distance(one, start)
     gradients = [state(tmp_path / name, "optimizer") for name in ("one", "two")]
     assert distance(*gradients) < 1e-4 * size(gradients[0])
-    released = [load_file(tmp_path / name / "separator.safetensors")["basis.signals"] for name in ("one", "two")]
+    released = [load_file(tmp_path / name / "separator.safetensors")["basis.atoms"] for name in ("one", "two")]
     np.testing.assert_allclose(*released, atol=1e-4)
 
 

@@ -193,7 +193,7 @@ def test_a_separator_that_says_nothing_keeps_its_scale(
     task.separator.load_state_dict(state | {"masker.masks.weight": torch.zeros_like(state["masker.masks.weight"])})
     task.release(1)
     found = model_file.read(task.path, "separator")[0]
-    torch.testing.assert_close(found["basis.signals"], state["basis.signals"])
+    torch.testing.assert_close(found["basis.atoms"], state["basis.atoms"])
 
 
 def test_the_board_shows_how_a_separator_learns(tmp_path: Path, config: Config, train) -> None:

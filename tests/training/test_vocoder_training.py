@@ -16,7 +16,7 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError
 from basis_melgan.models import model_file
-from basis_melgan.models.bases.basis import SIGNALS
+from basis_melgan.models.bases.basis import ATOMS
 from basis_melgan.training import losses, vocoder
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
@@ -85,11 +85,11 @@ def test_the_average_is_exponential(tmp_path: Path, config: Config, corpus: Path
 def test_the_basis_is_the_separators_and_moves_only_where_it_may(
     tmp_path: Path, config: Config, separator: Path, train
 ) -> None:
-    taught = model_file.load_separator(separator)[0].basis.signals
+    taught = model_file.load_separator(separator)[0].basis.atoms
     frozen = model_file.load_vocoder(train("vocoder", tmp_path / "frozen", config, steps=5) / "vocoder.safetensors")[0]
-    assert torch.equal(frozen.basis.signals, taught)
+    assert torch.equal(frozen.basis.atoms, taught)
     tuned = train("vocoder", tmp_path / "tuned", config, steps=5, basis_learning_rate=1e-4)
-    moved = (model_file.load_vocoder(tuned / "vocoder.safetensors")[0].basis.signals - taught).abs().max().item()
+    moved = (model_file.load_vocoder(tuned / "vocoder.safetensors")[0].basis.atoms - taught).abs().max().item()
     assert 0.0 < moved <= 5 * 1e-4 * 1.5  # Adam's steps are about the rate, which is a tenth of the generator's here
 
 
@@ -196,7 +196,7 @@ def test_the_frame_rate_generator_learns_from_every_loss_and_its_basis_slowly(
         for name, value in parameters(module).items()
     }
     assert min(moved.values()) > 0.0, moved
-    assert moved["basis.signals"] <= 2 * 1e-4 * 1.5  # Adam's steps are about the rate
+    assert moved["basis.atoms"] <= 2 * 1e-4 * 1.5  # Adam's steps are about the rate
 
 
 def test_the_frame_rate_generator_begins_below_the_mean_of_the_mels(
@@ -218,7 +218,7 @@ def test_a_start_without_the_basis_that_it_must_have_is_refused(
     vocoder.train(corpus, tmp_path / "whole", Sources(), config)
     start = tmp_path / "whole" / "vocoder.safetensors"
     tensors = load_file(start)
-    del tensors[SIGNALS]
+    del tensors[ATOMS]
     save_file(tensors, tmp_path / "maimed.safetensors", model_file.metadata(start))
     opened = with_settings(config, "vocoder_training", basis_learning_rate=1e-4)
     with pytest.raises(ModelFileError, match=r"maimed\.safetensors: its weights do not fit"):
@@ -244,14 +244,14 @@ def test_a_basis_without_taps_gets_them_to_be_fine_tuned(tmp_path: Path, frame_r
     config = with_settings(config, "vocoder_training", steps=2, learning_rate=1e-3, warmup=0)
     vocoder.train(corpus, tmp_path / "short", Sources(), config)
     start = tmp_path / "short" / "vocoder.safetensors"
-    assert SIGNALS not in load_file(start)
+    assert ATOMS not in load_file(start)
     opened = with_settings(config, "vocoder_training", basis_learning_rate=1e-4)
     vocoder.train(corpus, tmp_path / "tuned", Sources(start=start), opened)
     tuned = tmp_path / "tuned" / "vocoder.safetensors"
-    moved = load_file(tuned)[SIGNALS] - model_file.load_vocoder(start)[0].basis.signals
+    moved = load_file(tuned)[ATOMS] - model_file.load_vocoder(start)[0].basis.atoms
     assert 0.0 < moved.abs().max() <= 2 * 1e-4 * 1.5  # Adam's steps are about the rate
     vocoder.train(corpus, tmp_path / "further", Sources(start=tuned), config)  # frozen again
-    assert torch.equal(load_file(tmp_path / "further" / "vocoder.safetensors")[SIGNALS], load_file(tuned)[SIGNALS])
+    assert torch.equal(load_file(tmp_path / "further" / "vocoder.safetensors")[ATOMS], load_file(tuned)[ATOMS])
 
 
 def test_pairs_come_from_a_separator_or_from_a_vocoder_not_from_both(
@@ -262,7 +262,7 @@ def test_pairs_come_from_a_separator_or_from_a_vocoder_not_from_both(
     with pytest.raises(ConfigurationError, match=r"to start from, has its pairs already; leave out one of --separator"):
         vocoder.train(corpus, tmp_path / "b", Sources(separator, start=start), frame_rate)
     tensors = load_file(start)
-    del tensors["say.bias"]
+    del tensors["output_proj.bias"]
     maimed = tmp_path / "maimed.safetensors"
     save_file(tensors, maimed, model_file.metadata(start))
     with pytest.raises(ModelFileError, match=r"maimed\.safetensors: its weights do not fit .*say\.bias"):
