@@ -20,14 +20,14 @@ from trainings import COMMANDS, minutes, run, train, two_at_a_time
 from basis_melgan.evaluation.results import RESULTS
 from basis_melgan.storage import markdown
 
-SEPARATOR = "--config fast --frames.basis_length 512 --separator.basis_signals 256 --separator_training.steps 1500"
+SEPARATOR = "--config fast --frames.basis_length 512 --separator.atoms 256 --separator_training.steps 1500"
 VOCODER = (
-    "--config fast --generator.activation relu --generator.channels 192 --generator.blocks 4 --generator.hidden 256 "
-    "--generator.pairs 256 --frames.basis_length 512 --vocoder_training.steps 4500 --vocoder_training.cooldown 2700 "
-    "--vocoder_training.warmup 100 --vocoder_training.ema 0.995 --vocoder_training.learning_rate 1.5e-3"
+    "--config fast --generator.channels 192 --generator.blocks 4 --generator.hidden 256 "
+    "--generator.atoms 256 --frames.basis_length 512 --vocoder_training.steps 4500 --vocoder_training.decay_steps 2700 "
+    "--vocoder_training.warmup_steps 100 --vocoder_training.ema_decay 0.995 --vocoder_training.learning_rate 1.5e-3"
 )
 REGRESSION = "--vocoder_training.adversarial_from 4500"
-ADVERSARIAL = "--vocoder_training.adversarial_from 3150 --vocoder_training.judged 0.25"
+ADVERSARIAL = "--vocoder_training.adversarial_from 3150 --vocoder_training.discriminator_batch_fraction 0.25"
 TUNED, SLOWLY = (f"--vocoder_training.basis_learning_rate {rate}" for rate in ("1e-4", "1e-5"))
 SHOWN = ("PESQ-WB", "ESTOI", "MCD", "MR-STFT", "V/UV F1", "periodicity RMSE", "DistillMOS", "whistle")
 
@@ -38,11 +38,11 @@ BASES = {
     "taps": "--separator.basis taps",
     "longer": "--frames.basis_length 1024",
     "free": "--separator.basis free",
-    "narrow": "--separator.basis free --separator_training.spread 10",
-    "random": "--separator.basis free --separator_training.steps 1 --separator_training.warmup 1",
-    "half": "--separator.basis_signals 128",
-    "half-taps": "--separator.basis_signals 128 --separator.basis taps",
-    "few": "--separator.basis_signals 192 --separator.spacing mixed --frames.basis_length 1024",
+    "narrow": "--separator.basis free --separator_training.tightness_penalty 10",
+    "random": "--separator.basis free --separator_training.steps 1 --separator_training.warmup_steps 1",
+    "half": "--separator.atoms 128",
+    "half-taps": "--separator.atoms 128 --separator.basis taps",
+    "few": "--separator.atoms 192 --separator.spacing mixed --frames.basis_length 1024",
 }
 
 
@@ -57,18 +57,18 @@ class Row:
 
 
 def _sizes(pairs: int, length: int) -> str:
-    return f"--generator.pairs {pairs} --frames.basis_length {length}"
+    return f"--generator.atoms {pairs} --frames.basis_length {length}"
 
 
 GABOR, LEARNED = "256 Gabor pairs of 512", "256 pairs of 512 that stage 1 learned"
 FREE = "256 signals that stage 1 learned freely, and their Hilbert transforms"
-HALF, FEW = "--generator.pairs 128", _sizes(192, 1024)
+HALF, FEW = "--generator.atoms 128", _sizes(192, 1024)
 TARGETS = "--vocoder_training.loss_weights.pairs/phase 1 --vocoder_training.loss_weights.pairs/log_amplitude 0.5"
 ROWS = (
     Row("gabor", GABOR),
     Row("gabor-tuned", f"{GABOR}, fine-tuned with the vocoder", TUNED),
     Row("gabor-tuned-slowly", f"{GABOR}, fine-tuned at a tenth of that rate", SLOWLY),
-    Row("stft", "inverse STFT of 512, 257 bins", "--generator.spacing fourier --generator.pairs 257"),
+    Row("stft", "inverse STFT of 512, 257 bins", "--generator.spacing fourier --generator.atoms 257"),
     Row("learned", LEARNED, basis="pairs"),
     Row("learned-tuned", f"{LEARNED}, fine-tuned with the vocoder", TUNED, "pairs"),
     Row("learned-tuned-slowly", f"{LEARNED}, fine-tuned at a tenth of that rate", SLOWLY, "pairs"),
@@ -79,9 +79,6 @@ ROWS = (
     Row("free", FREE, basis="free"),
     Row("narrow", f"{FREE}, held narrow and near a tight frame by a penalty", basis="narrow"),
     Row("random", "256 random signals and their Hilbert transforms", basis="random"),
-    Row("signed", f"{GABOR}, weights signed, times a gain", "--generator.head signed"),
-    Row("linear", f"{GABOR}, weights signed, no gain", "--generator.head linear --generator.prior false"),
-    Row("no-prior", f"{GABOR}, no prior", "--generator.prior false"),
     Row("targets", f"{GABOR}, and weight targets", TARGETS),
     Row("short", "128 Gabor pairs of 256 at twice the rate", _sizes(128, 256) + " --frames.stride 128"),
     Row("half", "128 Gabor pairs of 512, no more weights than samples", HALF),

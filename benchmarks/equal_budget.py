@@ -31,9 +31,9 @@ def schedule(steps: int) -> list[str]:
     settings = {
         "steps": steps,
         "adversarial_from": round(ADVERSARIAL * steps),
-        "cooldown": round(FALLING * steps),
-        "warmup": min(100, steps),
-        "ema": 0.995,
+        "decay_steps": round(FALLING * steps),
+        "warmup_steps": min(100, steps),
+        "ema_decay": 0.995,
     }
     return [word for name, value in settings.items() for word in (f"--vocoder_training.{name}", str(value))]
 

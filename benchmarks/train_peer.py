@@ -27,7 +27,7 @@ from basis_melgan.training.run import Run
 from basis_melgan.training.trainer import build_fabric, fit
 from basis_melgan.training.vocoder_task import VocoderTask
 
-SECTIONS = ("discriminators", "augmentation", "vocoder_training", "engine")
+SECTIONS = ("seed", "discriminators", "stft_loss", "augmentation", "vocoder_training", "trainer")
 
 
 class Peer(nn.Module):
@@ -80,10 +80,10 @@ def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = 
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
     run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
-    fabric = build_fabric(config.engine, config.vocoder_training.seed)
+    fabric = build_fabric(config.trainer, config.seed)
     train, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
     task = PeerTask(SpeechCrops(train, config, None), validation, None, Peer(peer), run, fabric)
-    fit(task, fabric, config.engine, run, force)
+    fit(task, fabric, config.trainer, run, force)
     if fabric.is_global_zero:
         for folder in filter(None, speak.split(",")):
             _speak(task.average.module.eval().cpu(), Path(folder), out / "waves" / peer, config)

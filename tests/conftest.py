@@ -35,35 +35,32 @@ def config() -> Config:
     return from_dict(
         {
             "corpus": {"test_clips": 2, "validation_clips": 2},
-            "mixture": {"sigma": None, "level": [-30, -20]},
-            "separator": {"basis_signals": 32, "channels": 16, "hidden": 24, "blocks": 2, "repeats": 1},
+            "mixture": {"noise_sigma": None, "level": [-30, -20]},
+            "separator": {"atoms": 32, "channels": 16, "hidden": 24, "blocks": 2, "repeats": 1},
             "separator_training": {
                 "steps": 6,
-                "batch": 2,
-                "crop": 2_400,
-                "warmup": 3,
-                "scale": 0.5,
+                "batch_size": 2,
+                "crop_samples": 2_400,
+                "warmup_steps": 3,
                 "validate_every": 6,
-                "save_every": 6,
             },
             "generator": {"channels": 32, "stacks": 1},
             "discriminators": {
                 "scales": 2,
                 "channels": 4,
-                "maximum_channels": 16,
                 "stft_channels": 4,
                 "resolutions": [[256, 60, 240], [128, 30, 120]],
             },
+            "stft_loss": {"resolutions": [[256, 60, 240], [128, 30, 120]]},
             "vocoder_training": {
                 "steps": 6,
                 "adversarial_from": 4,
-                "batch": 2,
-                "crop": 10,
+                "batch_size": 2,
+                "crop_frames": 10,
                 "learning_rate": 1e-3,
                 "validate_every": 6,
-                "save_every": 6,
             },
-            "engine": {"accelerator": "cpu", "precision": "fp32", "workers": 0, "log_every": 1},
+            "trainer": {"accelerator": "cpu", "precision": "fp32", "workers": 0},
         }
     )
 
@@ -81,7 +78,7 @@ def separator(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: 
     """A separator that has learned enough for its estimates to resemble speech."""
     from basis_melgan.training.separator import train  # here, since the light tests do without PyTorch
 
-    training = replace(config.separator_training, steps=60, warmup=20, validate_every=60, save_every=60)
+    training = replace(config.separator_training, steps=60, warmup_steps=60, validate_every=60)
     folder = tmp_path_factory.mktemp("separator")
     train(corpus, folder, replace(config, separator_training=training))
     return folder / "separator.safetensors"

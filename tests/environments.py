@@ -45,7 +45,7 @@ ENVIRONMENTS: dict[str, list[tuple[str, list[str]]]] = {
                 f"decompose separator/separator.safetensors data decomposition {SHORT}",
                 "train-vocoder data vocoder --separator separator/separator.safetensors "
                 f"--decomposition decomposition {SHORT}",
-                "train-vocoder data fast --config fast --vocoder_training.steps 2 --vocoder_training.batch 2",
+                "train-vocoder data fast --config fast --vocoder_training.steps 2 --vocoder_training.batch_size 2",
                 f"fine-tune data tuned {SHORT}",
                 "vocode {clip} trained.wav --vocoder vocoder/vocoder.safetensors",
                 "evaluate tuned/vocoder.safetensors data --quick --json evaluation.json",

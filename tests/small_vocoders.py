@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from basis_melgan.audio import files
-from basis_melgan.config.schema import Config, GeneratorConfig, MelConfigName, SeparatorConfig
+from basis_melgan.config.networks import MelGANConfig, SeparatorConfig
+from basis_melgan.config.schema import Config, MelConfigName
 from basis_melgan.inference import stream, synthesize, vocoder
 from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.models import model_file
@@ -17,7 +18,7 @@ from basis_melgan.models.melgan import MelGANGenerator
 CLIPS = sorted((Path(__file__).parents[1] / "examples" / "clips").glob("*.flac"))
 QUANTUM = 1 / 32_768  # of 16-bit sound
 RATE, HOP = 24_000, 240
-SMALL = GeneratorConfig(channels=16)
+SMALL = MelGANConfig(channels=16)
 
 
 def build(config: Config) -> MelGANGenerator:
@@ -33,8 +34,8 @@ def build(config: Config) -> MelGANGenerator:
     return generator
 
 
-def released(path: Path, mel: MelConfigName = "paper", generator: GeneratorConfig = SMALL) -> Path:
-    config = Config(mel=mel, generator=generator, separator=SeparatorConfig(basis_signals=generator.channels))
+def released(path: Path, mel: MelConfigName = "paper", generator: MelGANConfig = SMALL) -> Path:
+    config = Config(mel=mel, generator=generator, separator=SeparatorConfig(atoms=generator.channels))
     model_file.save(path, "vocoder", build(config).state_dict(), config, model_file.Origin(1, "none"))
     return path
 

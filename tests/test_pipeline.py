@@ -141,8 +141,8 @@ def test_a_changed_setting_is_refused_in_one_line(pipeline: Pipeline, capsys: py
     assert said.startswith(
         f"basis-melgan: {pipeline.folder}/separator/checkpoint.ckpt: separator.hidden was 24, now 25;"
     )
-    said = refusal([*vocoder, "--vocoder_training.crop", "12"], capsys)
-    assert "vocoder_training.crop was 10, now 12; use the same setting, another run folder, or --force" in said
+    said = refusal([*vocoder, "--vocoder_training.crop_frames", "12"], capsys)
+    assert "vocoder_training.crop_frames was 10, now 12; use the same setting, another run folder, or --force" in said
     assert contents(pipeline.folder) == before
 
 
@@ -168,7 +168,7 @@ def test_the_preset_of_the_pipeline_can_be_understood(
     tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After a thirtieth of its steps; `make pipeline` takes them all, over a basis that it has learned."""
-    short = ["--config", "tiny", "--vocoder_training.steps", "20", "--vocoder_training.batch", "4"]
+    short = ["--config", "tiny", "--vocoder_training.steps", "20", "--vocoder_training.batch_size", "4"]
     assert main(["train-vocoder", str(corpus), str(tmp_path / "vocoder"), *short]) == 0
     assert "has not learned to speak" not in capsys.readouterr().out
     vocoder = tmp_path / "vocoder" / "vocoder.safetensors"

@@ -23,7 +23,7 @@ from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.noise import white_over
-from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
+from basis_melgan.errors import ConfigurationError, OutputError
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
 from basis_melgan.storage.paths import require_place
@@ -65,7 +65,7 @@ def analyze(separator: Path, corpus: Path, out: Path, choice: ClipSelection, snr
     Raises:
         ConfigurationError: an SNR that cannot be.
         OutputError: `out` holds an analysis and `force` is not given, or something else, or cannot be written.
-        ModelFileError: the separator cannot be read, separates no noise, or has a silent basis to study.
+        ModelFileError: the separator cannot be read, or has a silent basis to study.
         CorpusError: no corpus, another sample rate than the separator's, an empty split, or no such clip.
     """
     if not abs(snr) <= WIDEST_SNR:
@@ -73,8 +73,6 @@ def analyze(separator: Path, corpus: Path, out: Path, choice: ClipSelection, snr
     out = out.resolve()
     _require_free(out, force)
     model, config = model_file.load_separator(separator)
-    if model.sources <= NOISE:
-        raise ModelFileError(f"{separator}: separates {model.sources} source; expected one of speech and noise")
     step = int(model_file.metadata(separator)["step"])
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)

@@ -17,7 +17,7 @@ from rich.progress import track
 from basis_melgan.audio import files
 from basis_melgan.errors import ConfigurationError, ModelFileError
 from basis_melgan.inference.backend import Array, Info
-from basis_melgan.inference.onnx import described, open_session
+from basis_melgan.inference.onnx import open_session, read_info
 from basis_melgan.inference.pretrained import resolve_model
 from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.inference.vocoder import Vocoder
@@ -44,7 +44,7 @@ class Peer:
             ModelFileError: the file is missing, damaged, or none of a peer.
         """
         self._session = open_session(path, threads)
-        self.info = described(path, self._session, "peer")
+        self.info = read_info(path, self._session, "peer")
 
     def __call__(self, mel: Array) -> Array:
         """Mel (M, F) to wave (F·hop,)."""

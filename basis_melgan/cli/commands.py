@@ -104,7 +104,7 @@ def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force
     from basis_melgan.inference.pretrained import resolve_model
     from basis_melgan.training.decompose import decompose
 
-    decompose(resolve_model(separator, ".safetensors"), corpus, out, config.engine, force)
+    decompose(resolve_model(separator, ".safetensors"), corpus, out, config.trainer, force)
 
 
 def train_vocoder(
@@ -379,12 +379,22 @@ def bench(systems: list[str], rounds: int = 7, json: Path | None = None) -> None
 # The sections of the configuration that each verb uses, and lets be set in dotted form.
 SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     prepare: ("frames", "corpus"),
-    train_separator: ("frames", "mixture", "separator", "separator_training", "engine"),
+    train_separator: ("frames", "seed", "mixture", "separator", "separator_training", "trainer"),
     separate: (),
     analyze: (),
-    decompose: ("engine",),
-    train_vocoder: ("frames", "mel", "generator", "discriminators", "augmentation", "vocoder_training", "engine"),
-    fine_tune: ("fine_tuning", "engine"),
+    decompose: ("trainer",),
+    train_vocoder: (
+        "frames",
+        "mel",
+        "seed",
+        "generator",
+        "discriminators",
+        "stft_loss",
+        "augmentation",
+        "vocoder_training",
+        "trainer",
+    ),
+    fine_tune: ("seed", "fine_tuning", "trainer"),
     vocode: (),
     play: (),
     export: (),

@@ -5,14 +5,14 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import docstring_parser
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, get_loader
 
 from basis_melgan.cli.usage import located, refuse, usage
-from basis_melgan.config.loading import from_dict, keys, preset_path, presets
+from basis_melgan.config.loading import from_dict, keys, preset_path, presets, section_types
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError
 
@@ -50,7 +50,7 @@ def arguments(function: Callable[..., None], sections: Sequence[str], words: Seq
     verb = function.__name__.replace("_", "-")
     words = [_underscored(word, [*inspect.signature(function).parameters, *keys()]) for word in words]
     try:
-        config = load(_chosen_configuration(words)) if sections else Config()
+        config = _of_kind(load(_option(words, "config", DEFAULT_PRESET)), words) if sections else Config()
         parser = _parser(verb, function, sections, config)
         refuse(verb, function, sections, words)
         values = parser.parse_args(words).as_dict()
@@ -69,10 +69,29 @@ def _underscored(word: str, parameters: Sequence[str]) -> str:
     return f"--{spelled}{equals}{value}" if word.startswith("--") and spelled in parameters else word
 
 
-def _chosen_configuration(words: Sequence[str]) -> str:
+def _option(words: Sequence[str], name: str, default: str) -> str:
+    """Value of one option, before the parser of all options can be built."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config", default=DEFAULT_PRESET)
-    return str(parser.parse_known_args(words)[0].config)
+    parser.add_argument(f"--{name}", dest="value", default=default)
+    return str(parser.parse_known_args(words)[0].value)
+
+
+def _of_kind(config: Config, words: Sequence[str]) -> Config:
+    """Apply `--generator.kind`: another kind than the configuration's starts from that kind's defaults.
+
+    Raises:
+        ConfigurationError: no such kind, or an option that belongs to the other kind.
+    """
+    kind = _option(words, "generator.kind", config.generator.kind)
+    if kind != config.generator.kind:
+        config = from_dict(config.to_dict() | {"generator": {"kind": kind}})
+    options = [word.removeprefix("--").partition("=")[0] for word in words if word.startswith("--generator.")]
+    for option in options:
+        if option in keys() and not hasattr(config.generator, option.removeprefix("generator.")):
+            raise ConfigurationError(
+                f"{option}: not a setting of generator.kind {kind}; leave it out or set another kind"
+            )
+    return config
 
 
 class _Parser(ArgumentParser):
@@ -108,16 +127,29 @@ def _parser(verb: str, function: Callable[..., None], sections: Sequence[str], c
 
 
 def _add_section(parser: ArgumentParser, section: str, config: Config) -> None:
-    """Add one option per setting; the comment beside a setting in config.py is its help."""
-    kind, value = get_type_hints(Config)[section], getattr(config, section)
+    """Add one option per setting; the comment beside a setting in its dataclass is its help."""
+    value = getattr(config, section)
     if not is_dataclass(value):
-        parser.add_argument(f"--{section}", type=kind, default=value, help=f"convention of the {section}")
+        hint, text = get_type_hints(Config)[section], _comments(Config)[section]
+        parser.add_argument(f"--{section}", type=hint, default=value, help=text)
         return
-    comments = dict(re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(kind), re.MULTILINE))
+    kind = type(value)
+    comments = _comments(kind)
     group = parser.add_argument_group((inspect.getdoc(kind) or section).splitlines()[0].rstrip(":."))
     for name, hint in get_type_hints(kind).items():
         text = comments.get(name, name.replace("_", " "))  # without a text, type and default would not show either
+        if name == "kind":
+            hint = (
+                Literal[tuple(member.kind for member in section_types(section))]
+                if len(section_types(section)) > 1
+                else hint
+            )
         group.add_argument(f"--{section}.{name}", type=hint, default=getattr(value, name), help=text)
+
+
+def _comments(kind: type) -> dict[str, str]:
+    """Comments beside the fields of a dataclass, by field."""
+    return dict(re.findall(r"^    (\w+): .*?  # (.*)$", inspect.getsource(kind), re.MULTILINE))
 
 
 def _one_line(text: str) -> str:

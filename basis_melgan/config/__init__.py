@@ -1,1 +1,1 @@
-"""Every setting: types, validation, presets, and the frame geometry."""
+"""All settings: their types, validation and presets, and the frame geometry."""

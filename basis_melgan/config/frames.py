@@ -1,26 +1,26 @@
-"""The one place of frame arithmetic: how samples, mel frames and weight frames lie over one another."""
+"""Frame arithmetic: how samples, mel frames and weight frames align."""
 
 from dataclasses import dataclass
 
-from basis_melgan.config.validation import require
+from basis_melgan.config.validation import require, require_minimum
 
 
 @dataclass(frozen=True)
 class FrameGeometry:
-    """Frame geometry: how samples, mel frames and weight frames lie over one another.
+    """How samples, mel frames and weight frames align.
 
-    Mel frame f belongs to samples [f·hop, (f+1)·hop). Weight frame k of a paper's generator adds basis signals over
-    [k·stride, k·stride + L); a separator's begin `lead` strides earlier, those of a generator at the frame rate by what
-    `basis_melgan.models.convnext.split_lookahead` says.
+    Mel frame f covers samples [f·hop, (f+1)·hop). Weight frame k of a MelGAN generator adds atoms to samples
+    [k·stride, k·stride + L). Those of a separator start `lead` strides earlier, those of a ConvNeXt generator as
+    `basis_melgan.models.convnext.split_lookahead` computes.
     """
 
-    sample_rate: int = 24_000  # Hz
-    hop: int = 240  # samples per mel frame
-    basis_length: int = 30  # L, samples
-    stride: int = 15  # samples per weight frame
+    sample_rate: int = 24_000  # Hz; must be that of the prepared corpus
+    hop: int = 240  # samples per mel frame; must be that of the acoustic model
+    basis_length: int = 30  # L, samples per atom; twice the stride in the paper, four times for convnext
+    stride: int = 15  # samples per weight frame; a divisor of the hop
 
     def __post_init__(self) -> None:
-        require(min(self.sample_rate, self.hop, self.stride) > 0, f"frames: {self} has a size below 1; use 1 or more")
+        require_minimum(1, "frames", self, "sample_rate", "hop", "stride")
         require(
             self.hop % self.stride == 0,
             f"frames.stride: {self.stride} does not divide frames.hop {self.hop}; "
@@ -39,7 +39,7 @@ class FrameGeometry:
 
     @property
     def lead(self) -> int:
-        """Weight frames that begin before sample 0 and still reach into the wave."""
+        """Weight frames that start before sample 0 and overlap the wave."""
         return self.basis_length // self.stride - 1
 
     @property

@@ -1,44 +1,43 @@
-"""Bounds that settings keep, each checked as soon as the setting is made."""
+"""Checks of settings. Each raises a ConfigurationError of one line: the key, its value, and what to use instead."""
 
 from typing import Any
 
 from basis_melgan.errors import ConfigurationError
 
-MOST_THREADS = 1_024  # more than any machine has cores to run them on
+MAX_THREADS = 1_024  # more than any machine has cores to run them on
 
 
-def require(holds: bool, message: str) -> None:
-    """Raise a ConfigurationError where a setting does not hold."""
-    if not holds:
+def require(condition: bool, message: str) -> None:
+    """Raise a ConfigurationError with this message unless the condition holds."""
+    if not condition:
         raise ConfigurationError(message)
 
 
-def require_counts(section: str, settings: Any, *names: str) -> None:
-    """Settings of a section that count something of which there must be one."""
+def require_minimum(minimum: int, section: str, settings: Any, *names: str) -> None:
+    """Require settings of a section to be `minimum` or more."""
     for name in names:
-        require(getattr(settings, name) >= 1, f"{section}.{name}: {getattr(settings, name)}; use 1 or more")
+        value = getattr(settings, name)
+        require(value >= minimum, f"{section}.{name}: {value}; use {minimum} or more")
 
 
-def require_not_negative(section: str, settings: Any, *names: str) -> None:
-    """Settings of a section that may be 0, but no less."""
+def require_fraction(section: str, settings: Any, *names: str) -> None:
+    """Require settings of a section to be fractions: 0 to 1."""
     for name in names:
-        require(getattr(settings, name) >= 0, f"{section}.{name}: {getattr(settings, name)}; use 0 or more")
+        value = getattr(settings, name)
+        require(0 <= value <= 1, f"{section}.{name}: {value} is not a fraction; use 0 to 1")
+
+
+def require_range(section: str, settings: Any, *names: str) -> None:
+    """Require settings of a section to be (lowest, highest), or None where they may be."""
+    for name in names:
+        value = getattr(settings, name)
+        require(
+            value is None or value[0] <= value[1],
+            f"{section}.{name}: {value} is not a range; give the lowest value first",
+        )
 
 
 def require_threads(threads: int) -> None:
-    """Threads that an engine can be run on."""
+    """Require a number of threads that a backend can run on."""
     require(threads >= 1, f"threads: {threads}; use 1 or more")
-    require(threads <= MOST_THREADS, f"threads: {threads}; use at most {MOST_THREADS}, best one per core")
-
-
-def require_clip(section: str, settings: Any) -> None:
-    """What every training asks of the gradient norm that it clips to."""
-    require(settings.clip > 0, f"{section}.clip: {settings.clip}; use a gradient norm above 0")
-
-
-def require_rates(section: str, settings: Any) -> None:
-    """What every training of a vocoder asks of its schedule and its averages."""
-    require_not_negative(section, settings, "warmup", "learning_rate", "discriminator_learning_rate")
-    require(0 <= settings.ema < 1, f"{section}.ema: {settings.ema}; use 0 or more, below 1")
-    judged = settings.judged
-    require(0 < judged <= 1, f"{section}.judged: {judged} is no share; use above 0, at most 1")
+    require(threads <= MAX_THREADS, f"threads: {threads}; use at most {MAX_THREADS}, best one per core")

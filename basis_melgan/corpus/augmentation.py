@@ -49,7 +49,7 @@ UNCHANGED = Change()
 
 def draw(rng: np.random.Generator, config: AugmentationConfig) -> Change:
     """The change of one crop: none, or a rate drawn evenly in octaves, a level in dB, and a blur."""
-    if config.share == 0 or rng.random() >= config.share:
+    if config.fraction == 0 or rng.random() >= config.fraction:
         return UNCHANGED
     octaves = rng.uniform(*np.log2(config.rate))
     return Change(float(2**octaves), float(rng.uniform(*config.level)), float(rng.uniform(*config.blur)))

@@ -11,6 +11,8 @@ from basis_melgan.audio import files, levels
 from basis_melgan.config.schema import CorpusConfig
 from basis_melgan.errors import AudioError
 
+SILENCE_DBFS = -60.0  # a recording whose peak stays below is silent
+MAX_CLIPPED_FRACTION = 0.05  # of a recording's samples at full scale, above which it is distorted throughout
 FULL_SCALE = 0.99  # the positive end of 8-bit sound is 127/128
 
 
@@ -73,11 +75,11 @@ def judge(wave: files.Wave, rate: int, rules: CorpusConfig) -> tuple[str, str]:
         return "too short", f"{seconds:.3f} s; corpus.minimum_seconds is {rules.minimum_seconds}"
     magnitude = np.abs(wave)
     level = 20.0 * np.log10(max(float(magnitude.max()), 1e-9))
-    if level < rules.silence_dbfs:
-        return "silent", f"peak {level:.1f} dBFS; corpus.silence_dbfs is {rules.silence_dbfs}"
+    if level < SILENCE_DBFS:
+        return "silent", f"peak {level:.1f} dBFS; at least {SILENCE_DBFS:g} dBFS is needed"
     clipped = np.count_nonzero(magnitude >= FULL_SCALE) / len(wave)
-    if clipped > rules.clipped_share:
-        return "clipped", f"{clipped:.1%} of samples at full scale; corpus.clipped_share is {rules.clipped_share:.1%}"
+    if clipped > MAX_CLIPPED_FRACTION:
+        return "clipped", f"{clipped:.1%} of samples at full scale; at most {MAX_CLIPPED_FRACTION:.0%} may be"
     return "", ""
 
 

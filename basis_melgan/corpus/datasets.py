@@ -59,14 +59,14 @@ class MixtureCrops(Dataset[Mixture]):
 
     def __init__(self, clips: Clips, config: Config) -> None:
         self.config = config
-        self.crop = config.separator_training.crop
+        self.crop = config.separator_training.crop_samples
         self.rate = config.frames.sample_rate
         self.paths = [path for path, _ in clips]
         self.clips = _ByLength(clips, minimum=1)
         self.recorded = _sound_files(config.mixture)
 
     def __getitem__(self, index: int) -> Mixture:
-        rng = np.random.default_rng([self.config.separator_training.seed, index])
+        rng = np.random.default_rng([self.config.seed, index])
         path, clip = self.clips.draw(rng)
         start = int(rng.integers(max(clip.samples - self.crop, 0) + 1))
         whole = files.read(path)[0]
@@ -84,12 +84,12 @@ class MixtureCrops(Dataset[Mixture]):
         if mixture.level is not None:
             gain = 10 ** (rng.uniform(*mixture.level) / 20) / max(rms, 1e-6)
             speech, rms = speech * np.float32(gain), rms * gain
-        if rng.random() < mixture.clean_share:
+        if rng.random() < mixture.clean_fraction:
             return speech, np.zeros_like(speech)
         kind = mixture.noises[rng.integers(len(mixture.noises))]
         sound = noise.unit_rms(self.noise(rng, kind, len(speech)))
-        if mixture.sigma is not None:
-            return speech, sound * np.float32(mixture.sigma)
+        if mixture.noise_sigma is not None:
+            return speech, sound * np.float32(mixture.noise_sigma)
         return speech, sound * np.float32(rms * 10 ** (-rng.uniform(*mixture.snr) / 20))
 
     def noise(self, rng: np.random.Generator, kind: str, samples: int) -> Wave:
@@ -125,14 +125,14 @@ class SpeechCrops(Dataset[Utterance]):
         self.frames = config.frames
         self.decomposition = decomposition
         self.mels = mels or Mels(config.mel, config.frames)
-        self.length = config.vocoder_training.crop
-        fastest = Change(max(1.0, config.augmentation.rate[1]) if config.augmentation.share > 0 else 1.0)
+        self.length = config.vocoder_training.crop_frames
+        fastest = Change(max(1.0, config.augmentation.rate[1]) if config.augmentation.fraction > 0 else 1.0)
         longest = fastest.before(self.length) + 2 * fastest.before(self.mels.margin)
         self.clips = _ByLength(clips, minimum=self.frames.samples(longest))
 
     def __getitem__(self, index: int) -> Utterance:
         training = self.config.vocoder_training
-        rng = np.random.default_rng([training.seed, index])
+        rng = np.random.default_rng([self.config.seed, index])
         path, clip = self.clips.draw(rng)
         change = augmentation.draw(rng, self.config.augmentation)
         margin = change.before(self.mels.margin)

@@ -22,13 +22,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from basis_melgan.audio import files
 from basis_melgan.config.schema import Config, CorpusConfig, Split
 from basis_melgan.corpus import recipes
-from basis_melgan.corpus.convert import Job, Outcome, convert, stamp
+from basis_melgan.corpus.convert import MAX_CLIPPED_FRACTION, SILENCE_DBFS, Job, Outcome, convert, stamp
 from basis_melgan.corpus.listing import Item
 from basis_melgan.corpus.manifest import SPLITS, Clip, Corpus, save
 from basis_melgan.errors import CorpusError
 from basis_melgan.storage.atomic import write_text
 from basis_melgan.storage.parallel import outcomes, processes
 
+SAMPLE_SEED = 1  # of corpus.max_clips, so that everybody gets the same clips
 LONGEST_NAME = 150  # bytes of an id; file systems hold 255
 
 
@@ -55,8 +56,8 @@ def prepare(recipe: str, out: Path, source: Path | None, config: Config, jobs: i
     rate = config.frames.sample_rate
     source = source and source.resolve()
     _claim(out, recipe, source, rate)
-    draw = config.corpus.draw or chosen.draw
-    items = _drawn(identified(chosen.items(source, out.resolve() / "source")), draw, config.corpus.seed)
+    draw = config.corpus.max_clips or chosen.draw
+    items = _drawn(identified(chosen.items(source, out.resolve() / "source")), draw)
     if not items:
         raise CorpusError(f"{source or recipe}: recipe {recipe} finds no recordings there; check the source")
     ledger = _Ledger(out, config.corpus)
@@ -67,7 +68,7 @@ def prepare(recipe: str, out: Path, source: Path | None, config: Config, jobs: i
     outcomes = [_fault(item) if item.fault else ledger.outcomes[item.id] for item in items]
     ledger.settle([outcome for item, outcome in zip(items, outcomes, strict=True) if not item.fault])
     passed_over = files.passed_over(source, files.SOUND | files.FOREIGN) if source and recipe == "folder" else {}
-    _report(out, outcomes, passed_over, config.corpus.maximum_bad)
+    _report(out, outcomes, passed_over, config.corpus.max_unusable_fraction)
     corpus = Corpus(out, out.resolve().name, recipe, rate, _clips(items, outcomes, config.corpus))
     _prune(out / "flac", {clip.file for clip in corpus.clips})
     save(corpus)
@@ -117,8 +118,8 @@ class _Ledger:
         self.outcomes: dict[str, Outcome] = {}
         header, *lines = self.path.read_text(encoding="utf-8").split("\n")
         self.header: dict[str, Any] = json.loads(header)
-        judged = {"minimum_seconds": rules.minimum_seconds, "silence_dbfs": rules.silence_dbfs}
-        judged["clipped_share"] = rules.clipped_share
+        judged = {"minimum_seconds": rules.minimum_seconds, "silence_dbfs": SILENCE_DBFS}
+        judged["clipped_share"] = MAX_CLIPPED_FRACTION
         if self.header.get("rules") == judged:
             self.outcomes = {outcome.id: outcome for outcome in _whole_lines(lines)}
         self.header["rules"] = judged
@@ -187,10 +188,10 @@ def _claim(out: Path, recipe: str, source: Path | None, rate: int) -> None:
             )
 
 
-def _drawn(items: list[Item], draw: int | None, seed: int) -> list[Item]:
+def _drawn(items: list[Item], draw: int | None) -> list[Item]:
     if draw is None or draw >= len(items):
         return items
-    return [items[index] for index in sorted(random.Random(seed).sample(range(len(items)), draw))]
+    return [items[index] for index in sorted(random.Random(SAMPLE_SEED).sample(range(len(items)), draw))]
 
 
 def _jobs(items: Iterable[Item], out: Path, rate: int, rules: CorpusConfig) -> list[Job]:
@@ -249,7 +250,7 @@ def _report(out: Path, outcomes: Sequence[Outcome], passed_over: dict[str, int],
         worst, count = max(reasons.items(), key=lambda entry: (entry[1], entry[0]))
         raise CorpusError(
             f"{len(bad)} of {len(outcomes)} recordings are unusable, most often: {worst} ({count}); at most "
-            f"{maximum_bad:.0%} may be; see {path}, then mend or remove them, or raise corpus.maximum_bad"
+            f"{maximum_bad:.0%} may be; see {path}, then mend or remove them, or raise corpus.max_unusable_fraction"
         )
 
 

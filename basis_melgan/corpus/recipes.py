@@ -18,7 +18,7 @@ class Recipe:
     """How a corpus is listed."""
 
     items: Callable[[Path | None, Path], Iterator[Item]]  # source folder, folder to work in
-    draw: int | None = None  # clips drawn at random when corpus.draw is null
+    draw: int | None = None  # clips drawn at random when corpus.max_clips is null
 
 
 def named(name: str) -> Recipe:

@@ -7,7 +7,7 @@ import numpy as np
 
 from basis_melgan.errors import ModelFileError
 from basis_melgan.inference.backend import Array
-from basis_melgan.inference.onnx import described, open_session, unsealed
+from basis_melgan.inference.onnx import open_session, read_info, read_verified
 
 # OpenVINO counts in 32 bits. That far from either end of a mel, the exact distance does not matter.
 MAX_OFFSET, MAX_FRAMES = 1 << 20, 1 << 26  # mel frames
@@ -35,12 +35,12 @@ class OpenVinoBackend:
             ModelFileError: the file is missing, damaged, of another kind, or of another format.
         """
         self._path, self._threads = path.absolute(), threads
-        self.info = described(path, open_session(path, threads), "vocoder")  # OpenVINO reads no metadata
+        self.info = read_info(path, open_session(path, threads), "vocoder")  # OpenVINO reads no metadata
         import openvino
 
         core = openvino.Core()
         try:
-            model = core.read_model(model=unsealed(path))
+            model = core.read_model(model=read_verified(path))
             compiled = core.compile_model(model, "CPU", SETTINGS | {"INFERENCE_NUM_THREADS": threads})
         except RuntimeError as error:
             reason = " ".join(str(error).split())

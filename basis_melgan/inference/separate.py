@@ -15,7 +15,7 @@ from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.inference.pretrained import resolve_model
 from basis_melgan.models import model_file
-from basis_melgan.models.tasnet import SPEECH, Separator
+from basis_melgan.models.tasnet import SOURCES, SPEECH, Separator
 from basis_melgan.storage.paths import require_place
 
 DEFAULT_VOCODER = "separator-24k"
@@ -90,7 +90,7 @@ def separated(pieces: Iterable[Wave], separator: Separator, window: int, overlap
     Yields:
         Consecutive stretches of the wave (T,), each with its sources (C, T); as many samples as went in.
     """
-    tail: Waves = np.empty((separator.sources, 0), np.float32)
+    tail: Waves = np.empty((SOURCES, 0), np.float32)
     for wave, advance in _windows(pieces, window, overlap):
         with torch.inference_mode():
             waves: Waves = separator(torch.from_numpy(wave)[None]).waves[0].numpy()

@@ -1,6 +1,6 @@
-"""The frame-rate generator: a ConvNeXt trunk over mel frames, whose head gives all weights of a frame at once.
+"""The ConvNeXt generator: a trunk at the mel frame rate predicts all weights of a frame at once.
 
-No upsampling network is left: all that happens at the sample rate is the sum over the basis.
+There is no upsampling network: only the sum over the basis runs at the sample rate.
 """
 
 import numpy as np
@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from basis_melgan.audio.mel import mel_config, spectrum_from_mel
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Config, GeneratorConfig
+from basis_melgan.config.networks import ConvNeXtConfig
+from basis_melgan.config.schema import MelConfigName
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models.bases.basis import Basis, SynthesisOutput, full_precision
 from basis_melgan.models.bases.modulated import ModulatedBasis, default_block_length, is_modulated, modulated_atoms
@@ -18,7 +19,7 @@ from basis_melgan.models.bases.pairs import QuadratureAtoms, quadrature_atoms
 from basis_melgan.models.mel_shape import require_mel
 from basis_melgan.models.streaming import Delay, StreamState, ZeroPad
 
-LOUDEST = 7.0  # of log gains; e^7 is 60 dB over full scale, beyond which a slip of the network would overflow
+MAX_LOG_GAIN = 7.0  # e^7 is 60 dB over full scale; without a limit, an outlier of the network would overflow
 
 
 class FrameConv1d(nn.Conv1d):
@@ -37,21 +38,21 @@ class FrameConv1d(nn.Conv1d):
 
 
 class ScaledLinear(nn.Linear):
-    """A linear layer with a scale per output (ConvNeXt's layer scale) in its matrix, so that exporting folds it."""
+    """A linear layer with ConvNeXt's layer scale multiplied into its matrix, so that export folds it."""
 
     def __init__(self, inputs: int, outputs: int, scale: float) -> None:
         super().__init__(inputs, outputs)
         self.scale = nn.Parameter(torch.full((outputs,), scale))
 
     def forward(self, values: Tensor) -> Tensor:
-        """(…, inputs) to (…, outputs)."""
+        """Transform (…, inputs) to (…, outputs)."""
         return F.linear(values, self.scale[:, None] * self.weight, self.scale * self.bias)
 
 
 class Block(nn.Module):
     """ConvNeXt's block in one dimension (arXiv 2201.03545; sizes as in Vocos, arXiv 2306.00814)."""
 
-    def __init__(self, sizes: GeneratorConfig, lookahead: int) -> None:
+    def __init__(self, sizes: ConvNeXtConfig, lookahead: int) -> None:
         """Build a block whose convolution sees `lookahead` frames ahead."""
         super().__init__()
         channels = sizes.channels
@@ -59,7 +60,7 @@ class Block(nn.Module):
         self.depthwise = FrameConv1d(channels, channels, sizes.kernel, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.widen = nn.Linear(channels, sizes.hidden)
-        self.activate = nn.GELU() if sizes.activation == "gelu" else nn.ReLU()
+        self.activate = nn.GELU()
         self.narrow = ScaledLinear(sizes.hidden, channels, 1.0 / sizes.blocks)
 
     def forward(self, hidden: Tensor, state: StreamState | None = None) -> Tensor:
@@ -72,8 +73,8 @@ class Block(nn.Module):
         return out
 
 
-class Gains(nn.Module):
-    """What a mel itself says of the gains: ln of the amplitudes with which pairs make a sound of that spectrum.
+class GainPrior(nn.Module):
+    """Prior log gains: ln of the amplitudes with which cosine–sine pairs have the spectrum of a mel.
 
     Cf. FreeV's prior, the mel filters' pseudo-inverse (arXiv 2406.08196); here the mel is interpolated between bands.
     """
@@ -81,15 +82,17 @@ class Gains(nn.Module):
     matrix: Tensor
     offset: Tensor
 
-    def __init__(self, config: Config, pairs: QuadratureAtoms) -> None:
+    def __init__(self, mel: MelConfigName, frames: FrameGeometry, atoms: QuadratureAtoms) -> None:
+        """Compute the matrix from a mel config's filters to the atoms' frequencies."""
         super().__init__()
-        rate, kind = config.frames.sample_rate, mel_config(config.mel)
-        norms = np.linalg.norm(pairs.atoms, axis=1).reshape(2, -1).max(axis=0)  # at its ends half a pair is silent
-        matrix, offset = spectrum_from_mel(config.mel, rate, pairs.frequencies)
+        rate, kind = frames.sample_rate, mel_config(mel)
+        # At the ends of the spectrum, one atom of a pair is silent.
+        norms = np.linalg.norm(atoms.atoms, axis=1).reshape(2, -1).max(axis=0)
+        matrix, offset = spectrum_from_mel(mel, rate, atoms.frequencies)
         # Noise of power p per Hz has E|X|² = p · Σ window². Pairs of unit norm with amplitude a, a stride apart and at
         # random phases, have the power a²/stride, here over the width that the pair covers. Others have norm² times it.
         window_energy = 3.0 / 8.0 * kind.window  # of Hann's
-        power = pairs.widths / (rate / 2.0) * config.frames.stride / window_energy / np.maximum(norms, 1e-6) ** 2
+        power = atoms.widths / (rate / 2.0) * frames.stride / window_energy / np.maximum(norms, 1e-6) ** 2
         self.register_buffer("matrix", torch.from_numpy(matrix))
         self.register_buffer("offset", torch.from_numpy(offset + 0.5 * np.log(power)).float())
 
@@ -99,90 +102,66 @@ class Gains(nn.Module):
             return full_precision(mel) @ self.matrix.T + self.offset
 
 
-class Polar(nn.Module):
-    """Weights of pairs by log amplitude and phase, as Vocos says bins: of a cosine e^a cos φ, of its sine e^a sin φ."""
+class PolarHead(nn.Module):
+    """Weights of cosine–sine pairs by log amplitude a and phase φ, as in Vocos: e^a cos φ and e^a sin φ."""
 
-    values = 2  # that the network says per pair
-
-    def forward(self, said: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights of cosines and of sines (…, P) from what the network says (…, 2P) and the log gains (…, P) before."""
-        amplitude, phase = full_precision(said).chunk(2, dim=-1)
-        gain = (amplitude + gains).clamp(max=LOUDEST).exp()
-        return gain * phase.cos(), gain * phase.sin()
-
-
-class Signed(nn.Module):
-    """Weights of pairs by signed shapes and a common log gain: of a cosine s·e^g, of its sine t·e^g."""
-
-    values = 3
-
-    def forward(self, said: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights of cosines and of sines (…, P) from what the network says (…, 3P) and the log gains (…, P) before."""
-        cosine, sine, gain = full_precision(said).chunk(3, dim=-1)
-        factor = (gain + gains).clamp(max=LOUDEST).exp()
-        return factor * cosine, factor * sine
-
-
-class Linear(nn.Module):
-    """Weights of pairs as they are said, without gains: what the paper's generator says, here with a sign."""
-
-    values = 2
-
-    def forward(self, said: Tensor, gains: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights of cosines and of sines (…, P) from what the network says (…, 2P); gains are not asked."""
-        cosine, sine = full_precision(said).chunk(2, dim=-1)
-        return cosine, sine
-
-
-HEADS: dict[str, type[Polar | Signed | Linear]] = {"polar": Polar, "signed": Signed, "linear": Linear}
+    def forward(self, predictions: Tensor, gains: Tensor) -> Tensor:
+        """Weights (…, 2P), cosines first, of predicted amplitudes and phases (…, 2P) and prior log gains (…, P)."""
+        amplitude, phase = full_precision(predictions).chunk(2, dim=-1)
+        gain = (amplitude + gains).clamp(max=MAX_LOG_GAIN).exp()
+        return torch.cat([gain * phase.cos(), gain * phase.sin()], dim=-1)
 
 
 class ConvNeXtGenerator(nn.Module):
-    """Mel to weights at the mel's own frame rate, over a basis of quadrature pairs.
+    """Mel to weights at the mel frame rate, over a basis of quadrature atoms.
 
-    At the sizes of the preset `fast` 1.65 M parameters and 0.17 GMAC a second at 24 kHz, 0.16 of them in the network.
+    At the sizes of the default vocoder 1.65 M parameters and 0.17 GMAC per second of audio at 24 kHz, 0.16 of them in
+    the network.
 
     Attributes:
-        basis: frozen. Where it has `signals` as parameters, `basis.requires_grad_(True)` opens them for fine-tuning.
+        basis: frozen. Where it stores `atoms` as parameters, `basis.requires_grad_(True)` opens them for fine-tuning.
     """
 
     shortest = 1  # mel frames
 
     def __init__(
         self,
-        config: Config,
+        sizes: ConvNeXtConfig,
+        frames: FrameGeometry,
+        mel: MelConfigName,
         atoms: QuadratureAtoms | None = None,
         store_atoms: bool = False,
         block_length: int | None = None,
     ) -> None:
-        """Build the network that `config.generator` describes, over a basis.
+        """Build the network over a basis.
 
         Args:
-            config: all settings.
+            sizes: of the network.
+            frames: geometry of mel frames, weight frames and atoms.
+            mel: mel config of the input.
             atoms: basis learned in stage 1; without it, atoms of the generator's spacing.
             store_atoms: keep the atoms as parameters, also where a `ModulatedBasis` could compute them.
             block_length: of a modulated basis, from a model file; new generators need none.
 
         Raises:
-            ConfigurationError: a size is invalid, or the basis is too short for its stride.
+            ConfigurationError: the basis is too short for its stride, or spacing `fourier` has another number of atoms.
         """
         super().__init__()
-        sizes, frames = config.generator, config.frames
-        _validate(config)
-        self.bands, self.hop = mel_config(config.mel).bands, frames.hop
-        self.weights_per_mel, self.pairs = frames.weights_per_mel, sizes.pairs
+        _require_overlap(frames)
+        self.bands, self.hop = mel_config(mel).bands, frames.hop
+        self.weights_per_mel = frames.weights_per_mel
         left_pad, lookaheads = split_lookahead(sizes, frames)
         computed = atoms is None and not store_atoms and is_modulated(sizes, frames)
-        atoms = atoms if atoms is not None else generator_atoms(config, block_length)
+        atoms = atoms if atoms is not None else generator_atoms(sizes, frames, block_length)
         self.input_pad = ZeroPad(sizes.kernel - 1 - lookaheads[0], lookaheads[0])
         self.embed = FrameConv1d(self.bands, sizes.channels, sizes.kernel)
         self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
         self.trunk = nn.ModuleList(Block(sizes, lookahead) for lookahead in lookaheads[1:])
         self.last_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
-        self.head = HEADS[sizes.head]()
-        self.output_proj = nn.Linear(sizes.channels, self.weights_per_mel * self.head.values * sizes.pairs)
+        self.head = PolarHead()
+        self.output_proj = nn.Linear(sizes.channels, self.weights_per_mel * 2 * sizes.atoms)
         self.mel_delay = Delay()
-        self.gains = Gains(config, atoms) if sizes.prior else None
+        self.gains = GainPrior(mel, frames, atoms)
         self.apply(_initialize)
         self.basis: Basis | ModulatedBasis = (
             ModulatedBasis(frames, left_pad, block_length or default_block_length(frames))
@@ -241,20 +220,20 @@ class ConvNeXtGenerator(nn.Module):
             hidden: output of the trunk (B, F, channels).
             mel: the same mel frames (B, F, M).
         """
-        said = self.output_proj(self.last_norm(hidden.flatten(0, 1)))
-        said = said.view(*hidden.shape[:2], self.weights_per_mel, -1)  # (…, values · P)
-        gains = self.gains(mel)[:, :, None] if self.gains is not None else full_precision(said.new_zeros(1))
-        return torch.cat(self.head(said, gains), dim=3).flatten(1, 2)
+        predictions = self.output_proj(self.last_norm(hidden.flatten(0, 1)))
+        predictions = predictions.view(*hidden.shape[:2], self.weights_per_mel, -1)  # (…, 2P)
+        weights: Tensor = self.head(predictions, self.gains(mel)[:, :, None])
+        return weights.flatten(1, 2)
 
     def muon_parameters(self) -> list[nn.Parameter]:
-        """Matrices (A, B) between hidden channels: neither what reads the mel nor what says the weights."""
+        """Matrices (A, B) between hidden channels, without the layers that read the mel or predict the weights."""
         matrices = (layer.weight for layer in self.trunk.modules() if isinstance(layer, nn.Linear))
         return [matrix for matrix in matrices if isinstance(matrix, nn.Parameter)]
 
     def targets(self, wave: Tensor) -> Tensor:
-        """Weights (B, 2P, K) that a wave (B, T) of whole strides has where the pairs are near a tight frame.
+        """Weights (B, 2P, K) of a wave (B, T) of whole strides, where the atoms are close to a tight frame.
 
-        They are its products with every signal, over the frame's bound, which is the signals' energy per stride.
+        They are its products with every atom, divided by the frame bound, which is the atoms' energy per stride.
         """
         basis = self.basis
         atoms, length = basis.atoms, basis.length
@@ -263,12 +242,11 @@ class ConvNeXtGenerator(nn.Module):
         return products.transpose(1, 2) * (basis.stride / atoms.square().sum())
 
 
-def generator_atoms(config: Config, block_length: int | None = None) -> QuadratureAtoms:
+def generator_atoms(sizes: ConvNeXtConfig, frames: FrameGeometry, block_length: int | None = None) -> QuadratureAtoms:
     """Atoms of a generator's spacing, in the order of its weights, which `block_length` decides where modulated."""
-    sizes, frames = config.generator, config.frames
     if is_modulated(sizes, frames):
         return modulated_atoms(frames, block_length or default_block_length(frames))
-    return quadrature_atoms(sizes.pairs, sizes.spacing, frames)
+    return quadrature_atoms(sizes.atoms, sizes.spacing, frames)
 
 
 def _basis_of(atoms: QuadratureAtoms, frames: FrameGeometry, left_pad: int) -> Basis:
@@ -278,14 +256,14 @@ def _basis_of(atoms: QuadratureAtoms, frames: FrameGeometry, left_pad: int) -> B
 
 
 def _initialize(module: nn.Module) -> None:
-    """Draw weights from N(0, 0.02) cut at two deviations, biases 0, as ConvNeXt does."""
+    """Draw weights from N(0, 0.02), truncated at two deviations, and set biases to 0, as ConvNeXt does."""
     if isinstance(module, nn.Conv1d | nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 
 
-def split_lookahead(sizes: GeneratorConfig, frames: FrameGeometry) -> tuple[int, list[int]]:
+def split_lookahead(sizes: ConvNeXtConfig, frames: FrameGeometry) -> tuple[int, list[int]]:
     """Split a generator's lookahead between its basis and its convolutions.
 
     Without a limit, atoms are centered on their frame, and so are all convolutions. With one, atoms use it up first,
@@ -302,14 +280,8 @@ def split_lookahead(sizes: GeneratorConfig, frames: FrameGeometry) -> tuple[int,
     return left_pad, [max(0, min(half, remaining - layer * half)) for layer in range(layers)]
 
 
-def _validate(config: Config) -> None:
-    sizes, frames = config.generator, config.frames
-    if min(sizes.channels, sizes.hidden, sizes.blocks, sizes.pairs) < 1:
-        raise ConfigurationError(f"generator: {sizes} has a size below 1; use 1 or more")
-    if sizes.head == "linear" and sizes.prior:
-        raise ConfigurationError("generator.prior: true, but a linear head has no gains to start from; set it to false")
-    if sizes.lookahead is not None and sizes.lookahead < 0:
-        raise ConfigurationError(f"generator.lookahead: {sizes.lookahead} is below 0, which is causal; use 0 or more")
+def _require_overlap(frames: FrameGeometry) -> None:
+    """Require atoms that overlap and can be centered on their weight frames."""
     if frames.basis_length < 2 * frames.stride or (frames.basis_length - frames.stride) % 2:
         raise ConfigurationError(
             f"frames.basis_length: {frames.basis_length} over a stride of {frames.stride}; convnext needs at least two "

@@ -9,7 +9,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import GeneratorConfig
+from basis_melgan.config.networks import MelGANConfig
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models.bases.basis import Basis, SynthesisOutput, full_precision
 from basis_melgan.models.mel_shape import require_mel
@@ -17,6 +17,8 @@ from basis_melgan.models.silence import SilenceTable, tile_response
 from basis_melgan.models.streaming import ReflectionPad, StreamingConvTranspose1d, StreamState
 
 FIRST_KERNEL = 7
+KERNEL = 3  # of residual stacks, as in MelGAN
+SLOPE = 0.2  # of LeakyReLU, as in MelGAN
 DILATION = 3  # from one residual stack to the next
 
 
@@ -30,11 +32,11 @@ def _normed(convolution: nn.Module) -> nn.Module:
 class ResidualStack(nn.Module):
     """Dilated convolution, 1×1 convolution, and a 1×1 convolution across them (arXiv 1910.06711, appendix A)."""
 
-    def __init__(self, channels: int, kernel: int, dilation: int, slope: float) -> None:
+    def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        self.activation = nn.LeakyReLU(slope)
-        self.pad = ReflectionPad(kernel // 2 * dilation)
-        self.dilated = _normed(nn.Conv1d(channels, channels, kernel, dilation=dilation))
+        self.activation = nn.LeakyReLU(SLOPE)
+        self.pad = ReflectionPad(KERNEL // 2 * dilation)
+        self.dilated = _normed(nn.Conv1d(channels, channels, KERNEL, dilation=dilation))
         self.pointwise = _normed(nn.Conv1d(channels, channels, 1))
         self.skip = _normed(nn.Conv1d(channels, channels, 1))
 
@@ -49,13 +51,11 @@ class ResidualStack(nn.Module):
 class UpsamplingStage(nn.Module):
     """A transposed convolution and the residual stacks after it."""
 
-    def __init__(self, config: GeneratorConfig, scale: int) -> None:
+    def __init__(self, config: MelGANConfig, scale: int) -> None:
         super().__init__()
-        self.activation = nn.LeakyReLU(config.slope)
+        self.activation = nn.LeakyReLU(SLOPE)
         self.upsample = _normed(StreamingConvTranspose1d(config.channels, scale))
-        self.stacks = nn.ModuleList(
-            ResidualStack(config.channels, config.kernel, DILATION**i, config.slope) for i in range(config.stacks)
-        )
+        self.stacks = nn.ModuleList(ResidualStack(config.channels, DILATION**i) for i in range(config.stacks))
 
     def forward(self, hidden: Tensor, state: StreamState | None = None) -> Tensor:
         """Upsample (B, channels, F) to (B, channels, F·scale)."""
@@ -68,7 +68,7 @@ class UpsamplingStage(nn.Module):
 class WeightNetwork(nn.Module):
     """The layers between mel and weights: a convolution, the upsampling stages, and a ReLU."""
 
-    def __init__(self, config: GeneratorConfig, bands: int) -> None:
+    def __init__(self, config: MelGANConfig, bands: int) -> None:
         super().__init__()
         self.input_pad = ReflectionPad(FIRST_KERNEL // 2)
         self.input_conv = _normed(nn.Conv1d(bands, config.channels, FIRST_KERNEL))
@@ -95,14 +95,14 @@ class MelGANGenerator(nn.Module):
     The basis starts frozen. `generator.basis.requires_grad_(True)` opens it for fine-tuning.
     """
 
-    def __init__(self, config: GeneratorConfig, bands: int, frames: FrameGeometry, basis_signals: int) -> None:
-        """Build the network for mels of `bands` bands over a basis of `basis_signals` atoms.
+    def __init__(self, config: MelGANConfig, frames: FrameGeometry, bands: int) -> None:
+        """Build the network for mels of `bands` bands over a basis of as many atoms as it has channels.
 
         Raises:
-            ConfigurationError: the upsampling does not lead from mel frames to weight frames, or a size is invalid.
+            ConfigurationError: the upsampling does not lead from mel frames to weight frames.
         """
         super().__init__()
-        _validate(config, frames, basis_signals)
+        _require_upsampling(config, frames)
         self.bands, self.hop = bands, frames.hop
         self.weights_per_mel = frames.weights_per_mel
         self.edge, self.shortest = _edge(config), _shortest(config)
@@ -110,7 +110,7 @@ class MelGANGenerator(nn.Module):
         self.lookahead = self.edge + FIRST_KERNEL // 2
         self.left_context = self.lookahead + -(-frames.lead // frames.weights_per_mel)
         self.network = WeightNetwork(config, bands)
-        self.basis = Basis(basis_signals, frames)
+        self.basis = Basis(config.channels, frames)
         self.basis.requires_grad_(False)
         self.silence_table: SilenceTable | None = None
 
@@ -182,38 +182,30 @@ class MelGANGenerator(nn.Module):
         self.silence_table = SilenceTable(responses, self.shortest, self.edge, self.weights_per_mel)
 
 
-def _edge(config: GeneratorConfig) -> int:
+def _edge(config: MelGANConfig) -> int:
     """Mel frames at either end over which the response to a constant mel is not yet periodic."""
     edge, rate = 0, 1
     for scale in config.upsampling:
         edge = edge * scale + scale // 2 + scale % 2
-        edge += sum(config.kernel // 2 * DILATION**i for i in range(config.stacks))
+        edge += sum(KERNEL // 2 * DILATION**i for i in range(config.stacks))
         rate *= scale
     return -(-edge // rate)
 
 
-def _shortest(config: GeneratorConfig) -> int:
+def _shortest(config: MelGANConfig) -> int:
     """Mel frames from which every reflection is defined: it needs one frame more than it pads."""
     frames, rate = FIRST_KERNEL // 2 + 1, 1
     for scale in config.upsampling:
         rate *= scale
-        frames = max([frames, *(config.kernel // 2 * DILATION**i // rate + 1 for i in range(config.stacks))])
+        frames = max([frames, *(KERNEL // 2 * DILATION**i // rate + 1 for i in range(config.stacks))])
     return frames
 
 
-def _validate(config: GeneratorConfig, frames: FrameGeometry, basis_signals: int) -> None:
+def _require_upsampling(config: MelGANConfig, frames: FrameGeometry) -> None:
+    """Require an upsampling that leads from mel frames to weight frames."""
     rate = math.prod(config.upsampling)
-    if min(config.upsampling, default=1) < 2:
-        raise ConfigurationError(
-            f"generator.upsampling: {config.upsampling} has a factor below 2; use whole factors from 2"
-        )
     if rate != frames.weights_per_mel:
         raise ConfigurationError(
             f"generator.upsampling: {config.upsampling} makes {rate} weight frames of a mel frame; "
             f"frames.hop / frames.stride asks for {frames.weights_per_mel}"
-        )
-    if config.channels != basis_signals:
-        raise ConfigurationError(
-            f"generator.channels: {config.channels} differs from separator.basis_signals {basis_signals}; "
-            "the last residual stack gives the weights, so set both to the same number"
         )

@@ -7,16 +7,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import SeparatorConfig
+from basis_melgan.config.networks import SeparatorConfig
 from basis_melgan.models.bases.basis import Basis
 from basis_melgan.models.bases.learned_pairs import LearnedAtoms, magnitudes
 from basis_melgan.models.norms import normalization
 
-SPEECH, NOISE = 0, 1
+SOURCES = 2
+SPEECH, NOISE = range(SOURCES)
+KERNEL = 3  # frames of a depthwise convolution, P in Conv-TasNet's paper
+LSTM_LAYERS = 4  # as in TasNet's paper
 
 
 class Separated(NamedTuple):
-    """What a separator makes of a mixture (B, T).
+    """Output of a separator for a mixture (B, T).
 
     Attributes:
         waves: (B, C, T), the estimate of each source.
@@ -29,35 +32,34 @@ class Separated(NamedTuple):
 
 
 class Separator(nn.Module):
-    """Encoder, mask network and basis: a mixture in, one wave and one set of weights per source out.
+    """Encoder, mask network and basis: separates a mixture into one wave and one set of weights per source.
 
-    A free basis has an encoder beside it and non-negative weights, as in the papers. A basis of pairs is its own
-    encoder; masks are made from the magnitudes of pairs and multiply both signals of each.
+    A free basis has a separate encoder and non-negative weights, as in the papers. Quadrature atoms are their own
+    encoder; masks are computed from the magnitudes of cosine–sine pairs and multiply both atoms of each.
     """
 
     def __init__(self, config: SeparatorConfig, frames: FrameGeometry) -> None:
         super().__init__()
         self.frames = frames
-        self.sources = config.sources
         if config.basis == "free":
-            self.encoder = nn.Conv1d(1, config.basis_signals, frames.basis_length, stride=frames.stride, bias=False)
+            self.encoder = nn.Conv1d(1, config.atoms, frames.basis_length, stride=frames.stride, bias=False)
         self.masker: nn.Module = (
             ConvolutionalMasker(config) if config.kind == "conv-tasnet" else RecurrentMasker(config)
         )
         if config.basis == "free":
-            self.basis: Basis | LearnedAtoms = Basis(config.basis_signals, frames)
+            self.basis: Basis | LearnedAtoms = Basis(config.atoms, frames)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_normal_(parameter)
         if config.basis != "free":
-            self.basis = LearnedAtoms(config.basis_signals, config.basis, config.spacing, frames)
+            self.basis = LearnedAtoms(config.atoms, config.basis, config.spacing, frames)
 
     def encode(self, mixture: Tensor) -> Tensor:
-        """Weights (B, N, K) of a mixture (B, T), in float32; every sample lies under L / stride frames."""
+        """Weights (B, N, K) of a mixture (B, T), in float32; every sample is covered by L / stride frames."""
         frames = self.frames
         margin = frames.basis_length - frames.stride
-        filling = -mixture.shape[-1] % frames.stride
-        padded = F.pad(mixture, (margin, margin + filling))
+        alignment_pad = -mixture.shape[-1] % frames.stride
+        padded = F.pad(mixture, (margin, margin + alignment_pad))
         with torch.autocast(mixture.device.type, enabled=False):
             if isinstance(self.basis, LearnedAtoms):
                 return self.basis.analyze(padded.float())
@@ -65,7 +67,7 @@ class Separator(nn.Module):
             return encoded.relu()
 
     def decode(self, weights: Tensor, samples: int) -> Tensor:
-        """Wave (…, samples) of weights (…, N, K) that `encode` laid out."""
+        """Wave (…, samples) of weights (…, N, K) aligned as those of `encode`."""
         margin = self.frames.basis_length - self.frames.stride
         wave: Tensor = self.basis(weights.flatten(0, -3))
         return wave[:, margin : margin + samples].reshape(*weights.shape[:-2], samples)
@@ -74,17 +76,9 @@ class Separator(nn.Module):
         """Separate a mixture (B, T) of any length into sources of that same length."""
         encoded = self.encode(mixture)
         paired = isinstance(self.basis, LearnedAtoms)
-        masks = self.masker(magnitudes(encoded) if paired else encoded).float().unflatten(1, (self.sources, -1))
+        masks = self.masker(magnitudes(encoded) if paired else encoded).float().unflatten(1, (SOURCES, -1))
         weights = (torch.cat([masks, masks], dim=2) if paired else masks) * encoded[:, None]
         return Separated(self.decode(weights, mixture.shape[-1]), weights)
-
-
-def _as_mask(logits: Tensor, config: SeparatorConfig) -> Tensor:
-    """Masks (B, C·N, K) from logits of that shape: unbounded ReLU, or a softmax over the sources."""
-    if config.mask == "relu":
-        return F.relu(logits)
-    by_source = logits.reshape(len(logits), config.sources, -1, logits.shape[-1])
-    return by_source.softmax(dim=1).flatten(1, 2)
 
 
 class ConvolutionalMasker(nn.Module):
@@ -95,17 +89,16 @@ class ConvolutionalMasker(nn.Module):
 
     def __init__(self, config: SeparatorConfig) -> None:
         super().__init__()
-        self.config = config
-        self.norm = normalization("cLN", config.basis_signals)
-        self.bottleneck = nn.Linear(config.basis_signals, config.channels, bias=False)
+        self.norm = normalization("cLN", config.atoms)
+        self.bottleneck = nn.Linear(config.atoms, config.channels, bias=False)
         dilations = [2**x for x in range(config.blocks)] * config.repeats
         self.blocks = nn.Sequential(*(MaskerBlock(config, dilation) for dilation in dilations))
-        self.masks = nn.Linear(config.channels, config.sources * config.basis_signals, bias=False)
+        self.masks = nn.Linear(config.channels, SOURCES * config.atoms, bias=False)
 
     def forward(self, encoded: Tensor) -> Tensor:
         """Masks (B, C·N, K) from encoded mixture (B, N, K)."""
         hidden = self.blocks(self.bottleneck(self.norm(encoded.transpose(1, 2))))
-        return _as_mask(self.masks(hidden).transpose(1, 2), self.config)
+        return F.relu(self.masks(hidden).transpose(1, 2))
 
 
 class MaskerBlock(nn.Module):
@@ -115,10 +108,10 @@ class MaskerBlock(nn.Module):
         super().__init__()
         self.up = nn.Linear(config.channels, config.hidden, bias=False)
         self.up_activation = nn.PReLU()
-        self.up_norm = normalization(config.norm, config.hidden)
-        self.depthwise = Depthwise(config.hidden, config.kernel, dilation, config.causal)
+        self.up_norm = normalization("cLN" if config.causal else "gLN", config.hidden)
+        self.depthwise = Depthwise(config.hidden, KERNEL, dilation, config.causal)
         self.depthwise_activation = nn.PReLU()
-        self.depthwise_norm = normalization(config.norm, config.hidden)
+        self.depthwise_norm = normalization("cLN" if config.causal else "gLN", config.hidden)
         self.down = nn.Linear(config.hidden, config.channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -160,15 +153,14 @@ class RecurrentMasker(nn.Module):
 
     def __init__(self, config: SeparatorConfig) -> None:
         super().__init__()
-        self.config = config
-        self.norm = normalization("cLN", config.basis_signals)
+        self.norm = normalization("cLN", config.atoms)
         self.recurrent = nn.LSTM(
-            config.basis_signals, config.hidden, config.layers, batch_first=True, bidirectional=not config.causal
+            config.atoms, config.hidden, LSTM_LAYERS, batch_first=True, bidirectional=not config.causal
         )
         width = config.hidden * (1 if config.causal else 2)
-        self.masks = nn.Linear(width, config.sources * config.basis_signals)
+        self.masks = nn.Linear(width, SOURCES * config.atoms)
 
     def forward(self, encoded: Tensor) -> Tensor:
         """Masks (B, C·N, K) from encoded mixture (B, N, K)."""
         hidden, _ = self.recurrent(self.norm(encoded.transpose(1, 2)))
-        return _as_mask(self.masks(hidden).transpose(1, 2), self.config)
+        return F.relu(self.masks(hidden).transpose(1, 2))

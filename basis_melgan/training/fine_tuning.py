@@ -7,6 +7,11 @@ from basis_melgan.config.schema import AugmentationConfig, Config
 from basis_melgan.models import model_file
 from basis_melgan.training import vocoder
 
+WARMUP_STEPS = 100
+DISCRIMINATOR_LEARNING_RATE = 1e-4  # a fifth of the vocoder's, or a voice of few minutes is learned by heart
+DISCRIMINATOR_BATCH_FRACTION = 0.5  # half the cost of all crops, and no worse
+EMA_DECAY = 0.99  # per step: short beside trainings of some thousand steps
+
 
 def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: Config, force: bool = False) -> None:
     """Train a vocoder further on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
@@ -22,32 +27,38 @@ def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: C
         out: run folder.
         start: the vocoder's file.
         mels: folder of predicted mels, as `basis_melgan.corpus.mels.Mels` describes it; None computes them.
-        config: `fine_tuning` and `fabric` of it are used.
+        config: `seed`, `fine_tuning` and `trainer` are used.
         force: start afresh, replacing what `out` holds.
 
     Raises:
         What `basis_melgan.training.vocoder.train` raises.
     """
-    _, theirs = model_file.read(start, "vocoder")
-    chosen = config.fine_tuning
-    settings = dataclasses.asdict(chosen)
-    share = settings.pop("adversarial_share")
-    if not model_file.discriminators_of(start).is_file():
-        share = 0.0
+    _, start_config = model_file.read(start, "vocoder")
+    settings = config.fine_tuning
+    has_discriminators = model_file.discriminators_of(start).is_file()
+    adversarial_fraction = settings.adversarial_fraction if has_discriminators else 0.0
     training = dataclasses.replace(
-        theirs.vocoder_training,
-        **settings,
-        cooldown=max(chosen.steps - chosen.warmup, chosen.steps // 2),
-        adversarial_from=round((1.0 - share) * chosen.steps),
+        start_config.vocoder_training,
+        steps=settings.steps,
+        adversarial_from=round((1.0 - adversarial_fraction) * settings.steps),
+        batch_size=settings.batch_size,
+        discriminator_batch_fraction=DISCRIMINATOR_BATCH_FRACTION,
         target="recording",
-        loss_weights=theirs.vocoder_training.loss_weights | {"weights/l1": 0.0},
+        learning_rate=settings.learning_rate,
+        discriminator_learning_rate=DISCRIMINATOR_LEARNING_RATE,
+        warmup_steps=WARMUP_STEPS,
+        decay_steps=max(settings.steps - WARMUP_STEPS, settings.steps // 2),
+        ema_decay=EMA_DECAY,
+        loss_weights=start_config.vocoder_training.loss_weights | {"weights/l1": 0.0},
+        validate_every=settings.validate_every,
     )
     config = dataclasses.replace(
-        theirs,
+        start_config,
+        seed=config.seed,
         augmentation=AugmentationConfig(),
         vocoder_training=training,
-        fine_tuning=chosen,
-        engine=config.engine,
+        fine_tuning=settings,
+        trainer=config.trainer,
     )
     sources = vocoder.Sources(start=start, mels=mels)
     vocoder.train(corpus, out, sources, config, force, keep_best=True)

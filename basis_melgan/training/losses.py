@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from basis_melgan.audio.mel import mel_triangles
-from basis_melgan.config.schema import Resolution
+from basis_melgan.config.networks import Resolution
 from basis_melgan.training.spectra import Spectra
 
 QUIET = 1e-3  # added to amplitudes of pairs before their logarithm

@@ -13,11 +13,11 @@ from lightning_fabric import Fabric
 import basis_melgan
 from basis_melgan.config.loading import from_dict
 from basis_melgan.config.schema import Config
-from basis_melgan.errors import OutputError, TrainingError
+from basis_melgan.errors import ConfigurationError, OutputError, TrainingError
 from basis_melgan.models.model_file import Origin, metadata
 
 # Settings that may differ between a checkpoint and the training that resumes it.
-FREE = frozenset({"steps", "cooldown", "adversarial_from", "validate_every", "save_every"})
+FREE = frozenset({"steps", "decay_steps", "adversarial_from", "validate_every"})
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,12 @@ class Run:
                     f"give the same {name}, another run folder, or --force to start afresh"
                 )
         # Read as a configuration, so that a setting which the checkpoint's version did not know has its default.
-        theirs = flatten(from_dict(json.loads(identity["config"])).to_dict())
+        try:
+            theirs = flatten(from_dict(json.loads(identity["config"])).to_dict())
+        except ConfigurationError as error:
+            raise TrainingError(
+                f"{self.checkpoint}: its settings are of another version ({error}); start afresh with --force"
+            ) from error
         ours = flatten(self.config.to_dict())
         for key in sorted(theirs.keys() | ours.keys()):
             section, *names = key.split(".")

@@ -30,7 +30,7 @@ def shortened(steps: int, warmup: int, cooldown: int) -> str:
 
 def announce(fabric: Fabric, training: SeparatorTrainingConfig | VocoderTrainingConfig) -> None:
     """Tell of ramps that a training is too short for."""
-    if note := shortened(training.steps, training.warmup, training.cooldown):
+    if note := shortened(training.steps, training.warmup_steps, training.decay_steps):
         fabric.print(note)
 
 

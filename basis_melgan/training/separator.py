@@ -19,12 +19,12 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import MixtureCrops, excerpts
 from basis_melgan.corpus.noise import white_over
 from basis_melgan.models import model_file
-from basis_melgan.models.tasnet import Separator
+from basis_melgan.models.tasnet import SOURCES, Separator
 from basis_melgan.training import losses, schedule
 from basis_melgan.training.run import Run
-from basis_melgan.training.trainer import build_fabric, fit, fuse, require_finite
+from basis_melgan.training.trainer import MAX_GRADIENT_NORM, build_fabric, fit, fuse, require_finite
 
-SECTIONS = ("frames", "mixture", "separator", "separator_training")
+SECTIONS = ("frames", "seed", "mixture", "separator", "separator_training")
 VALIDATION_SNR = -4.0  # dB, where the paper's fixed noise puts BiaoBei
 LOSSES = {"si-snr": losses.speech_si_snr_loss, "pit-si-snr": losses.permutation_invariant_si_snr_loss}
 
@@ -39,29 +39,27 @@ def train(corpus: Path, out: Path, config: Config, force: bool = False) -> None:
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
     run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
-    fabric = build_fabric(config.engine, config.separator_training.seed)
+    fabric = build_fabric(config.trainer, config.seed)
     task = SeparatorTask(corpora, run, fabric)
     schedule.announce(fabric, config.separator_training)
-    fit(task, fabric, config.engine, run, force)
+    fit(task, fabric, config.trainer, run, force)
     fabric.print(f"separator: {task.path}")
 
 
 class SeparatorTask:
     """What one step of stage 1 is."""
 
-    keeps_best = False
-
     def __init__(self, corpora: tuple[manifest.Corpus, ...], run: Run, fabric: Fabric) -> None:
         training = run.config.separator_training
         self.run, self.engine, self.training = run, fabric, training
-        self.steps, self.batch = training.steps, training.batch
-        self.pace = schedule.pace(training.steps, training.warmup, training.cooldown)
-        self.validate_every, self.save_every = training.validate_every, training.save_every
+        self.steps, self.batch = training.steps, training.batch_size
+        self.pace = schedule.pace(training.steps, training.warmup_steps, training.decay_steps)
+        self.validate_every = training.validate_every
         self.dataset = MixtureCrops(manifest.load_clips(corpora, "train"), run.config)
         validation = manifest.load_clips(corpora, "validation")
         self.validation = excerpts(validation, run.config.frames.sample_rate)
         self.separator = Separator(run.config.separator, run.config.frames)
-        if run.config.engine.compile:
+        if run.config.trainer.compile:
             fuse(self.separator)
         optimizer = torch.optim.RAdam(self.separator.parameters(), lr=0.0)
         self.model, self.optimizer = fabric.setup(self.separator, optimizer)
@@ -80,21 +78,23 @@ class SeparatorTask:
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
         """One step of RAdam on a batch of mixtures."""
         training = self.training
-        noam = schedule.noam(step, self.run.config.separator.basis_signals, training.warmup, self.pace)
-        rate = training.scale * noam * schedule.trapezoid(step, self.steps, 0, training.cooldown, self.pace)
+        noam = schedule.noam(step, self.run.config.separator.atoms, training.warmup_steps, self.pace)
+        rate = noam * schedule.trapezoid(step, self.steps, 0, training.decay_steps, self.pace)
         schedule.set_rate(self.optimizer, rate)
         self.model.train()
         sources: Tensor = batch["sources"]
-        ceiling = math.inf if training.ceiling is None else training.ceiling
+        ceiling = math.inf if training.max_si_snr is None else training.max_si_snr
         found = {f"loss/{training.loss}": LOSSES[training.loss](self.model(sources.sum(dim=1)).waves, sources, ceiling)}
-        if training.spread > 0:
+        if training.tightness_penalty > 0:
             basis = self.separator.basis
-            found["loss/spread"] = training.spread * losses.basis_spread(basis.atoms, self.run.config.frames.stride)
+            found["loss/spread"] = training.tightness_penalty * losses.basis_spread(
+                basis.atoms, self.run.config.frames.stride
+            )
         loss = torch.stack(list(found.values())).sum()
         require_finite(found, step, batch["id"])
         self.optimizer.zero_grad()
         self.engine.backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
         require_finite({"gradient norm": norm}, step, batch["id"])
         self.optimizer.step()
         rates = {"rate/learning": rate, "rate/gradient_norm": float(norm)}
@@ -154,8 +154,8 @@ class SeparatorTask:
         Then that is speech which is nearer to it on validation mixtures.
         """
         if self.training.loss != "pit-si-snr":
-            return list(range(self.separator.sources))
-        nearness = torch.zeros(self.separator.sources, device=self.engine.device)
+            return list(range(SOURCES))
+        nearness = torch.zeros(SOURCES, device=self.engine.device)
         for index, (path, samples) in enumerate(self.validation):
             speech, mixture = self._validation_pair(index, path, samples)
             nearness += losses.si_snr(self.separator.forward(mixture[None]).waves[0], speech)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from basis_melgan.config.schema import Resolution
+from basis_melgan.config.networks import Resolution
 
 # Added to STFT magnitudes, as noise near −72 dBFS would be. Without it the empty band of a 16 kHz recording, and pauses
 # that are digital silence, would draw most of the gradient, and hold a generator that starts out quiet down.

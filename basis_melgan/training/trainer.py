@@ -21,6 +21,9 @@ from basis_melgan.errors import ConfigurationError, TrainingError
 from basis_melgan.progress import Progress
 from basis_melgan.training.run import Run
 
+LOG_EVERY = 50  # steps between points of the curves
+MAX_GRADIENT_NORM = 1.0  # to which both stages clip; the norm of early steps is some tens of times as large
+
 
 class Task(Protocol):
     """One stage of training."""
@@ -28,8 +31,6 @@ class Task(Protocol):
     steps: int
     batch: int  # items over all processes
     validate_every: int  # steps
-    save_every: int  # steps
-    keeps_best: bool  # of all validations, so that each is saved
 
     @property
     def dataset(self) -> Dataset[Any]:
@@ -101,7 +102,7 @@ def fuse(module: nn.Module) -> None:
     """
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         raise ConfigurationError(
-            "engine.compile: needs a C++ compiler and finds none; install g++ or set engine.compile: false"
+            "trainer.compile: needs a C++ compiler and finds none; install g++ or set trainer.compile: false"
         )
     module.compile()
 
@@ -141,7 +142,7 @@ def fit(task: Task, fabric: Fabric, config: TrainerConfig, run: Run, force: bool
             logs = task.step(batch, step)
             done = step + 1
             progress.advance(note=_listed(_losses(logs)))
-            if board is not None and done % config.log_every == 0:
+            if board is not None and done % LOG_EVERY == 0:
                 logs["time/steps_per_second"] = (done - start) / (time.monotonic() - began)
                 for name, value in logs.items():
                     board.add_scalar(name, value, done)
@@ -152,7 +153,7 @@ def fit(task: Task, fabric: Fabric, config: TrainerConfig, run: Run, force: bool
                     board.add_scalar(f"validation/{name}", value, done)
                 board.flush()
                 progress.say(f"step {done}: validation {_listed(scores)}")
-            if done % task.save_every == 0 or done == task.steps or (validates and task.keeps_best):
+            if validates:
                 run.save(fabric, task.state(), done)
                 if fabric.is_global_zero:
                     task.release(done)

@@ -7,6 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import decomposition, manifest
 from basis_melgan.corpus.datasets import SpeechCrops
@@ -17,7 +18,7 @@ from basis_melgan.models.bases.basis import ATOMS
 from basis_melgan.models.bases.modulated import BLOCK_LENGTH, is_modulated
 from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.tasnet import Separator
-from basis_melgan.models.transfer import adaptable, adapted
+from basis_melgan.models.transfer import adapt_state, can_adapt
 from basis_melgan.storage import hashing
 from basis_melgan.training import schedule
 from basis_melgan.training.run import Run
@@ -27,7 +28,17 @@ from basis_melgan.training.vocoder_task import VocoderTask
 
 LEVEL_CROPS = 64  # whose mels say at which level a generator at the frame rate begins
 QUIET = -15.0  # dB of what a vocoder makes over the recordings, below which it does not speak
-SECTIONS = ("frames", "mel", "separator", "generator", "discriminators", "augmentation", "vocoder_training")
+SECTIONS = (
+    "frames",
+    "mel",
+    "seed",
+    "separator",
+    "generator",
+    "discriminators",
+    "stft_loss",
+    "augmentation",
+    "vocoder_training",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +81,7 @@ def train(
         config = _of_separator(config, taught)
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    fabric = build_fabric(config.engine, config.vocoder_training.seed)  # before the generator, whose weights are drawn
+    fabric = build_fabric(config.trainer, config.seed)  # before the generator, whose weights are drawn
     data_hash = manifest.data_hash(corpora)
     stored = None
     if sources.decomposition is not None and sources.separator is not None:
@@ -106,7 +117,7 @@ def train(
         else:
             fabric.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
     schedule.announce(fabric, config.vocoder_training)
-    scores = fit(task, fabric, config.engine, run, force)
+    scores = fit(task, fabric, config.trainer, run, force)
     fabric.print(f"vocoder: {task.path}")
     if validation_scores is not None and validation_scores.by_step:
         fabric.print(validation_scores.summary())
@@ -121,7 +132,7 @@ def _begun(path: Path, config: Config, teacher: Separator | None, fabric: Fabric
     """A generator that goes on from a vocoder's parameters."""
     state = _start(path, config, fabric)
     generator = model_file.new_generator(config, teacher, state)
-    if isinstance(generator, ConvNeXtGenerator) and is_modulated(config.generator, config.frames):
+    if isinstance(config.generator, ConvNeXtConfig) and is_modulated(config.generator, config.frames):
         # Where the basis is to be fine-tuned it has taps, which the vocoder may do without.
         state = generator.basis.state_dict(prefix="basis.") | state
         if ATOMS in state:
@@ -152,20 +163,20 @@ def _require_separator(sources: Sources, config: Config) -> None:
                 f"separator: {sources.start}, to start from, has its pairs already; leave out one of --separator and "
                 "--start"
             )
-        if training.aims_at_separator:
+        if training.needs_separator:
             raise ConfigurationError(
                 "generator.kind: convnext has no separator to aim at; set vocoder_training.loss_weights.weights/l1 "
                 "to 0 and vocoder_training.target to recording"
             )
         return
-    if training.aims_at_pairs:
+    if training.needs_quadrature_atoms:
         raise ConfigurationError(
             f"generator.kind: {kind} has no pairs; set pairs/phase and pairs/log_amplitude of "
             "vocoder_training.loss_weights to 0"
         )
-    if sources.separator is None and (sources.start is None or training.aims_at_separator):
+    if sources.separator is None and (sources.start is None or training.needs_separator):
         raise ConfigurationError(f"separator: generator.kind {kind} needs one for its basis; give --separator FILE")
-    if sources.decomposition is not None and not training.aims_at_separator:
+    if sources.decomposition is not None and not training.needs_separator:
         raise ConfigurationError(
             f"decomposition: {sources.decomposition} would not be read, since no loss aims at the separator; leave it "
             "out, or set vocoder_training.loss_weights.weights/l1 above 0"
@@ -174,10 +185,10 @@ def _require_separator(sources: Sources, config: Config) -> None:
 
 def _require_changes(sources: Sources, config: Config) -> None:
     fixed = sources.decomposition or sources.mels
-    if fixed is not None and config.augmentation.share > 0:
+    if fixed is not None and config.augmentation.fraction > 0:
         raise ConfigurationError(
-            f"augmentation.share: {config.augmentation.share}, but what lies in {fixed} is of recordings as they are; "
-            "set it to 0"
+            f"augmentation.fraction: {config.augmentation.fraction}, but what lies in {fixed} is of recordings "
+            "as they are; set it to 0"
         )
 
 
@@ -193,17 +204,17 @@ def _of_separator(config: Config, taught: Config) -> Config:
 def _start(path: Path, config: Config, fabric: Fabric) -> dict[str, Tensor]:
     """Parameters of a vocoder whose generator is that of `config`, or can be adapted to it, which is said."""
     state, theirs = model_file.read(path, "vocoder")
-    if adaptable(theirs, config):
+    if can_adapt(theirs, config):
         for name, was in dataclasses.asdict(theirs.generator).items():
             if was != (now := getattr(config.generator, name)):
                 fabric.print(f"{path}: its generator.{name} is {was}, here it becomes {now}")
-        return adapted(state, theirs, config)
+        return adapt_state(state, theirs, config)
     sections = ("frames", "mel", "generator")
     differing = next(name for name in sections if getattr(theirs, name) != getattr(config, name))
     was, now = getattr(theirs, differing), getattr(config, differing)
     raise ConfigurationError(
         f"{path}: its {differing} is {was}, here it is {now}; start from one with the same, or a convnext that differs "
-        "in lookahead, activation and a larger hidden alone"
+        "in lookahead and a larger hidden alone"
     )
 
 

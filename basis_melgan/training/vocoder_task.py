@@ -27,7 +27,7 @@ from basis_melgan.training import losses, schedule
 from basis_melgan.training.muon import Muon
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
-from basis_melgan.training.trainer import fuse, require_finite
+from basis_melgan.training.trainer import MAX_GRADIENT_NORM, fuse, require_finite
 from basis_melgan.training.validation_scores import ValidationScores, clip_scores, mean_scores, scored_measures
 
 EPSILON = 1e-10  # energy that every clip has
@@ -61,18 +61,17 @@ class VocoderTask:
         """
         config, training = run.config, run.config.vocoder_training
         self.run, self.engine, self.training, self.dataset = run, fabric, training, dataset
-        self.steps, self.batch = training.steps, training.batch
-        self.pace = schedule.pace(training.steps, training.warmup, training.cooldown)
-        self.validate_every, self.save_every = training.validate_every, training.save_every
+        self.steps, self.batch = training.steps, training.batch_size
+        self.pace = schedule.pace(training.steps, training.warmup_steps, training.decay_steps)
+        self.validate_every = training.validate_every
         self.validation = excerpts(validation, config.frames.sample_rate)
         self.scores, self.measures = scores, scored_measures() if scores else ()
-        self.keeps_best = scores is not None
         self.discriminators_have_learned = False  # before this training
         self.teacher = fabric.to_device(teacher) if teacher is not None else None
         generator.basis.requires_grad_(training.basis_learning_rate > 0)
-        self.average = AveragedModel(generator, multi_avg_fn=_exponential_average(training.ema))
+        self.average = AveragedModel(generator, multi_avg_fn=_exponential_average(training.ema_decay))
         fabric.to_device(self.average)
-        if config.engine.compile and self.teacher is not None and training.aims_at_separator:
+        if config.trainer.compile and self.teacher is not None and training.needs_separator:
             fuse(self.teacher)
         self.generator, *self.optimizers = fabric.setup(generator, *_optimizers(generator, training))
         discriminators = Discriminators(config.discriminators)
@@ -116,17 +115,17 @@ class VocoderTask:
         """One step of the generator, and of the discriminators once the adversarial phase has begun."""
         training = self.training
         adversarial = step >= training.adversarial_from
-        factor = schedule.trapezoid(step, self.steps, training.warmup, training.cooldown, self.pace)
+        factor = schedule.trapezoid(step, self.steps, training.warmup_steps, training.decay_steps, self.pace)
         spoken: SynthesisOutput = self.generator(batch["mel"])
         target = self._target(batch)
         ours, theirs = Spectra(spoken.wave), Spectra(target)
-        found = losses.stft_losses(ours, theirs, self.run.config.discriminators.resolutions)
+        found = losses.stft_losses(ours, theirs, self.run.config.stft_loss.resolutions)
         if training.loss_weights["mel/l1"] > 0:
             found["mel/l1"] = losses.mel_loss(ours, theirs, self.run.config.frames.sample_rate)
-        if training.aims_at_pairs:
+        if training.needs_quadrature_atoms:
             found |= losses.pair_losses(spoken.weights, self._pair_targets(target))
         if adversarial:
-            seen = math.ceil(training.judged * len(target))
+            seen = math.ceil(training.discriminator_batch_fraction * len(target))
             real = self.discriminators(target[:seen])
             found |= self._adversarial_losses(spoken.wave[:seen], real)
         elif training.loss_weights["weights/l1"] > 0:
@@ -174,7 +173,7 @@ class VocoderTask:
         for optimizer in optimizers:
             optimizer.zero_grad()
         self.engine.backward(loss)
-        norm = nn.utils.clip_grad_norm_(model.parameters(), self.training.clip)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
         require_finite({"gradient norm": norm}, step, ids)
         for optimizer in optimizers:
             schedule.set_rate(optimizer, rate)
@@ -224,7 +223,7 @@ class VocoderTask:
             recording = recording[: spoken.wave.shape[-1]]  # a predicted mel may be a frame short
             target = torch.from_numpy(recording)[None].to(self.engine.device)
             spectra, target_spectra = Spectra(spoken.wave), Spectra(target)
-            clips.append(losses.stft_losses(spectra, target_spectra, config.discriminators.resolutions))
+            clips.append(losses.stft_losses(spectra, target_spectra, config.stft_loss.resolutions))
             energy += float(spoken.wave.square().sum())
             target_energy += float(target.square().sum())
             if self.measures:

@@ -16,7 +16,7 @@ from basis_melgan.analysis.separator import analyze
 from basis_melgan.audio import files
 from basis_melgan.cli.main import main
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import SeparatorConfig
+from basis_melgan.config.networks import SeparatorConfig
 from basis_melgan.errors import ModelFileError
 from basis_melgan.metrics.signal import si_snr
 from basis_melgan.models import model_file
@@ -24,7 +24,7 @@ from basis_melgan.models.bases.gabor import gabor
 from basis_melgan.models.tasnet import SPEECH, Separator
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-SIZES = SeparatorConfig(basis_signals=24, channels=8, hidden=8, blocks=2, repeats=1)
+SIZES = SeparatorConfig(atoms=24, channels=8, hidden=8, blocks=2, repeats=1)
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 
 
@@ -136,9 +136,7 @@ def test_the_separators_own_resynthesis(found: Study, model: Separator, waves, e
 
 
 def test_no_gabor_signal_is_shorter_than_two_samples() -> None:
-    small = Separator(
-        SeparatorConfig(basis_signals=3, channels=2, hidden=2, blocks=1, repeats=1), FrameGeometry(24, 4, 2, 2)
-    )
+    small = Separator(SeparatorConfig(atoms=3, channels=2, hidden=2, blocks=1, repeats=1), FrameGeometry(24, 4, 2, 2))
     wave = np.random.default_rng(0).uniform(-1, 1, 200).astype(np.float32)
     assert [fit.length for fit in study(small, [wave]).fits] == [2, 2, 4, 8] * 2
 

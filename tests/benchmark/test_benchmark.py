@@ -65,7 +65,7 @@ def test_what_is_no_system_is_refused(tmp_path: Path, peer: Path) -> None:
     with pytest.raises(ModelFileError, match="nobody: neither a file nor a model"):
         bench(["nobody"], 1, None)
     (tmp_path / "cut.onnx").write_bytes(peer.read_bytes()[:-10])
-    with pytest.raises(ModelFileError, match=r"cut off, or no file of basis-melgan export"):
+    with pytest.raises(ModelFileError, match=r"truncated, or not written by basis-melgan export"):
         bench([str(tmp_path / "cut.onnx")], 1, None)
     with pytest.raises(ConfigurationError, match=r"rounds: 0; use 1 or more"):
         bench(["speech-24k"], 0, None)

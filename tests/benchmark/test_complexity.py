@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from basis_melgan.benchmark import complexity as counts
-from basis_melgan.config.schema import Config, DiscriminatorConfig
+from basis_melgan.config.networks import DiscriminatorConfig
+from basis_melgan.config.schema import Config
 from basis_melgan.installation import install_command
 from basis_melgan.models import cost as cost_of
 from basis_melgan.models.discriminators import MultiResolutionDiscriminator, MultiScaleDiscriminator

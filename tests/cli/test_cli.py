@@ -16,8 +16,9 @@ from basis_melgan.cli import commands
 from basis_melgan.cli.commands import COMMANDS, SECTIONS
 from basis_melgan.cli.main import SUBSTITUTES, main
 from basis_melgan.cli.parser import arguments, load
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
-from basis_melgan.errors import CorpusError
+from basis_melgan.errors import ConfigurationError, CorpusError
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +86,8 @@ def test_help_gives_text_type_and_default_of_a_setting(capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         main(["train-separator", "--help", "--config", "paper"])
     out = " ".join(capsys.readouterr().out.split())
-    assert "--separator.blocks BLOCKS X, dilation 2^x (type: int, default: 8)" in out
+    text = "X of conv-tasnet, with dilations 1 to 2^(X − 1); more see further"
+    assert f"--separator.blocks BLOCKS {text} (type: int, default: 8)" in out
     assert "--config CONFIG a preset (cpu, fast, paper, tiny) or a YAML file" in out
 
 
@@ -129,7 +131,7 @@ def test_dotted_overrides_over_a_preset() -> None:
         "paper",
         "--separator.blocks",
         "3",
-        "--mixture.sigma=1e-3",
+        "--mixture.noise_sigma=1e-3",
         "--mixture.snr",
         "[-3,4.5]",
     )
@@ -138,7 +140,7 @@ def test_dotted_overrides_over_a_preset() -> None:
     assert config == replace(
         paper,
         separator=replace(paper.separator, blocks=3),
-        mixture=replace(paper.mixture, sigma=0.001, snr=(-3.0, 4.5)),
+        mixture=replace(paper.mixture, noise_sigma=0.001, snr=(-3.0, 4.5)),
     )
 
 
@@ -148,11 +150,11 @@ def test_settings_may_be_spelled_with_dashes() -> None:
 
 
 def test_null_tuples_flags_and_tables_on_the_command_line() -> None:
-    config = read("train-separator", "c", "o", "--config=paper", "--mixture.sigma=null", "--separator.norm=cLN")[
+    config = read("train-separator", "c", "o", "--config=paper", "--mixture.noise_sigma=null", "--mixture.level=null")[
         "config"
     ]
-    assert (config.mixture.sigma, config.separator.norm) == (None, "cLN")
-    config = read("train-separator", "c", "o", "--separator.norm", "cLN", "--separator.causal", "true")["config"]
+    assert (config.mixture.noise_sigma, config.mixture.level) == (None, None)
+    config = read("train-separator", "c", "o", "--separator.causal", "true")["config"]
     assert config.separator.causal is True
     words = ("c", "o", "--separator", "s", "--mel", "vocos", "--vocoder_training.loss_weights.weights/l1", "1e1")
     values = read("train-vocoder", *words)
@@ -160,6 +162,16 @@ def test_null_tuples_flags_and_tables_on_the_command_line() -> None:
     assert values["config"].mel == "vocos"
     expected = load("cpu").vocoder_training.loss_weights | {"weights/l1": 10.0}
     assert values["config"].vocoder_training.loss_weights == expected
+
+
+def test_another_kind_of_generator_starts_from_its_defaults() -> None:
+    words = ("c", "o", "--config", "cpu", "--generator.kind", "convnext", "--generator.blocks", "3", "--seed", "4")
+    config = read("train-vocoder", *words)["config"]
+    assert (config.generator, config.seed) == (ConvNeXtConfig(blocks=3), 4)
+    with pytest.raises(ConfigurationError, match=r"^generator\.blocks: not a setting of generator\.kind melgan; leave"):
+        read("train-vocoder", "c", "o", "--config", "cpu", "--generator.blocks", "3")
+    with pytest.raises(ConfigurationError, match=r"^generator\.kind: 'wavenet' is not one of melgan, convnext"):
+        read("train-vocoder", "c", "o", "--generator.kind", "wavenet")
 
 
 def test_the_default_preset_is_cpu() -> None:
@@ -207,8 +219,8 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
             "separator.blocks: three is not int; see basis-melgan train-separator --help",
         ),
         (
-            ["train-separator", "c", "o", "--mixture.sigma", "loud"],
-            "mixture.sigma: loud is not float | null; see basis-melgan train-separator --help",
+            ["train-separator", "c", "o", "--mixture.noise_sigma", "loud"],
+            "mixture.noise_sigma: loud is not float | null; see basis-melgan train-separator --help",
         ),
         (
             ["train-vocoder", "c", "o", "--separator", "s", "--mel", "bark"],
@@ -255,7 +267,7 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
             "unknown key channels; did you mean generator.channels or discriminators.channels?",
         ),
         (["vocode", "a", "b", "--steps", "3"], "unknown key steps; see basis-melgan vocode --help"),
-        (["vocode", "a", "b", "--config", "tiny"], "unknown key config; see basis-melgan vocode --help"),
+        (["vocode", "a", "b", "--config", "tiny"], "unknown key config; did you mean mel_config?"),
         (["vocode", "a", "b", "--force=yes"], "force: takes no value; see basis-melgan vocode --help"),
         ([""], "unknown verb ''; see basis-melgan --help"),
         (
@@ -264,7 +276,7 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
         ),
         (
             ["train-separator", "c", "o", "--mixture.snr", "[3,1]"],
-            "mixture.snr: (3.0, 1.0) runs downwards; give (lowest, highest) in dB",
+            "mixture.snr: (3.0, 1.0) is not a range; give the lowest value first",
         ),
         (
             ["prepare", "folder", "o", "--config", "tin"],

@@ -19,7 +19,7 @@ from basis_melgan.corpus.mels import Mels
 from basis_melgan.errors import ConfigurationError
 
 FRAMES = FrameGeometry()
-WIDE = AugmentationConfig(share=0.5, rate=(0.8, 1.25), level=(-12.0, 6.0), blur=(0.2, 1.0))
+WIDE = AugmentationConfig(fraction=0.5, rate=(0.8, 1.25), level=(-12.0, 6.0), blur=(0.2, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +46,11 @@ def test_a_level_ends_at_full_scale() -> None:
 @given(st.integers(0, 2**32))
 def test_draws_stay_within_the_spans(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    change = draw(rng, replace(WIDE, share=1.0))
+    change = draw(rng, replace(WIDE, fraction=1.0))
     assert 0.8 <= change.rate <= 1.25
     assert -12 <= change.level <= 6
     assert 0.2 <= change.blur <= 1
-    assert draw(rng, replace(WIDE, share=0.0)) is UNCHANGED
+    assert draw(rng, replace(WIDE, fraction=0.0)) is UNCHANGED
 
 
 def test_the_share_of_crops_is_changed() -> None:
@@ -84,8 +84,8 @@ def test_a_blur_smooths_the_mel_alone_over_bands_and_frames(clips) -> None:
 
 
 def test_changed_crops_have_their_length_and_stay_functions_of_seed_and_index(clips, config: Config) -> None:
-    dataset = SpeechCrops(clips, replace(config, augmentation=replace(WIDE, share=1.0)), None)
-    again = SpeechCrops(clips, replace(config, augmentation=replace(WIDE, share=1.0)), None)
+    dataset = SpeechCrops(clips, replace(config, augmentation=replace(WIDE, fraction=1.0)), None)
+    again = SpeechCrops(clips, replace(config, augmentation=replace(WIDE, fraction=1.0)), None)
     plain = SpeechCrops(clips, config, None)
     for index in range(40):
         item = dataset[index]
@@ -97,8 +97,8 @@ def test_changed_crops_have_their_length_and_stay_functions_of_seed_and_index(cl
 
 def test_every_clip_that_may_be_drawn_holds_an_unchanged_crop(clips, config: Config) -> None:
     longest = max(clip.samples for _, clip in clips) // 240
-    crop = replace(config.vocoder_training, crop=longest - 13)  # and 6 frames at either end
-    slow = AugmentationConfig(share=0.5, rate=(0.8, 0.9))
+    crop = replace(config.vocoder_training, crop_frames=longest - 13)  # and 6 frames at either end
+    slow = AugmentationConfig(fraction=0.5, rate=(0.8, 0.9))
     dataset = SpeechCrops(clips, replace(config, vocoder_training=crop, augmentation=slow), None)
     long_enough = {clip.id for _, clip in clips if clip.samples // 240 >= longest - 1}
     assert len(long_enough) < len(clips)
@@ -108,11 +108,11 @@ def test_every_clip_that_may_be_drawn_holds_an_unchanged_crop(clips, config: Con
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"share": 1.5}, "use 0 to 1"),
-        ({"rate": (0.0, 1.0)}, "two factors above 0"),
-        ({"rate": (1.2, 1.0)}, "the smaller first"),
-        ({"level": (3.0, -3.0)}, "smaller level first"),
-        ({"blur": (-1.0, 1.0)}, "two deviations from 0 on"),
+        ({"fraction": 1.5}, "use 0 to 1"),
+        ({"rate": (0.0, 1.0)}, "use factors above 0"),
+        ({"rate": (1.2, 1.0)}, "give the lowest value first"),
+        ({"level": (3.0, -3.0)}, "give the lowest value first"),
+        ({"blur": (-1.0, 1.0)}, "use deviations from 0 upward"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict, message: str) -> None:

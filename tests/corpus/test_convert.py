@@ -13,7 +13,7 @@ from basis_melgan.corpus.convert import judge
 from basis_melgan.corpus.prepare import prepare
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-FORGIVING = Config(corpus=CorpusConfig(maximum_bad=0.9))
+FORGIVING = Config(corpus=CorpusConfig(max_unusable_fraction=0.9))
 
 
 def _speech(clip: int = 0, samples: int = 12_000) -> files.Wave:
@@ -105,15 +105,15 @@ def test_every_kind_of_bad_recording_is_reported_with_its_reason(tmp_path):
 
 
 def test_judge_draws_each_line_where_the_configuration_says():
-    rules = CorpusConfig(minimum_seconds=0.1, silence_dbfs=-40.0, clipped_share=0.5)
-    wave = np.full(100, 0.0101, np.float32)
+    rules = CorpusConfig(minimum_seconds=0.1)
+    wave = np.full(100, 0.00101, np.float32)
     assert judge(wave, 1_000, rules) == ("", "")
     assert judge(wave[:99], 1_000, rules)[0] == "too short"
     assert judge(wave * np.float32(0.98), 1_000, rules)[0] == "silent"
-    wave[:50] = -1.0
+    wave[:5] = -1.0
     assert judge(wave, 1_000, rules) == ("", "")
-    wave[50] = 1.0
+    wave[5] = 1.0
     assert judge(wave, 1_000, rules) == (
         "clipped",
-        "51.0% of samples at full scale; corpus.clipped_share is 50.0%",
+        "6.0% of samples at full scale; at most 5% may be",
     )

@@ -18,7 +18,9 @@ from basis_melgan.corpus.datasets import Clips, MixtureCrops, SpeechCrops, StepS
 from basis_melgan.errors import CorpusError
 
 WHITE = MixtureConfig()
-ANY_LEVEL = MixtureConfig(("white", "pink", "brown", "babble"), sigma=None, snr=(-6.0, 15.0), level=(-36.0, -16.0))
+ANY_LEVEL = MixtureConfig(
+    ("white", "pink", "brown", "babble"), noise_sigma=None, snr=(-6.0, 15.0), level=(-36.0, -16.0)
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def test_a_mixture_is_a_function_of_seed_and_index(clips: Clips, config: Config)
     for index in (5, 0, 123_456_789):
         assert one[index]["id"] == two[index]["id"]
         assert torch.equal(one[index]["sources"], two[index]["sources"])
-    reseeded = MixtureCrops(clips, replace(config, separator_training=replace(config.separator_training, seed=2)))
+    reseeded = MixtureCrops(clips, replace(config, seed=2))
     assert not torch.equal(one[5]["sources"], reseeded[5]["sources"])
     assert not torch.equal(one[5]["sources"], one[6]["sources"])
 
@@ -89,7 +91,7 @@ def test_speech_is_a_crop_of_a_clip(clips: Clips, config: Config) -> None:
 
 def test_a_clip_shorter_than_the_crop_is_followed_by_silence(clips: Clips, config: Config) -> None:
     path, clip = min(clips, key=lambda entry: entry[1].samples)
-    training = replace(config.separator_training, crop=clip.samples + 500)
+    training = replace(config.separator_training, crop_samples=clip.samples + 500)
     dataset = MixtureCrops([(path, clip)], replace(config, mixture=WHITE, separator_training=training))
     speech = dataset[0]["sources"][0].numpy()
     np.testing.assert_array_equal(speech[: clip.samples], files.read(path)[0])
@@ -97,7 +99,9 @@ def test_a_clip_shorter_than_the_crop_is_followed_by_silence(clips: Clips, confi
 
 
 def test_clips_are_drawn_in_proportion_to_their_length(clips: Clips, config: Config) -> None:
-    dataset = MixtureCrops(clips, replace(config, separator_training=replace(config.separator_training, crop=16)))
+    dataset = MixtureCrops(
+        clips, replace(config, separator_training=replace(config.separator_training, crop_samples=16))
+    )
     names = [dataset[index]["id"].split("@")[0] for index in range(1_000)]
     whole = sum(clip.samples for _, clip in clips)
     for _, clip in clips:
@@ -107,7 +111,7 @@ def test_clips_are_drawn_in_proportion_to_their_length(clips: Clips, config: Con
 
 @pytest.mark.parametrize("kind", ["white", "pink", "brown", "babble"])
 def test_a_fixed_sigma_is_the_noises_rms(clips: Clips, config: Config, kind: str) -> None:
-    dataset = mixtures(clips, config, MixtureConfig((kind,), clean_share=0.0, sigma=0.03125))
+    dataset = mixtures(clips, config, MixtureConfig((kind,), clean_fraction=0.0, noise_sigma=0.03125))
     for speech, noise in drawn(dataset, 5):
         np.testing.assert_array_equal(speech, tone())
         assert rms(noise) == pytest.approx(0.03125, rel=1e-5)
@@ -116,12 +120,12 @@ def test_a_fixed_sigma_is_the_noises_rms(clips: Clips, config: Config, kind: str
 def test_the_configured_share_gets_no_noise(clips: Clips, config: Config) -> None:
     silent = [not noise.any() for _, noise in drawn(mixtures(clips, config, WHITE), 2_000)]
     assert np.mean(silent) == pytest.approx(0.3, abs=4 * (0.3 * 0.7 / 2_000) ** 0.5)
-    assert not any(not n.any() for _, n in drawn(mixtures(clips, config, replace(WHITE, clean_share=0.0)), 50))
-    assert all(not n.any() for _, n in drawn(mixtures(clips, config, replace(WHITE, clean_share=1.0)), 50))
+    assert not any(not n.any() for _, n in drawn(mixtures(clips, config, replace(WHITE, clean_fraction=0.0)), 50))
+    assert all(not n.any() for _, n in drawn(mixtures(clips, config, replace(WHITE, clean_fraction=1.0)), 50))
 
 
 def test_ratio_and_level_are_drawn_evenly_from_their_spans(clips: Clips, config: Config) -> None:
-    mixture = replace(ANY_LEVEL, noises=("white", "pink", "brown"), clean_share=0.0)
+    mixture = replace(ANY_LEVEL, noises=("white", "pink", "brown"), clean_fraction=0.0)
     pairs = drawn(mixtures(clips, config, mixture), 1_000)
     levels = np.array([decibels(speech) for speech, _ in pairs])
     ratios = levels - [decibels(noise) for _, noise in pairs]
@@ -133,7 +137,7 @@ def test_ratio_and_level_are_drawn_evenly_from_their_spans(clips: Clips, config:
 
 
 def test_level_and_ratio_are_the_clips_and_not_the_crops(clips: Clips, config: Config) -> None:
-    dataset = mixtures(clips, config, replace(ANY_LEVEL, clean_share=0.0))
+    dataset = mixtures(clips, config, replace(ANY_LEVEL, clean_fraction=0.0))
     for seed in range(5):
         loud, quiet, silent = (
             dataset.mix(np.random.default_rng(seed), gain * tone(), rms(tone()))
@@ -146,7 +150,9 @@ def test_level_and_ratio_are_the_clips_and_not_the_crops(clips: Clips, config: C
 
 
 def test_an_item_is_mixed_at_its_clips_level(clips: Clips, config: Config) -> None:
-    dataset = mixtures(clips, config, replace(WHITE, clean_share=0.0, sigma=None, snr=(6.0, 6.0), level=(-20.0, -20.0)))
+    dataset = mixtures(
+        clips, config, replace(WHITE, clean_fraction=0.0, noise_sigma=None, snr=(6.0, 6.0), level=(-20.0, -20.0))
+    )
     paths = {clip.id: path for path, clip in clips}
     for index in range(5):
         item = dataset[index]
@@ -159,14 +165,14 @@ def test_an_item_is_mixed_at_its_clips_level(clips: Clips, config: Config) -> No
 
 
 def test_a_silent_clip_stays_silent(clips: Clips, config: Config) -> None:
-    dataset = mixtures(clips, config, replace(ANY_LEVEL, clean_share=0.0))
+    dataset = mixtures(clips, config, replace(ANY_LEVEL, clean_fraction=0.0))
     speech, noise = dataset.mix(np.random.default_rng(0), np.zeros(600, dtype=np.float32), 0.0)
     assert not speech.any()
     assert not noise.any()
 
 
 def test_recorded_noise_comes_from_the_folder(tmp_path: Path, clips: Clips, config: Config) -> None:
-    mixture = MixtureConfig(("recorded",), clean_share=0.0, sigma=0.1, recorded=str(tmp_path))
+    mixture = MixtureConfig(("recorded",), clean_fraction=0.0, noise_sigma=0.1, recorded=str(tmp_path))
     with pytest.raises(CorpusError, match=r"mixture\.recorded: .* holds no sound file"):
         mixtures(clips, config, mixture)
     (tmp_path / "deep").mkdir()
@@ -209,7 +215,7 @@ def test_a_crop_is_as_in_the_whole_clip(clips: Clips, config: Config, convention
 
 
 def test_a_crop_longer_than_every_clip_is_refused(clips: Clips, config: Config) -> None:
-    training = replace(config.vocoder_training, crop=10_000)
+    training = replace(config.vocoder_training, crop_frames=10_000)
     with pytest.raises(CorpusError, match=r"longest clip has \d+ samples, a crop needs 2402880; shorten the crop"):
         SpeechCrops(clips, replace(config, vocoder_training=training), None)
 
@@ -217,7 +223,9 @@ def test_a_crop_longer_than_every_clip_is_refused(clips: Clips, config: Config) 
 def test_clips_shorter_than_the_crop_are_passed_over(clips: Clips, config: Config) -> None:
     lengths = sorted(clip.samples for _, clip in clips)
     crop = lengths[len(lengths) // 2] // 240 - 12  # with 6 frames at either end, half of the clips hold it
-    dataset = SpeechCrops(clips, replace(config, vocoder_training=replace(config.vocoder_training, crop=crop)), None)
+    dataset = SpeechCrops(
+        clips, replace(config, vocoder_training=replace(config.vocoder_training, crop_frames=crop)), None
+    )
     long = {clip.id for _, clip in clips if clip.samples // 240 >= crop + 12}
     assert len(long) == len(lengths) - len(lengths) // 2
     assert {dataset[index]["id"].split("@")[0] for index in range(40)} == long

@@ -64,7 +64,7 @@ def test_floats_in_the_scale_of_integers_are_unusable(tmp_path: Path) -> None:
     source.mkdir()
     soundfile.write(source / "good.wav", speech(), RATE)
     soundfile.write(source / "integers.wav", 20_000 * speech(), RATE, subtype="FLOAT")
-    prepare("folder", tmp_path / "out", source, Config(corpus=CorpusConfig(maximum_bad=0.5)), jobs=1)
+    prepare("folder", tmp_path / "out", source, Config(corpus=CorpusConfig(max_unusable_fraction=0.5)), jobs=1)
     (entry,) = report(tmp_path / "out")["skipped"]
     assert (Path(entry["file"]).name, entry["reason"]) == ("integers.wav", "unreadable")
     assert "as in the scale of 16-bit integers" in entry["detail"]
@@ -82,7 +82,7 @@ def test_sound_that_cannot_be_read_is_counted_and_other_files_are_listed(tmp_pat
     (source / ".trash" / "old.wav").touch()
     with pytest.raises(CorpusError, match=r"4 of 8 recordings are unusable, most often: unreadable \(4\)"):
         prepare("folder", out, source, Config(), jobs=1)
-    corpus = prepare("folder", out, source, Config(corpus=CorpusConfig(maximum_bad=0.5)), jobs=1)
+    corpus = prepare("folder", out, source, Config(corpus=CorpusConfig(max_unusable_fraction=0.5)), jobs=1)
     assert [clip.id for clip in corpus.clips] == ["clip0", "clip1", "clip2", "clip3"]
     assert report(out)["reasons"] == {"unreadable": 4}
     details = [entry["detail"] for entry in report(out)["skipped"]]
@@ -95,7 +95,7 @@ def test_a_pipe_named_as_a_recording_is_told_and_not_opened(tmp_path: Path) -> N
     source.mkdir()
     soundfile.write(source / "good.wav", speech(), RATE)
     os.mkfifo(source / "pipe.wav")
-    prepare("folder", tmp_path / "out", source, Config(corpus=CorpusConfig(maximum_bad=0.5)), jobs=1)
+    prepare("folder", tmp_path / "out", source, Config(corpus=CorpusConfig(max_unusable_fraction=0.5)), jobs=1)
     (entry,) = report(tmp_path / "out")["skipped"]
     assert "is a pipe, a socket or a device" in entry["detail"]
 

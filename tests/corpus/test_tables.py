@@ -64,7 +64,7 @@ def test_faults_are_counted_among_the_recordings_that_cannot_be_used(tmp_path: P
     source = ljspeech(tmp_path / "in", ROWS + "LJ001-0009|Raw.|Text.\n")
     with pytest.raises(CorpusError, match=r"1 of 4 recordings are unusable, most often: missing recording \(1\)"):
         prepare("ljspeech", tmp_path / "out", source, Config(), jobs=1)
-    forgiving = Config(corpus=CorpusConfig(maximum_bad=0.3))
+    forgiving = Config(corpus=CorpusConfig(max_unusable_fraction=0.3))
     assert len(prepare("ljspeech", tmp_path / "out", source, forgiving, jobs=1).clips) == 3
     speak(source / "wavs" / "LJ001-0009.wav", 4)  # found again
     assert len(prepare("ljspeech", tmp_path / "out", source, Config(), jobs=1).clips) == 4

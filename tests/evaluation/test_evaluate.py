@@ -12,7 +12,8 @@ import torch
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Config, CorpusConfig, GeneratorConfig, SeparatorConfig
+from basis_melgan.config.networks import MelGANConfig, SeparatorConfig
+from basis_melgan.config.schema import Config, CorpusConfig
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
@@ -54,7 +55,7 @@ def corpora(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def vocoder(tmp_path_factory) -> Path:
     torch.manual_seed(1)
-    config = Config(generator=GeneratorConfig(channels=8), separator=SeparatorConfig(basis_signals=8))
+    config = Config(generator=MelGANConfig(channels=8), separator=SeparatorConfig(atoms=8))
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
     generator = model_file.new_generator(config)
     for parameter in generator.parameters():
@@ -156,8 +157,8 @@ def test_a_vocoder_is_measured_from_its_file_alone(corpora, vocoder, tmp_path):
 def test_a_vocoder_refuses_a_corpus_of_another_rate(corpora, tmp_path):
     config = Config(
         frames=FrameGeometry(sample_rate=16_000),
-        generator=GeneratorConfig(channels=8),
-        separator=SeparatorConfig(basis_signals=8),
+        generator=MelGANConfig(channels=8),
+        separator=SeparatorConfig(atoms=8),
     )
     path = tmp_path / "slow.safetensors"
     model_file.save(path, "vocoder", model_file.new_generator(config).state_dict(), config, model_file.Origin(1, ""))

@@ -9,7 +9,8 @@ import torch
 
 from basis_melgan.audio import files
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Config, GeneratorConfig
+from basis_melgan.config.networks import ConvNeXtConfig
+from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError, OutputError
 from basis_melgan.export import int8
@@ -28,7 +29,7 @@ CLIPS = Path(__file__).parents[2] / "examples" / "clips"
 SMALL = Config(
     mel="vocos",
     frames=FrameGeometry(hop=256, basis_length=1024, stride=256),
-    generator=GeneratorConfig(kind="convnext", kernel=5, channels=16, hidden=24, blocks=2, pairs=64),
+    generator=ConvNeXtConfig(kernel=5, channels=16, hidden=24, blocks=2, atoms=64, spacing="mixed"),
 )
 
 

@@ -15,7 +15,8 @@ import torch
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_config
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
+from basis_melgan.config.networks import ConvNeXtConfig, MelGANConfig, SeparatorConfig
+from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export import onnx as module
 from basis_melgan.export.onnx import export, reference_mel
@@ -30,10 +31,10 @@ ROOT = Path(__file__).parents[2]
 FRAME_RATE = Config(
     mel="vocos",
     frames=FrameGeometry(hop=256, basis_length=1024, stride=256),
-    generator=GeneratorConfig(kind="convnext", kernel=5, channels=16, hidden=24, blocks=2, pairs=64),
+    generator=ConvNeXtConfig(kernel=5, channels=16, hidden=24, blocks=2, atoms=64, spacing="mixed"),
 )
-LINEAR = replace(FRAME_RATE, generator=replace(FRAME_RATE.generator, spacing="linear", pairs=512))
-PAPER = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(basis_signals=16))
+LINEAR = replace(FRAME_RATE, generator=replace(FRAME_RATE.generator, spacing="linear", atoms=512))
+PAPER = Config(generator=MelGANConfig(channels=16), separator=SeparatorConfig(atoms=16))
 
 
 def released(path: Path, config: Config) -> Path:
@@ -172,11 +173,11 @@ def test_a_damaged_file_is_recognised_whatever_byte_it_is(pair: tuple[Vocoder, P
         spoilt = bytearray(content)
         spoilt[place] ^= 1 << int(rng.integers(8))
         (tmp_path / "spoilt.onnx").write_bytes(spoilt)
-        with pytest.raises(ModelFileError, match=r"spoilt\.onnx: (damaged|cut off)"):
+        with pytest.raises(ModelFileError, match=r"spoilt\.onnx: (damaged|truncated)"):
             Vocoder.load(tmp_path / "spoilt.onnx")
     for size in (0, 1, len(SEAL), 1_000, len(content) - 1):
         (tmp_path / "cut.onnx").write_bytes(content[:size])
-        with pytest.raises(ModelFileError, match=r"cut\.onnx: cut off"):
+        with pytest.raises(ModelFileError, match=r"cut\.onnx: truncated"):
             Vocoder.load(tmp_path / "cut.onnx")
 
 
@@ -186,7 +187,7 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
     for changed, message in (
         ({"format": "99"}, r"has format 99, this version reads 2; update basis-melgan"),
         ({"format": "1"}, r"has format 1, this version reads 2; export it again"),
-        ({"kind": "separator"}, "says of no vocoder"),
+        ({"kind": "separator"}, "describes no vocoder"),
         ({"config": "{"}, "metadata cannot be read"),
         ({"info": "{}"}, "metadata cannot be read"),
     ):
@@ -198,7 +199,7 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
     (tmp_path / "graph.onnx").write_bytes(sealed(b"no graph"))
     with pytest.raises(ModelFileError, match="ONNX Runtime cannot run it"):
         Vocoder.load(tmp_path / "graph.onnx")
-    with pytest.raises(ModelFileError, match=r"a vocoder as training leaves it; make an \.onnx of it"):
+    with pytest.raises(ModelFileError, match=r"a trained vocoder, not an exported one"):
         Vocoder.load(pair[1].with_name("vocoder.safetensors"))
     with pytest.raises(ConfigurationError, match="threads: 0; use 1 or more"):
         Vocoder.load(pair[1], threads=0)

@@ -15,7 +15,8 @@ from scipy.ndimage import gaussian_filter
 
 from basis_melgan.audio import files
 from basis_melgan.benchmark.measure import HIGH_WATER
-from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
+from basis_melgan.config.networks import MelGANConfig, SeparatorConfig
+from basis_melgan.config.schema import Config
 from basis_melgan.errors import MelError, MelWarning
 from basis_melgan.inference import stream as module
 from basis_melgan.inference.loading import load_vocoder
@@ -83,7 +84,7 @@ def test_a_stream_keeps_its_shape(vocoder: Vocoder) -> None:
 
 def test_a_chunk_may_be_overwritten_once_it_is_pushed(tmp_path: Path) -> None:
     """The last frame is held where a mel is too short for the paper's reflections."""
-    config = Config(generator=GeneratorConfig(channels=16), separator=SeparatorConfig(basis_signals=16))
+    config = Config(generator=MelGANConfig(channels=16), separator=SeparatorConfig(atoms=16))
     torch.manual_seed(0)
     generator = model_file.new_generator(config)
     generator.basis.atoms.data *= 5.0

@@ -12,32 +12,30 @@ from basis_melgan.audio.mel import mel_spectrogram, spectrum_from_mel
 from basis_melgan.benchmark.complexity import generator_cost
 from basis_melgan.cli.parser import load
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Config, GeneratorConfig
+from basis_melgan.config.networks import ConvNeXtConfig
+from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.models import model_file
-from basis_melgan.models.convnext import HEADS, ConvNeXtGenerator
+from basis_melgan.models.convnext import ConvNeXtGenerator, PolarHead
 
 FAST = load("fast")
 CLIP = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))[1]
 
 
 def small(**changed) -> Config:
-    sizes = {"kind": "convnext", "kernel": 3, "channels": 16, "hidden": 24, "blocks": 2, "pairs": 96} | changed
-    return replace(FAST, generator=GeneratorConfig(**sizes))
+    sizes = {"kernel": 3, "channels": 16, "hidden": 24, "blocks": 2, "atoms": 96, "spacing": "mixed"} | changed
+    return replace(FAST, generator=ConvNeXtConfig(**sizes))
 
 
 def built(config: Config) -> ConvNeXtGenerator:
     torch.manual_seed(0)
-    return ConvNeXtGenerator(config).eval()
+    return ConvNeXtGenerator(config.generator, config.frames, config.mel).eval()
 
 
-@pytest.mark.parametrize(
-    ("head", "prior"), [("polar", True), ("polar", False), ("signed", True), ("signed", False), ("linear", False)]
-)
 @pytest.mark.parametrize("stride", [256, 128, 64])
-def test_a_mel_becomes_exactly_its_hops(head, prior, stride):
-    config = replace(small(head=head, prior=prior), frames=replace(FAST.frames, stride=stride))
+def test_a_mel_becomes_exactly_its_hops(stride):
+    config = replace(small(), frames=replace(FAST.frames, stride=stride))
     for frames in (1, 2, 13):
         spoken = built(config)(torch.rand(2, 100, frames))
         assert spoken.wave.shape == (2, frames * 256)
@@ -48,23 +46,11 @@ def test_a_mel_becomes_exactly_its_hops(head, prior, stride):
 GAINS = torch.tensor([0.5, -1.0, 9.0])  # the last beyond what any may be
 
 
-@pytest.mark.parametrize(
-    ("head", "said", "cosines", "sines"),
-    [
-        ("polar", [[1.0, 0.0, 1.0], [0.0, np.pi / 2, np.pi]], [np.e**1.5, 0.0, -(np.e**7)], [0.0, np.e**-1, 0.0]),
-        (
-            "signed",
-            [[2.0, -3.0, 1.0], [0.0, 1.0, 1.0], [0.5, 1.0, 0.0]],
-            [2 * np.e, -3.0, np.e**7],
-            [0.0, 1.0, np.e**7],
-        ),
-        ("linear", [[2.0, -3.0, 1.0], [0.5, 1.0, 0.0]], [2.0, -3.0, 1.0], [0.5, 1.0, 0.0]),
-    ],
-)
-def test_heads_say_weights_as_their_formulas_do(head, said, cosines, sines):
-    """Of three pairs: amplitudes and phases, shapes and gains, or weights themselves."""
-    found = HEADS[head]()(torch.tensor(said).flatten(), GAINS)
-    torch.testing.assert_close(torch.stack(found), torch.tensor([cosines, sines]).float(), atol=1e-3, rtol=1e-4)
+def test_amplitudes_and_phases_become_weights():
+    values = torch.tensor([[1.0, 0.0, 1.0], [0.0, np.pi / 2, np.pi]])  # of three pairs
+    expected = torch.tensor([[np.e**1.5, 0.0, -(np.e**7)], [0.0, np.e**-1, 0.0]])
+    weights = PolarHead()(values.flatten(), GAINS)
+    torch.testing.assert_close(weights.view(2, 3), expected.float(), atol=1e-3, rtol=1e-4)
 
 
 def seen_by_frame(generator: ConvNeXtGenerator, frame: int, count: int) -> tuple[int, int]:
@@ -77,8 +63,8 @@ def seen_by_frame(generator: ConvNeXtGenerator, frame: int, count: int) -> tuple
 
 @pytest.mark.parametrize("lookahead", [None, 0, 1, 2, 3, 5])
 def test_a_frame_sees_as_far_back_and_ahead_as_the_generator_says(lookahead):
-    """QuadratureAtoms of 512 on a linear scale ring over the whole of L, so that nothing less is seen."""
-    generator = built(small(pairs=512, spacing="linear", lookahead=lookahead))
+    """Pairs of 512 on a linear scale ring over the whole of L, so that nothing less is seen."""
+    generator = built(small(atoms=512, spacing="linear", lookahead=lookahead))
     assert generator.lookahead == (5 if lookahead is None else lookahead)
     assert generator.left_context + generator.lookahead == {None: 10, 0: 9, 1: 9, 2: 10, 3: 10, 5: 10}[lookahead]
     assert seen_by_frame(generator, 20, 41) == (-generator.left_context, generator.lookahead)
@@ -88,7 +74,7 @@ def test_a_frame_sees_as_far_back_and_ahead_as_the_generator_says(lookahead):
 @pytest.mark.parametrize("stride", [128, 64])
 def test_a_frame_sees_no_farther_with_several_weights_a_mel_frame(stride, lookahead):
     frames = replace(FAST.frames, stride=stride, basis_length=4 * stride)
-    generator = built(replace(small(pairs=2 * stride, spacing="linear", lookahead=lookahead), frames=frames))
+    generator = built(replace(small(atoms=2 * stride, spacing="linear", lookahead=lookahead), frames=frames))
     assert seen_by_frame(generator, 20, 41) == (-generator.left_context, generator.lookahead)
 
 
@@ -113,19 +99,19 @@ def test_a_mel_says_the_spectrum_of_a_noise(convention):
 
 def test_the_prior_gives_the_ends_of_the_spectrum_no_more_than_their_neighbors():
     """There a cosine or a sine is silent, and its pair no louder for it."""
-    offset = built(small(pairs=513, spacing="fourier")).gains.offset
+    offset = built(small(atoms=513, spacing="fourier")).gains.offset
     torch.testing.assert_close(offset[[0, -1]], offset[[1, -2]])
 
 
 @pytest.mark.parametrize("convention", ["paper", "vocos"])
 def test_the_prior_alone_gives_a_noise_its_level(convention):
-    config = replace(small(pairs=256), mel=convention)
+    config = replace(small(atoms=256), mel=convention)
     generator = built(config)
     with torch.no_grad():  # say nothing but random phases
         generator.output_proj.weight.zero_()
-        generator.head.forward = lambda said, gains: (
-            gains.exp() * torch.cos(phase := 6.3 * torch.rand_like(gains)),
-            gains.exp() * torch.sin(phase),
+        generator.head.forward = lambda _, gains: (
+            gains.exp().repeat(1, 1, 1, 2)
+            * torch.cat([torch.cos(phase := 6.3 * torch.rand_like(gains)), torch.sin(phase)], dim=-1)
         )
     noise = np.random.default_rng(0).normal(scale=0.1, size=96_000).astype(np.float32)
     mel = torch.from_numpy(mel_spectrogram(noise, convention, config.frames))[None]
@@ -134,7 +120,7 @@ def test_the_prior_alone_gives_a_noise_its_level(convention):
 
 
 def test_targets_make_the_wave_again_where_pairs_are_a_tight_frame():
-    generator = built(small(pairs=512, spacing="linear"))
+    generator = built(small(atoms=512, spacing="linear"))
     wave = torch.from_numpy(files.read(CLIP, 12_000, 40 * 256)[0])[None]
     targets = generator.targets(wave)
     assert targets.shape == (1, 1024, 40)
@@ -150,7 +136,7 @@ def test_the_size_is_what_the_preset_says():
     assert cost.macs_per_second == pytest.approx(0.17e9, rel=0.03)
 
 
-@pytest.mark.parametrize("sizes", [{"pairs": 512, "spacing": "linear"}, {"pairs": 96, "spacing": "mixed"}])
+@pytest.mark.parametrize("sizes", [{"atoms": 512, "spacing": "linear"}, {"atoms": 96, "spacing": "mixed"}])
 def test_its_cost_is_what_its_file_says(sizes, tmp_path: Path):
     config = small(**sizes)
     path = tmp_path / "fast.safetensors"
@@ -175,14 +161,14 @@ def test_it_goes_into_a_file_and_speaks_from_there_piece_by_piece(tmp_path: Path
 def test_what_cannot_be_is_refused():
     with pytest.raises(MelError, match=r"expected \(batch, 100 bands, at least 1 frame\)"):
         built(small())(torch.rand(1, 80, 5))
-    for config, message in (
-        (small(head="linear"), r"generator\.prior: true, but a linear head has no gains"),
-        (small(pairs=0), "has a size below 1"),
-        (small(lookahead=-1), r"generator\.lookahead: -1 is below 0"),
-        (replace(small(), frames=FrameGeometry()), r"frames\.basis_length: 30 over a stride of 15"),
+    for sizes, message in (
+        ({"atoms": 0}, r"generator\.atoms: 0; use 1 or more"),
+        ({"lookahead": -1}, r"generator\.lookahead: -1; use 0 \(causal\) or more"),
     ):
         with pytest.raises(ConfigurationError, match=message):
-            built(config)
+            small(**sizes)
+    with pytest.raises(ConfigurationError, match=r"frames\.basis_length: 30 over a stride of 15"):
+        built(replace(small(), frames=FrameGeometry()))
 
 
 def test_a_generator_begins_at_a_level():

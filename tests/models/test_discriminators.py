@@ -7,7 +7,7 @@ import scipy.signal
 import torch
 
 from basis_melgan.audio import files
-from basis_melgan.config.schema import DiscriminatorConfig
+from basis_melgan.config.networks import DiscriminatorConfig
 from basis_melgan.models.discriminators import (
     Discriminators,
     MultiPeriodDiscriminator,
@@ -16,7 +16,7 @@ from basis_melgan.models.discriminators import (
 )
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"
-SMALL = DiscriminatorConfig(channels=4, maximum_channels=16, stft_channels=4, periods=(2, 3, 5))
+SMALL = DiscriminatorConfig(channels=4, stft_channels=4, periods=(2, 3, 5))
 
 Kind = MultiScaleDiscriminator | MultiResolutionDiscriminator | MultiPeriodDiscriminator
 KINDS = [MultiScaleDiscriminator, MultiResolutionDiscriminator, MultiPeriodDiscriminator]

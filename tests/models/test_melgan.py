@@ -8,20 +8,20 @@ from torch import nn
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import GeneratorConfig
+from basis_melgan.config.networks import MelGANConfig
 from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.models.melgan import MelGANGenerator
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"
 FRAMES = FrameGeometry()
-SMALL = GeneratorConfig(channels=16)
+SMALL = MelGANConfig(channels=16)
 SHORT = FrameGeometry(hop=60, stride=10, basis_length=30)
 
 
-def build(config: GeneratorConfig = SMALL, bands: int = 10, frames: FrameGeometry = FRAMES) -> MelGANGenerator:
+def build(config: MelGANConfig = SMALL, bands: int = 10, frames: FrameGeometry = FRAMES) -> MelGANGenerator:
     """A generator with biases and gains large enough for its response to silence to matter."""
     torch.manual_seed(0)
-    generator = MelGANGenerator(config, bands, frames, config.channels)
+    generator = MelGANGenerator(config, frames, bands)
     for name, parameter in generator.network.named_parameters():
         if name.endswith("bias"):
             nn.init.normal_(parameter)
@@ -37,7 +37,7 @@ def response(generator: MelGANGenerator, mel: torch.Tensor) -> torch.Tensor:
 
 
 def test_paper_sizes_have_the_reference_layers_and_parameters() -> None:
-    generator = MelGANGenerator(GeneratorConfig(), 80, FRAMES, 256)
+    generator = MelGANGenerator(MelGANConfig(), FRAMES, 80)
     convolutions = [m for m in generator.network.modules() if isinstance(m, nn.Conv1d | nn.ConvTranspose1d)]
     shapes = sorted((isinstance(m, nn.Conv1d), m.in_channels, m.kernel_size[0], m.dilation[0]) for m in convolutions)
     stack = [(True, 256, 1, 1)] * 2
@@ -64,14 +64,14 @@ def test_length_is_exact_for_every_number_of_frames(frames: int) -> None:
     ("config", "geometry"),
     [
         (SMALL, FRAMES),
-        (GeneratorConfig(channels=16, upsampling=(2, 8), stacks=4), FRAMES),
-        (GeneratorConfig(channels=16, upsampling=(2, 2, 2, 2), stacks=2), FRAMES),
-        (GeneratorConfig(channels=16, upsampling=(3, 2), stacks=2), SHORT),
-        (GeneratorConfig(channels=16, upsampling=(16,), kernel=5, stacks=1), FRAMES),
+        (MelGANConfig(channels=16, upsampling=(2, 8), stacks=4), FRAMES),
+        (MelGANConfig(channels=16, upsampling=(2, 2, 2, 2), stacks=2), FRAMES),
+        (MelGANConfig(channels=16, upsampling=(3, 2), stacks=2), SHORT),
+        (MelGANConfig(channels=16, upsampling=(16,), stacks=1), FRAMES),
     ],
 )
 def test_the_tiled_response_to_silence_equals_the_whole_one(
-    config: GeneratorConfig, geometry: FrameGeometry, frames: int
+    config: MelGANConfig, geometry: FrameGeometry, frames: int
 ) -> None:
     generator = build(config, frames=geometry)
     generator.network.double()
@@ -157,7 +157,7 @@ def test_a_real_clip_can_be_learned_by_heart() -> None:
     mel = torch.from_numpy(mel_spectrogram(wave, "paper", FRAMES))[None, :, :24]
     target = torch.from_numpy(wave)[None]
     torch.manual_seed(0)
-    generator = MelGANGenerator(GeneratorConfig(channels=64, stacks=2), 80, FRAMES, 64)
+    generator = MelGANGenerator(MelGANConfig(channels=64, stacks=2), FRAMES, 80)
     optimizer = torch.optim.Adam([p for p in generator.parameters() if p.requires_grad], lr=3e-3)
     errors = []
     for _ in range(120):
@@ -177,30 +177,23 @@ def test_a_mel_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
         build()(torch.zeros(shape))
 
 
-@pytest.mark.parametrize(
-    ("config", "named"),
-    [
-        (GeneratorConfig(channels=16, upsampling=(4, 2)), "upsampling"),
-        (GeneratorConfig(channels=32), "channels"),
-    ],
-)
-def test_sizes_that_cannot_be_are_refused(config: GeneratorConfig, named: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"generator.{named}"):
-        MelGANGenerator(config, 10, FRAMES, 16)
+def test_upsampling_must_lead_to_weight_frames() -> None:
+    with pytest.raises(ConfigurationError, match=r"generator\.upsampling: \(4, 2\) makes 8 weight frames"):
+        build(MelGANConfig(channels=16, upsampling=(4, 2)))
 
 
 @pytest.mark.parametrize(
     ("config", "frames"),
     [
         (SMALL, FRAMES),
-        (GeneratorConfig(channels=16, upsampling=(2, 8), stacks=4), FRAMES),
-        (GeneratorConfig(channels=16, upsampling=(3, 2), stacks=2), FrameGeometry(hop=60, stride=10)),
-        (GeneratorConfig(channels=16, upsampling=(2,), stacks=1), FrameGeometry(hop=30, stride=15, basis_length=75)),
+        (MelGANConfig(channels=16, upsampling=(2, 8), stacks=4), FRAMES),
+        (MelGANConfig(channels=16, upsampling=(3, 2), stacks=2), FrameGeometry(hop=60, stride=10)),
+        (MelGANConfig(channels=16, upsampling=(2,), stacks=1), FrameGeometry(hop=30, stride=15, basis_length=75)),
     ],
 )
-def test_past_and_lookahead_are_what_the_gradient_measures(config: GeneratorConfig, frames: FrameGeometry) -> None:
+def test_past_and_lookahead_are_what_the_gradient_measures(config: MelGANConfig, frames: FrameGeometry) -> None:
     torch.manual_seed(0)
-    generator = MelGANGenerator(config, 10, frames, 16).double()
+    generator = MelGANGenerator(config, frames, 10).double()
     middle, count = 60, 121
     mel = torch.rand(1, 10, count, dtype=torch.float64, requires_grad=True)
     # All frames of a linear network leave a trace.

@@ -14,15 +14,16 @@ from torch.nn.utils.parametrize import is_parametrized
 
 import basis_melgan
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Config, GeneratorConfig, SeparatorConfig
+from basis_melgan.config.networks import MelGANConfig, SeparatorConfig
+from basis_melgan.config.schema import Config
 from basis_melgan.errors import ModelFileError, OutputError
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import Separator
 
 CONFIG = Config(
     frames=FrameGeometry(hop=16, basis_length=8, stride=4),
-    separator=SeparatorConfig(basis_signals=8, channels=4, hidden=6, blocks=2, repeats=1),
-    generator=GeneratorConfig(channels=8, upsampling=(2, 2), stacks=1),
+    separator=SeparatorConfig(atoms=8, channels=4, hidden=6, blocks=2, repeats=1),
+    generator=MelGANConfig(channels=8, upsampling=(2, 2), stacks=1),
 )
 ORIGIN = model_file.Origin(step=321, data_hash="c0ffee", others={"start": "cafe", "mels": ""})
 KINDS: tuple[model_file.Kind, ...] = ("separator", "vocoder")
@@ -202,11 +203,15 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left_aside(tmp_pa
 @pytest.mark.parametrize(
     "config",
     [
-        replace(CONFIG, separator=replace(CONFIG.separator, basis_signals=9)),
+        replace(
+            CONFIG,
+            separator=replace(CONFIG.separator, atoms=9),
+            generator=replace(CONFIG.generator, channels=9),
+        ),
         replace(
             CONFIG,
             separator=replace(CONFIG.separator, channels=CONFIG.separator.channels + 1),
-            generator=replace(CONFIG.generator, upsampling=(-2, -2)),
+            generator=replace(CONFIG.generator, upsampling=(2, 4)),
         ),
         replace(CONFIG, frames=FrameGeometry(hop=16, basis_length=16, stride=4)),
         Config(),

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from basis_melgan.cli.parser import load
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Config, GeneratorConfig
+from basis_melgan.config.networks import ConvNeXtConfig
+from basis_melgan.config.schema import Config
 from basis_melgan.inference.backend import UNKNOWN_LENGTH
 from basis_melgan.models import model_file
 from basis_melgan.models.melgan import MelGANGenerator
@@ -23,30 +24,27 @@ FAST = load("fast")
 
 def frame_rate(**changed) -> Config:
     frames = replace(FAST.frames, **{key: changed.pop(key) for key in ("basis_length", "stride") if key in changed})
-    sizes = {"kind": "convnext", "kernel": 5, "channels": 8, "hidden": 12, "blocks": 2, "pairs": 16} | changed
-    return replace(FAST, frames=frames, generator=GeneratorConfig(**sizes))
+    sizes = {"kernel": 5, "channels": 8, "hidden": 12, "blocks": 2, "atoms": 16, "spacing": "mixed"} | changed
+    return replace(FAST, frames=frames, generator=ConvNeXtConfig(**sizes))
 
 
 def paper(hop: int = 240, **changed) -> Config:
     base = load("paper")
     generator = replace(base.generator, channels=6, **changed)
-    separator = replace(base.separator, basis_signals=6)
+    separator = replace(base.separator, atoms=6)
     return replace(base, frames=FrameGeometry(hop=hop), generator=generator, separator=separator)
 
 
 CONFIGS = {
     "polar": frame_rate(),
-    "ReLU": frame_rate(activation="relu"),
-    "signed": frame_rate(head="signed"),
-    "without prior": frame_rate(prior=False),
     "causal": frame_rate(lookahead=0),
     "a little ahead": frame_rate(lookahead=3),
     "2 weights a mel frame": frame_rate(stride=128, basis_length=512),
     "4 weights a mel frame": frame_rate(stride=64, basis_length=256),
-    "16 weights a mel frame": frame_rate(stride=16, basis_length=32, head="signed"),
-    "linear pairs": frame_rate(spacing="linear", pairs=512),
-    "linear pairs, 2 weights a mel frame": frame_rate(spacing="linear", pairs=256, stride=128, basis_length=512),
-    "inverse STFT": frame_rate(spacing="fourier", pairs=513),
+    "16 weights a mel frame": frame_rate(stride=16, basis_length=32),
+    "linear pairs": frame_rate(spacing="linear", atoms=512),
+    "linear pairs, 2 weights a mel frame": frame_rate(spacing="linear", atoms=256, stride=128, basis_length=512),
+    "inverse STFT": frame_rate(spacing="fourier", atoms=513),
     "paper": paper(),
     "paper, odd steps": paper(hop=225, upsampling=(3, 5), stacks=2),
 }

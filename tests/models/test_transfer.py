@@ -8,10 +8,10 @@ from basis_melgan.cli.parser import load
 from basis_melgan.config.schema import Config
 from basis_melgan.models import model_file
 from basis_melgan.models.convnext import ConvNeXtGenerator
-from basis_melgan.models.transfer import adaptable, adapted
+from basis_melgan.models.transfer import adapt_state, can_adapt
 
 FAST = load("fast")
-SIZES = replace(FAST.generator, channels=8, hidden=12, blocks=2, pairs=16)
+SIZES = replace(FAST.generator, channels=8, hidden=12, blocks=2, atoms=16)
 
 
 def changed(**sizes) -> Config:
@@ -29,9 +29,9 @@ def built(config: Config) -> ConvNeXtGenerator:
 
 
 def moved(generator: ConvNeXtGenerator, was: Config, now: Config) -> ConvNeXtGenerator:
-    assert adaptable(was, now)
+    assert can_adapt(was, now)
     other = built(now)
-    other.load_state_dict(adapted(generator.state_dict(), was, now))
+    other.load_state_dict(adapt_state(generator.state_dict(), was, now))
     return other
 
 
@@ -54,10 +54,11 @@ def test_taps_keep_their_distance_when_less_is_seen_ahead() -> None:
 
 
 def test_a_tone_keeps_its_phase_when_the_basis_reaches_less_ahead() -> None:
-    sizes = {"pairs": 513, "spacing": "fourier", "prior": False}
+    sizes = {"atoms": 513, "spacing": "fourier"}
     was, now = changed(lookahead=None, **sizes), changed(lookahead=1, **sizes)
     generator = built(was)
-    generator.output_proj.weight.zero_()
+    for table in (generator.output_proj.weight, generator.gains.matrix, generator.gains.offset):
+        table.zero_()
     generator.output_proj.bias[:513] = -30.0
     generator.output_proj.bias[40] = 0.0  # log amplitude of a frequency with a whole number of periods a hop
     generator.output_proj.bias[513:] = 1.0  # radians
@@ -69,28 +70,28 @@ def test_a_tone_keeps_its_phase_when_the_basis_reaches_less_ahead() -> None:
 
 def test_phases_turn_alike_with_taps_and_without() -> None:
     """Frequencies come from the taps where there are some, and else from the layout of the pairs."""
-    was, now = (changed(lookahead=ahead, spacing="linear", pairs=512) for ahead in (None, 1))
+    was, now = (changed(lookahead=ahead, spacing="linear", atoms=512) for ahead in (None, 1))
     state = built(was).state_dict()
-    taps = ConvNeXtGenerator(was, store_atoms=True).basis.state_dict(prefix="basis.")
+    taps = ConvNeXtGenerator(was.generator, was.frames, was.mel, store_atoms=True).basis.state_dict(prefix="basis.")
     assert taps
     assert not taps.keys() & state.keys()
-    states = (state, adapted(state | taps, was, now), adapted(state, was, now))
+    states = (state, adapt_state(state | taps, was, now), adapt_state(state, was, now))
     before, expected, found = (each["output_proj.bias"][513:-1] for each in states)
     assert (expected - before).abs().max() > 100.0  # radians
     torch.testing.assert_close(found, expected, atol=1e-2, rtol=0.0)  # but for the first and the last: lopsided spectra
 
 
-def test_what_a_generator_does_not_have_changes_nothing() -> None:
-    was = replace(FAST, generator=replace(load("paper").generator, hidden=12))
-    now = replace(was, generator=replace(was.generator, hidden=7, lookahead=1))
+def test_a_melgan_generator_stays_as_it_is() -> None:
+    config = load("paper")
     state = {"network.input_conv.weight": torch.randn(3)}
-    assert adaptable(was, now)
-    assert adapted(state, was, now) == state
+    assert can_adapt(config, config)
+    assert adapt_state(state, config, config) == state
+    assert not can_adapt(config, replace(config, generator=replace(config.generator, stacks=2)))
+    assert not can_adapt(config, replace(config, generator=FAST.generator))
 
 
 def test_what_has_other_sizes_cannot_be_adapted() -> None:
-    assert adaptable(changed(), changed(activation="gelu"))
-    assert not adaptable(changed(), changed(hidden=13))
-    assert not adaptable(changed(), changed(channels=7))
-    assert not adaptable(changed(head="signed"), changed(head="signed", lookahead=1))
-    assert not adaptable(changed(), replace(changed(), mel="bigvgan"))
+    assert can_adapt(changed(), changed(lookahead=1))
+    assert not can_adapt(changed(), changed(hidden=13))
+    assert not can_adapt(changed(), changed(channels=7))
+    assert not can_adapt(changed(), replace(changed(), mel="bigvgan"))

@@ -354,12 +354,12 @@ def test_the_basis_of_a_separator_and_of_vocoders_that_share_it(folder: Path, tm
     comparison = Comparison(folder, content, SYSTEMS, ())
     (basis,) = bases.gather(comparison, separator)
     assert basis["names"] == [separator.stem, "small"]
-    assert (basis["signals"], basis["hertz"]) == (config.separator.basis_signals, 12_000)
+    assert (basis["signals"], basis["hertz"]) == (config.separator.atoms, 12_000)
     assert basis["seconds"] == FrameGeometry().basis_length / RATE
     signals = model.basis.atoms.numpy()
     lowest = np.abs(np.fft.rfft(signals, 512)).argmax(axis=1).argmin()
     np.testing.assert_allclose(basis["shapes"][0]["values"], signals[lowest], rtol=1e-2)
-    assert gray(basis["picture"]).shape == (257, config.separator.basis_signals)
+    assert gray(basis["picture"]).shape == (257, config.separator.atoms)
 
 
 def test_no_basis_without_a_model(folder: Path) -> None:

@@ -8,17 +8,23 @@ import pytest
 from short_trainings import with_settings
 
 from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.training import separator as separator_stage
-from basis_melgan.training import vocoder
+from basis_melgan.training import trainer, vocoder
 from basis_melgan.training.decompose import decompose
 from basis_melgan.training.vocoder import Sources
+
+
+@pytest.fixture(autouse=True)
+def _curves_of_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "LOG_EVERY", 1)
 
 
 @pytest.fixture(scope="module")
 def decomposition(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path, separator: Path) -> Path:
     folder = tmp_path_factory.mktemp("decomposition")
-    decompose(separator, corpus, folder, config.engine)
+    decompose(separator, corpus, folder, config.trainer)
     return folder
 
 
@@ -27,8 +33,8 @@ def frame_rate(config: Config) -> Config:
     """A frame-rate generator that learns by regression alone."""
     weights = config.vocoder_training.loss_weights | {"weights/l1": 0.0}
     config = with_settings(config, "vocoder_training", adversarial_from=1_000, loss_weights=weights)
-    config = with_settings(config, "generator", kind="convnext", kernel=7, channels=48, hidden=96, blocks=2, pairs=96)
-    return replace(config, frames=FrameGeometry(basis_length=960, stride=240))
+    generator = ConvNeXtConfig(channels=48, hidden=96, blocks=2, atoms=96, spacing="mixed")
+    return replace(config, generator=generator, frames=FrameGeometry(basis_length=960, stride=240))
 
 
 @pytest.fixture

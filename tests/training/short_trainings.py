@@ -45,7 +45,7 @@ def improvement(values: Sequence[float]) -> float:
 def separator_task(corpus: Path, out: Path, config: Config) -> SeparatorTask:
     corpora = manifest.load(corpus)
     out.mkdir(exist_ok=True)
-    return SeparatorTask(corpora, Run(out, config, separator_stage.SECTIONS, "x"), build_fabric(config.engine, 1))
+    return SeparatorTask(corpora, Run(out, config, separator_stage.SECTIONS, "x"), build_fabric(config.trainer, 1))
 
 
 def vocoder_task(
@@ -55,7 +55,7 @@ def vocoder_task(
     corpora = manifest.load(corpus)
     out.mkdir(exist_ok=True)
     dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, None)
-    fabric = build_fabric(config.engine, 1)
+    fabric = build_fabric(config.trainer, 1)
     teacher = model_file.load_separator(separator)[0]
     if generator is None:
         generator = model_file.new_generator(config)

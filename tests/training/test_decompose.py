@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Pat
     out = tmp_path_factory.mktemp("decomposition")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CLIPS_PER_SHARD", 4)
-        decompose(separator, corpus, out, config.engine)
+        decompose(separator, corpus, out, config.trainer)
     return out
 
 
@@ -128,14 +128,14 @@ def test_a_second_run_changes_nothing_and_a_lost_shard_alone_is_made_again(
 ) -> None:
     monkeypatch.setattr(module, "CLIPS_PER_SHARD", 4)
     before, lost = stamps(folder), folder / "shards" / "00002.safetensors"
-    decompose(separator, corpus, folder, config.engine)
+    decompose(separator, corpus, folder, config.trainer)
     assert stamps(folder) == before
     assert "0.00 h still to decompose take 0.00 GB" in capsys.readouterr().out
 
     content = lost.read_bytes()
     lost.unlink()
     lost.with_name(f".{lost.name}.part").write_bytes(b"cut off")
-    decompose(separator, corpus, folder, config.engine)
+    decompose(separator, corpus, folder, config.trainer)
     assert lost.read_bytes() == content
     assert [name for name, stamp in stamps(folder).items() if before.get(name) != stamp] == [lost.name]
 
@@ -153,13 +153,13 @@ def test_the_size_is_told_beforehand_and_must_fit(
     size = sum(tensor.nbytes for shard in shards for tensor in shard.values())
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: Usage(size - 1))
     with pytest.raises(OutputError, match=r"GB are needed and .* GB free; choose another disk, or leave decompose out"):
-        decompose(separator, corpus, tmp_path / "out", config.engine)
+        decompose(separator, corpus, tmp_path / "out", config.trainer)
     assert not list((tmp_path / "out").rglob("*.safetensors"))
     told = f"0.02 h still to decompose take {size / 1e9:.2f} GB; {size / 1e9:.1f} GB are free"
     assert told in capsys.readouterr().out
 
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: Usage(int(1.01 * size)))
-    decompose(separator, corpus, tmp_path / "out", config.engine)
+    decompose(separator, corpus, tmp_path / "out", config.trainer)
     assert list(stamps(tmp_path / "out")) == ["00000.safetensors"]
 
 
@@ -170,7 +170,7 @@ def test_a_decomposition_by_another_separator_is_refused(
     model, taught = model_file.load_separator(separator)
     model_file.save(other, "separator", model.state_dict(), taught, model_file.Origin(9, "x"))
     with pytest.raises(OutputError, match="holds a decomposition of another separator or corpus; use another folder"):
-        decompose(other, corpus, folder, config.engine)
+        decompose(other, corpus, folder, config.trainer)
     data_hash = manifest.data_hash(manifest.load(corpus))
     with pytest.raises(CorpusError, match=r"decomposed with another separator .*; decompose again"):
         load(folder, other, data_hash)
@@ -184,8 +184,8 @@ def test_force_starts_afresh(tmp_path: Path, config: Config, corpus: Path, separ
     (out / "claim.json").write_text("{}")
     (out / "shards" / "00000.safetensors").write_text("of something else")
     with pytest.raises(OutputError, match="or --force"):
-        decompose(separator, corpus, out, config.engine)
-    decompose(separator, corpus, out, config.engine, force=True)
+        decompose(separator, corpus, out, config.trainer)
+    decompose(separator, corpus, out, config.trainer, force=True)
     assert len(load_file(out / "shards" / "00000.safetensors")) == 2 * 14
 
 

@@ -35,14 +35,16 @@ def changed(settings: Config, stage: str, **values: Any) -> Config:
 
 @pytest.fixture(scope="module")
 def settings(config: Config) -> Config:
-    return changed(changed(config, "separator", batch=4), "vocoder", batch=4, adversarial_from=21, learning_rate=1e-4)
+    return changed(
+        changed(config, "separator", batch_size=4), "vocoder", batch_size=4, adversarial_from=21, learning_rate=1e-4
+    )
 
 
 def run(command: list[str], settings: Config, folder: Path) -> str:
     """Run a command with two processes; returns what it prints."""
     yaml = folder / "settings.yaml"
     yaml.write_text(json.dumps(settings.to_dict()), encoding="utf-8")
-    words = [sys.executable, *command, "--engine.devices", "2", "--config", str(yaml)]
+    words = [sys.executable, *command, "--trainer.devices", "2", "--config", str(yaml)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     for name in ("LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"):
         environment.pop(name, None)
@@ -79,7 +81,9 @@ def test_two_processes_train_the_separator_as_one(tmp_path: Path, settings: Conf
     printed = run(command, settings, tmp_path)
     assert printed.count("separator.safetensors") == 1  # one of the two speaks
     separator_stage.train(corpus, tmp_path / "one", settings)
-    separator_stage.train(corpus, tmp_path / "start", changed(settings, "separator", scale=0.0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("basis_melgan.training.schedule.noam", lambda *_: 0.0)
+        separator_stage.train(corpus, tmp_path / "start", settings)
     one, two, start = (state(tmp_path / name, "model") for name in ("one", "two", "start"))
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, atol=1e-5, rtol=1e-5)
@@ -97,11 +101,15 @@ def released_kind(frame_rate: Config) -> Config:
     training = frame_rate.vocoder_training
     return replace(
         frame_rate,
-        generator=replace(frame_rate.generator, pairs=480, spacing="linear"),
+        generator=replace(frame_rate.generator, atoms=480, spacing="linear"),
         discriminators=replace(frame_rate.discriminators, scales=0, periods=(2, 3), period_channels=4),
-        augmentation=AugmentationConfig(share=0.5, rate=(0.84, 1.19), level=(-12.0, 6.0), blur=(0.0, 1.0)),
+        augmentation=AugmentationConfig(fraction=0.5, rate=(0.84, 1.19), level=(-12.0, 6.0), blur=(0.0, 1.0)),
         vocoder_training=replace(
-            training, batch=4, adversarial_from=21, learning_rate=1e-4, loss_weights=training.loss_weights | weights
+            training,
+            batch_size=4,
+            adversarial_from=21,
+            learning_rate=1e-4,
+            loss_weights=training.loss_weights | weights,
         ),
     )
 
@@ -146,7 +154,7 @@ def test_two_processes_decompose_as_one(tmp_path: Path, settings: Config, separa
         settings,
         tmp_path,
     )
-    decompose(separator, corpus, tmp_path / "one", settings.engine)
+    decompose(separator, corpus, tmp_path / "one", settings.trainer)
     names = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
     assert names == sorted(path.relative_to(tmp_path / "two") for path in (tmp_path / "two").rglob("*.*"))
     assert [name.as_posix() for name in names if name.parent.name == "shards"] == [

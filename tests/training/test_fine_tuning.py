@@ -22,7 +22,7 @@ from basis_melgan.training.fine_tuning import fine_tune
 from basis_melgan.training.validation_scores import ValidationScores
 from basis_melgan.training.vocoder import Sources
 
-FEW = FineTuningConfig(steps=3, adversarial_share=1.0, batch=2, warmup=0, validate_every=3)
+FEW = FineTuningConfig(steps=3, adversarial_fraction=1.0, batch_size=2, validate_every=3)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,12 @@ def test_discriminators_are_released_beside_the_vocoder_once_they_have_learned(
 
 
 def test_it_begins_with_the_vocoder_and_the_discriminators_and_moves_both(
-    trained: Path, tmp_path: Path, tuning: Config, corpus: Path
+    trained: Path, tmp_path: Path, tuning: Config, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    still = replace(tuning, fine_tuning=replace(FEW, learning_rate=0.0, discriminator_learning_rate=0.0))
-    for name, config, moves in (("still", still, False), ("tuned", tuning, True)):
+    still = replace(tuning, fine_tuning=replace(FEW, learning_rate=0.0))
+    for name, config, moves in (("tuned", tuning, True), ("still", still, False)):
+        if not moves:
+            monkeypatch.setattr("basis_melgan.training.fine_tuning.DISCRIMINATOR_LEARNING_RATE", 0.0)
         fine_tune(corpus, tmp_path / name, trained, None, config)
         state = torch.load(tmp_path / name / "checkpoint.ckpt", weights_only=True)
         average = {key.removeprefix("module."): value for key, value in state["average"].items()}
@@ -78,7 +80,7 @@ def test_the_best_of_all_validations_is_kept_the_starts_among_them(
     tmp_path: Path, tuning: Config, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At a rate that ruins the released vocoder, it is left as it was, and the user is told."""
-    ruinous = replace(FEW, adversarial_share=0.0, learning_rate=10.0, steps=2, validate_every=1, ema=0.0)
+    ruinous = replace(FEW, adversarial_fraction=0.0, learning_rate=10.0, steps=2, validate_every=1)
     fine_tune(
         corpus, tmp_path, pretrained_path(DEFAULT_VOCODER, ".safetensors"), None, replace(tuning, fine_tuning=ruinous)
     )
@@ -128,13 +130,13 @@ def test_an_interrupted_fine_tuning_goes_on_with_its_best(
 def test_the_discriminators_judge_over_the_last_share_of_the_steps(
     share: float, first: int, trained: Path, tmp_path: Path, tuning: Config, corpus: Path
 ) -> None:
-    fine_tune(corpus, tmp_path, trained, None, replace(tuning, fine_tuning=replace(FEW, adversarial_share=share)))
+    fine_tune(corpus, tmp_path, trained, None, replace(tuning, fine_tuning=replace(FEW, adversarial_fraction=share)))
     made = tmp_path / "vocoder.safetensors"
     assert model_file.read(made, "vocoder")[1].vocoder_training.adversarial_from == first
     before, after = (weights(model_file.discriminators_of(path), "discriminators") for path in (trained, made))
     assert first < 3 or all(torch.equal(before[name], after[name]) for name in before)  # they go along
-    with pytest.raises(ConfigurationError, match=r"adversarial_share: 1\.5 is no share"):
-        replace(FEW, adversarial_share=1.5)
+    with pytest.raises(ConfigurationError, match=r"adversarial_fraction: 1\.5 is not a fraction"):
+        replace(FEW, adversarial_fraction=1.5)
 
 
 def test_without_discriminators_it_goes_on_by_regression_and_says_so(

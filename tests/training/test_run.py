@@ -15,7 +15,7 @@ from basis_melgan.config.schema import LOSS_WEIGHTS, Config
 from basis_melgan.errors import OutputError, TrainingError
 from basis_melgan.training.run import Run, flatten
 
-SECTIONS = ("frames", "mixture", "separator", "separator_training", "vocoder_training")
+SECTIONS = ("frames", "seed", "mixture", "separator", "separator_training", "vocoder_training")
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_a_checkpoint_says_where_it_is_from(run: Run, fabric: Fabric) -> None:
     identity = torch.load(run.checkpoint, weights_only=True)["identity"]
     assert identity["torch"] == torch.__version__
     assert identity["data"] == "a" * 64
-    assert '"basis_signals": 32' in identity["config"]
+    assert '"atoms": 32' in identity["config"]
 
 
 def test_a_failed_save_leaves_the_earlier_checkpoint(run: Run, fabric: Fabric) -> None:
@@ -152,8 +152,7 @@ def changed(config: Config, section: str, **values: Any) -> Config:
     ("section", "key", "value"),
     [
         ("separator", "hidden", 25),
-        ("separator_training", "batch", 4),
-        ("separator_training", "seed", 2),
+        ("separator_training", "batch_size", 4),
         ("mixture", "snr", (0.0, 1.0)),
         ("vocoder_training", "loss_weights", {**LOSS_WEIGHTS, "weights/l1": 2.0}),
     ],
@@ -172,6 +171,9 @@ def test_another_setting_is_named_even_where_the_weights_have_another_shape(run:
     other = replace(run, config=changed(run.config, "separator", channels=17))
     with pytest.raises(TrainingError, match=r"separator\.channels was 16, now 17"):
         other.resume(fabric, trained(fabric, width=5))
+    other = replace(run, config=replace(run.config, seed=2))
+    with pytest.raises(TrainingError, match=r"seed was 1, now 2"):
+        other.resume(fabric, trained(fabric))
     other = replace(run, config=replace(run.config, frames=FrameGeometry(hop=120)))
     with pytest.raises(TrainingError, match=r"frames\.hop was 240, now 120"):
         other.resume(fabric, trained(fabric))
@@ -179,8 +181,8 @@ def test_another_setting_is_named_even_where_the_weights_have_another_shape(run:
 
 def test_settings_that_a_training_may_change_on_the_way(run: Run, fabric: Fabric) -> None:
     run.save(fabric, trained(fabric), 7)
-    config = changed(run.config, "separator_training", steps=99, cooldown=5, validate_every=1, save_every=2)
-    config = changed(config, "engine", workers=1, precision="bf16", log_every=3)
+    config = changed(run.config, "separator_training", steps=99, decay_steps=5, validate_every=1)
+    config = changed(config, "trainer", workers=1, precision="bf16")
     assert replace(run, config=config).resume(fabric, trained(fabric)) == 7
 
 
@@ -216,7 +218,7 @@ def test_an_origin_that_the_checkpoint_did_not_name_is_taken_on_trust(run: Run, 
 
 def test_settings_of_other_stages_do_not_matter(run: Run, fabric: Fabric) -> None:
     run.save(fabric, trained(fabric), 7)
-    config = changed(run.config, "generator", slope=0.3)
+    config = changed(run.config, "generator", stacks=2)
     assert replace(run, config=config).resume(fabric, trained(fabric)) == 7
 
 

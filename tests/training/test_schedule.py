@@ -48,15 +48,15 @@ def test_every_group_gets_its_share_of_the_rate() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 10, 250, 2_000, 1_000_000])
 def test_every_preset_reaches_its_rate_and_ends_near_nothing_in_any_number_of_steps(preset: str, steps: int) -> None:
     training = load(preset).vocoder_training
-    faster = pace(steps, training.warmup, training.cooldown)
-    ramps = (training.warmup, training.cooldown, faster)
+    faster = pace(steps, training.warmup_steps, training.decay_steps)
+    ramps = (training.warmup_steps, training.decay_steps, faster)
     factors = [trapezoid(step, steps, *ramps) for step in range(0, steps, max(1, steps // 10_000))]
     assert max(factors) == pytest.approx(1.0, abs=min(1.0, 4.0 / steps) if steps < 3 else 0.1)
-    if training.cooldown:
-        assert trapezoid(steps - 1, steps, *ramps) <= max(faster, 1.0) / training.cooldown + 1e-9
+    if training.decay_steps:
+        assert trapezoid(steps - 1, steps, *ramps) <= max(faster, 1.0) / training.decay_steps + 1e-9
     if faster == 1.0:
         assert factors == [
-            trapezoid(step, steps, training.warmup, training.cooldown)
+            trapezoid(step, steps, training.warmup_steps, training.decay_steps)
             for step in range(0, steps, max(1, steps // 10_000))
         ]
 
@@ -65,9 +65,9 @@ def test_every_preset_reaches_its_rate_and_ends_near_nothing_in_any_number_of_st
 def test_noam_reaches_its_peak_in_any_number_of_steps_and_passes_none(steps: int) -> None:
     for preset in ("paper", "cpu", "fast", "tiny"):
         training = load(preset).separator_training
-        faster = pace(steps, training.warmup, training.cooldown)
-        rates = [noam(step, 256, training.warmup, faster) for step in range(steps)]
-        assert max(rates) == pytest.approx(noam(training.warmup - 1, 256, training.warmup), rel=0.1)
+        faster = pace(steps, training.warmup_steps, training.decay_steps)
+        rates = [noam(step, 256, training.warmup_steps, faster) for step in range(steps)]
+        assert max(rates) == pytest.approx(noam(training.warmup_steps - 1, 256, training.warmup_steps), rel=0.1)
 
 
 def test_a_short_training_keeps_the_shape_of_a_long_one() -> None:

@@ -9,10 +9,10 @@ import torch
 from short_trainings import separator_task, vocoder_task, with_settings
 from torch import Tensor, nn
 
-from basis_melgan.config.schema import LOSS_WEIGHTS, Config, DiscriminatorConfig
+from basis_melgan.config.networks import DiscriminatorConfig
+from basis_melgan.config.schema import LOSS_WEIGHTS, Config
 from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.models import model_file
-from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.discriminators import Discriminators
 from basis_melgan.training import losses
 from basis_melgan.training.spectra import Spectra
@@ -54,7 +54,7 @@ def test_every_loss_has_a_finite_value_and_gradient(estimate: str, target: str) 
 @pytest.mark.parametrize("wave", WAVES)
 def test_every_discriminator_has_a_finite_verdict_and_gradient(wave: str) -> None:
     config = DiscriminatorConfig(
-        channels=4, maximum_channels=16, stft_channels=4, periods=(2, 3), period_channels=4, resolutions=RESOLUTIONS
+        channels=4, stft_channels=4, periods=(2, 3), period_channels=4, resolutions=RESOLUTIONS
     )
     discriminators = Discriminators(config)
     estimate = WAVES[wave].clone().requires_grad_(True)
@@ -100,7 +100,7 @@ def test_the_frame_rate_vocoder_learns_from_silence_by_every_loss(
     every = dict.fromkeys(LOSS_WEIGHTS, 1.0) | {"weights/l1": 0.0}
     config = with_settings(frame_rate, "discriminators", periods=(2, 3), period_channels=4)
     config = with_settings(config, "vocoder_training", adversarial_from=0, loss_weights=every, steps=1_000)
-    task = vocoder_task(corpus, separator, tmp_path, config, ConvNeXtGenerator(config))
+    task = vocoder_task(corpus, separator, tmp_path, config, model_file.new_generator(config))
     learn_from_silence(task, float(task.dataset[0]["mel"].min()))
 
 
@@ -110,8 +110,8 @@ def test_the_released_vocoder_learns_from_silence(
     """It says of a silent mel next to nothing, which rounds to the very magnitudes of silence."""
     path = pretrained_path("speech-24k", ".safetensors")
     generator, released = model_file.load_vocoder(path)
-    training = replace(released.vocoder_training, batch=2, adversarial_from=1_000, crop=20)
-    config = replace(released, vocoder_training=training, fabric=config.engine)
+    training = replace(released.vocoder_training, batch_size=2, adversarial_from=1_000, crop_frames=20)
+    config = replace(released, vocoder_training=training, trainer=config.trainer)
     task = vocoder_task(corpus, separator, tmp_path, config, generator.requires_grad_(True))
     learn_from_silence(task, -16.118096)  # ln 1e-7
 

@@ -11,6 +11,7 @@ from short_trainings import board, improvement, on_one_batch, parameters, vocode
 from torch.utils.data import default_collate
 
 from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import LOSS_WEIGHTS, Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
@@ -46,7 +47,7 @@ def test_discriminators_wait_for_their_phase_and_then_learn(
 def test_the_generators_adversarial_loss_is_the_discriminators_verdict_on_what_they_see(
     tmp_path: Path, config: Config, corpus: Path, separator: Path, judged: float, seen: int
 ) -> None:
-    config = with_settings(config, "vocoder_training", adversarial_from=0, judged=judged)
+    config = with_settings(config, "vocoder_training", adversarial_from=0, discriminator_batch_fraction=judged)
     task = vocoder_task(corpus, separator, tmp_path, config)
     batch = default_collate([task.dataset[index] for index in range(2)])
     with torch.no_grad():
@@ -57,7 +58,7 @@ def test_the_generators_adversarial_loss_is_the_discriminators_verdict_on_what_t
             "adversarial/wave": losses.generator_adversarial_loss(made["wave"]),
             "adversarial/stft": losses.generator_adversarial_loss(made["stft"]),
             "loss/discriminators": torch.stack(told).mean(),
-            **losses.stft_losses(Spectra(spoken), Spectra(batch["wave"]), config.discriminators.resolutions),
+            **losses.stft_losses(Spectra(spoken), Spectra(batch["wave"]), config.stft_loss.resolutions),
         }
     logs = task.step(batch, 0)
     assert {name: logs[name] for name in expected} == pytest.approx(
@@ -66,7 +67,7 @@ def test_the_generators_adversarial_loss_is_the_discriminators_verdict_on_what_t
 
 
 def test_the_average_is_exponential(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
-    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", ema=0.25))
+    task = vocoder_task(corpus, separator, tmp_path, with_settings(config, "vocoder_training", ema_decay=0.25))
     batch = default_collate([task.dataset[index] for index in range(2)])
     expected: dict[str, torch.Tensor] = {}
     for step, decay in enumerate((0.0, 2 / 11, 0.25, 0.25)):  # 3 / 12 is the limit, which it then keeps to
@@ -115,10 +116,8 @@ def test_a_vocoder_starts_where_another_ended(tmp_path: Path, config: Config, tr
     assert states[0].keys() == states[1].keys()
     for name, parameter in states[0].items():
         torch.testing.assert_close(states[1][name], parameter, atol=1e-6, rtol=1e-5)
-    other = with_settings(config, "generator", slope=0.1)
-    with pytest.raises(
-        ConfigurationError, match=r"its generator is .*slope=0\.2.*, here it is .*slope=0\.1.*; start from"
-    ):
+    other = with_settings(config, "generator", stacks=2)
+    with pytest.raises(ConfigurationError, match=r"its generator is .*stacks=1.*, here it is .*stacks=2.*; start from"):
         train("vocoder", tmp_path / "other", other, start=ended)
 
 
@@ -126,7 +125,7 @@ def test_a_vocoder_starts_where_another_ended(tmp_path: Path, config: Config, tr
 def test_stored_weights_and_computed_ones_ask_for_nearly_the_same(
     target: str, tmp_path: Path, config: Config, corpus: Path, separator: Path, decomposition: Path
 ) -> None:
-    config = with_settings(config, "vocoder_training", target=target, batch=8, steps=1)
+    config = with_settings(config, "vocoder_training", target=target, batch_size=8, steps=1)
     first = {}
     for name, stored in (("stored", decomposition), ("computed", None)):
         vocoder.train(corpus, tmp_path / name, Sources(separator, stored), config)
@@ -152,7 +151,7 @@ def test_the_vocoder_needs_the_separators_frames(tmp_path: Path, config: Config,
     other = replace(config, frames=FrameGeometry(basis_length=45))
     with pytest.raises(ConfigurationError, match=r"basis_length=45.* differs from the separator's .*basis_length=30"):
         vocoder.train(corpus, tmp_path, Sources(separator), other)
-    with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.basis_signals 32"):
+    with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.atoms 32"):
         vocoder.train(corpus, tmp_path, Sources(separator), with_settings(config, "generator", channels=24))
     with pytest.raises(ModelFileError, match="no such file"):
         vocoder.train(corpus, tmp_path, Sources(tmp_path / "missing.safetensors"), config)
@@ -164,7 +163,7 @@ def test_the_frame_rate_generator_learns_a_batch_by_heart_without_a_separator(
     config = with_settings(frame_rate, "vocoder_training", learning_rate=2e-3, steps=60)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.engine, 1))
+    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.trainer, 1))
     logs = on_one_batch(task, 60)
     assert improvement([entry["stft/convergence"] + entry["stft/log_magnitude"] for entry in logs]) > 0.2
     adam, muon = ([p for group in each.param_groups for p in group["params"]] for each in task.optimizers)
@@ -181,10 +180,10 @@ def test_the_frame_rate_generator_learns_from_every_loss_and_its_basis_slowly(
     weights = dict.fromkeys(LOSS_WEIGHTS, 1.0) | {"weights/l1": 0.0}
     config = with_settings(frame_rate, "discriminators", periods=(2, 3), period_channels=4)
     config = with_settings(config, "vocoder_training", adversarial_from=0, loss_weights=weights)
-    config = with_settings(config, "vocoder_training", learning_rate=1e-3, basis_learning_rate=1e-4, warmup=0)
+    config = with_settings(config, "vocoder_training", learning_rate=1e-3, basis_learning_rate=1e-4, warmup_steps=0)
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     run = Run(tmp_path, config, vocoder.SECTIONS, "x")
-    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.engine, 1))
+    task = VocoderTask(dataset, [], None, model_file.new_generator(config), run, build_fabric(config.trainer, 1))
     modules = task.generator.module, task.discriminators.module
     before = [parameters(module) for module in modules]
     logs = on_one_batch(task, 2)
@@ -229,19 +228,17 @@ def test_a_start_says_what_becomes_of_its_generator(
     tmp_path: Path, frame_rate: Config, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = with_settings(frame_rate, "vocoder_training", steps=1)
-    vocoder.train(corpus, tmp_path / "gelu", Sources(), config)
-    start = tmp_path / "gelu" / "vocoder.safetensors"
+    vocoder.train(corpus, tmp_path / "wide", Sources(), config)
+    start = tmp_path / "wide" / "vocoder.safetensors"
     vocoder.train(corpus, tmp_path / "same", Sources(start=start), config)
     assert "here it becomes" not in capsys.readouterr().out
-    vocoder.train(
-        corpus, tmp_path / "relu", Sources(start=start), with_settings(config, "generator", activation="relu")
-    )
-    assert "its generator.activation is gelu, here it becomes relu" in capsys.readouterr().out
+    vocoder.train(corpus, tmp_path / "narrow", Sources(start=start), with_settings(config, "generator", hidden=64))
+    assert "its generator.hidden is 96, here it becomes 64" in capsys.readouterr().out
 
 
 def test_a_basis_without_taps_gets_them_to_be_fine_tuned(tmp_path: Path, frame_rate: Config, corpus: Path) -> None:
-    config = with_settings(frame_rate, "generator", spacing="linear", pairs=480)
-    config = with_settings(config, "vocoder_training", steps=2, learning_rate=1e-3, warmup=0)
+    config = with_settings(frame_rate, "generator", spacing="linear", atoms=480)
+    config = with_settings(config, "vocoder_training", steps=2, learning_rate=1e-3, warmup_steps=0)
     vocoder.train(corpus, tmp_path / "short", Sources(), config)
     start = tmp_path / "short" / "vocoder.safetensors"
     assert ATOMS not in load_file(start)
@@ -274,8 +271,8 @@ def test_the_frame_rate_generator_resumes_where_it_stopped(
     tmp_path: Path, frame_rate: Config, corpus: Path, spacing: str, pairs: int
 ) -> None:
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
-    whole = with_settings(frame_rate, "vocoder_training", steps=4, cooldown=0)
-    whole = with_settings(whole, "generator", spacing=spacing, pairs=pairs)
+    whole = with_settings(frame_rate, "vocoder_training", steps=4, decay_steps=0)
+    whole = with_settings(whole, "generator", spacing=spacing, atoms=pairs)
     vocoder.train(corpus, straight, Sources(), whole)
     for steps in (2, 4):
         vocoder.train(corpus, resumed, Sources(), with_settings(whole, "vocoder_training", steps=steps))
@@ -288,7 +285,7 @@ def test_each_generator_asks_for_the_sources_it_needs(
 ) -> None:
     with pytest.raises(ConfigurationError, match=r"separator: generator\.kind melgan needs one .* --separator FILE"):
         vocoder.train(corpus, tmp_path, Sources(), config)
-    convnext = with_settings(config, "generator", kind="convnext", kernel=7)
+    convnext = replace(config, generator=ConvNeXtConfig())
     with pytest.raises(ConfigurationError, match=r"convnext has no use for a decomposition; leave it out"):
         vocoder.train(corpus, tmp_path, Sources(separator, tmp_path), convnext)
     with pytest.raises(ConfigurationError, match=r"set vocoder_training\.loss_weights\.weights/l1 to 0"):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Spacing
+from basis_melgan.config.networks import Spacing
 from basis_melgan.models.bases.basis import overlap_add
 from basis_melgan.models.bases.pairs import SHORTEST, atom_layout, hilbert_transform, windowed_tones
 

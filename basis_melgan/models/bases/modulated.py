@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import GeneratorConfig
+from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models.bases.basis import add_staggered
 from basis_melgan.models.bases.pairs import QuadratureAtoms, atom_layout, quadrature_atoms, sample_times, windows
@@ -28,9 +28,9 @@ from basis_melgan.models.streaming import OverlapTail, StreamState
 BLOCK_LENGTH = "basis.block_length"  # key of a generator's state dict, if its basis is modulated
 
 
-def is_modulated(sizes: GeneratorConfig, frames: FrameGeometry) -> bool:
+def is_modulated(sizes: ConvNeXtConfig, frames: FrameGeometry) -> bool:
     """Whether a generator's atoms are equally spaced and all as long as L, and its stride is even."""
-    return sizes.spacing == "linear" and 2 * sizes.pairs == frames.basis_length and frames.stride % 2 == 0
+    return sizes.spacing == "linear" and 2 * sizes.atoms == frames.basis_length and frames.stride % 2 == 0
 
 
 def default_block_length(frames: FrameGeometry) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.config.schema import Spacing
+from basis_melgan.config.networks import Spacing
 from basis_melgan.errors import ConfigurationError
 
 FloatArray = npt.NDArray[np.float64]

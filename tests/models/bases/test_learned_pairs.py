@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from basis_melgan.cli.parser import load
+from basis_melgan.config.networks import MelGANConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import model_file
@@ -20,8 +21,8 @@ FORMS = ["pairs", "taps"]
 
 
 def small(form: str, pairs: int = 96) -> Config:
-    separator = replace(FAST.separator, basis=form, basis_signals=pairs, channels=8, hidden=16, blocks=2, repeats=1)
-    generator = replace(FAST.generator, pairs=pairs, channels=16, hidden=24, blocks=2)
+    separator = replace(FAST.separator, basis=form, atoms=pairs, channels=8, hidden=16, blocks=2, repeats=1)
+    generator = replace(FAST.generator, atoms=pairs, channels=16, hidden=24, blocks=2)
     return replace(FAST, separator=separator, generator=generator)
 
 
@@ -111,11 +112,9 @@ def test_a_vocoder_takes_the_pairs_of_a_separator_into_its_file(form: str, tmp_p
 def test_what_does_not_fit_is_refused() -> None:
     config = small("pairs")
     separator = Separator(config.separator, config.frames)
-    with pytest.raises(ConfigurationError, match=r"generator\.pairs: 95; the separator has 96"):
-        model_file.new_generator(replace(config, generator=replace(config.generator, pairs=95)), separator)
+    with pytest.raises(ConfigurationError, match=r"generator\.atoms: 95; the separator has 96"):
+        model_file.new_generator(replace(config, generator=replace(config.generator, atoms=95)), separator)
     halved = replace(config.frames, stride=128)
-    melgan = replace(
-        config, frames=halved, generator=replace(config.generator, kind="melgan", channels=96, upsampling=(2,))
-    )
+    melgan = replace(config, frames=halved, generator=MelGANConfig(channels=96, upsampling=(2,)))
     with pytest.raises(ConfigurationError, match="needs a separator of a free basis"):
         model_file.new_generator(melgan, separator)

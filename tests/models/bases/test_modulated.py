@@ -104,11 +104,11 @@ def test_gradients_reach_the_weights() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "length", "stride"),
-    [({"spacing": "mixed"}, 1024, 256), ({"pairs": 511}, 1024, 256), ({"pairs": 513}, 1024, 256), ({}, 1020, 255)],
+    [({"spacing": "mixed"}, 1024, 256), ({"atoms": 511}, 1024, 256), ({"atoms": 513}, 1024, 256), ({}, 1020, 255)],
 )
 def test_other_atoms_are_not_modulated(changes: dict, length: int, stride: int) -> None:
     assert is_modulated(FAST.generator, FAST.frames)
-    sizes = replace(FAST.generator, **({"pairs": length // 2} | changes))
+    sizes = replace(FAST.generator, **({"atoms": length // 2} | changes))
     assert not is_modulated(sizes, frames(length, stride))
 
 
@@ -149,7 +149,8 @@ def test_stored_and_computed_atoms_give_the_same_wave(tmp_path: Path) -> None:
 def test_a_file_decides_the_order_of_its_weights(tmp_path: Path) -> None:
     """Whatever block length a later version would choose for new generators."""
     torch.manual_seed(0)
-    generator, path = ConvNeXtGenerator(small(), block_length=8), tmp_path / "vocoder.safetensors"
+    generator = ConvNeXtGenerator(small().generator, FAST.frames, FAST.mel, block_length=8)
+    path = tmp_path / "vocoder.safetensors"
     assert default_block_length(FAST.frames) != 8
     model_file.save(path, "vocoder", generator.state_dict(), small(), model_file.Origin(1, "none"))
     torch.testing.assert_close(synthesize(model_file.load_vocoder(path)[0]), synthesize(generator), atol=0.0, rtol=0.0)
