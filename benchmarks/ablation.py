@@ -1,12 +1,12 @@
-"""Train a small vocoder over one basis after another, equally long, and compare what they say of validation clips.
+"""Train a small vocoder over one basis after another for equal steps, and compare them on validation clips.
 
     python benchmarks/ablation.py data runs/ablation results/ablation
     python benchmarks/ablation.py data runs/ablation results/adversarial --adversarial --rows gabor learned stft
 
-The second trains the rows named alone, with discriminators over the last steps, and measures pitch too.
+The second command trains only the named rows, with discriminators over the last steps, and also measures pitch.
 
-Two rows are trained at a time, by one process of one thread each; a row that was interrupted goes on. Leaves the
-comparison in results/ablation, and what it says of every row in results/ablation/rows.md.
+Two rows are trained at a time, with one process of one thread each; rerun the command to resume. Writes the comparison
+to results/ablation, and a table of all rows to results/ablation/rows.md.
 """
 
 import argparse
@@ -48,7 +48,7 @@ BASES = {
 
 @dataclass(frozen=True)
 class Row:
-    """A training: what it is called, what is different in it, and whose basis it has."""
+    """A training: its name, its description, its options and the stage-1 basis it uses."""
 
     name: str
     text: str
@@ -60,8 +60,8 @@ def _sizes(pairs: int, length: int) -> str:
     return f"--generator.atoms {pairs} --frames.basis_length {length}"
 
 
-GABOR, LEARNED = "256 Gabor pairs of 512", "256 pairs of 512 that stage 1 learned"
-FREE = "256 signals that stage 1 learned freely, and their Hilbert transforms"
+GABOR, LEARNED = "256 Gabor pairs of 512", "256 pairs of 512, learned in stage 1"
+FREE = "256 vectors that stage 1 learned freely, and their Hilbert transforms"
 HALF, FEW = "--generator.atoms 128", _sizes(192, 1024)
 TARGETS = "--vocoder_training.loss_weights.pairs/phase 1 --vocoder_training.loss_weights.pairs/log_amplitude 0.5"
 ROWS = (
@@ -78,7 +78,7 @@ ROWS = (
     Row("taps", f"{GABOR}, every tap learned by stage 1", basis="taps"),
     Row("free", FREE, basis="free"),
     Row("narrow", f"{FREE}, held narrow and near a tight frame by a penalty", basis="narrow"),
-    Row("random", "256 random signals and their Hilbert transforms", basis="random"),
+    Row("random", "256 random vectors and their Hilbert transforms", basis="random"),
     Row("targets", f"{GABOR}, and weight targets", TARGETS),
     Row("short", "128 Gabor pairs of 256 at twice the rate", _sizes(128, 256) + " --frames.stride 128"),
     Row("half", "128 Gabor pairs of 512, no more weights than samples", HALF),
@@ -92,29 +92,29 @@ ROWS = (
 
 
 def ablate(corpus: Path, runs: Path, out: Path, rows: list[Row], adversarial: bool) -> None:
-    """Train rows, by regression or with discriminators over the last steps, and compare them.
+    """Train rows by regression, or with discriminators over the last steps, and compare them.
 
     Args:
         corpus: prepared corpus, or a folder of several.
         runs: folder for the run folders.
         out: folder for the comparison.
-        rows: what to train.
-        adversarial: with discriminators, and to measure pitch too.
+        rows: the trainings.
+        adversarial: train with discriminators, and measure pitch.
     """
     phase, suffix, quick = (ADVERSARIAL, "-adversarial", []) if adversarial else (REGRESSION, "", ["--quick"])
-    wanted = [name for name in BASES if any(row.basis == name for row in rows)]
-    two_at_a_time(lambda name: train_basis(name, corpus, runs), wanted)
+    bases = [name for name in BASES if any(row.basis == name for row in rows)]
+    two_at_a_time(lambda name: train_basis(name, corpus, runs), bases)
     two_at_a_time(lambda row: train_vocoder(row, corpus, runs, runs / f"{row.name}{suffix}", phase), rows)
     folders = {row: runs / f"{row.name}{suffix}" for row in rows}
     systems = [str(runs / f"{folder.name}.safetensors") for folder in folders.values()]
-    for folder, system in zip(folders.values(), systems, strict=True):  # systems are called as their files are
+    for folder, system in zip(folders.values(), systems, strict=True):  # a system is named after its file
         shutil.copy(folder / "vocoder.safetensors", system)
     run(*COMMANDS, "compare", *systems, *f"--corpus {corpus} --out {out} --split validation --force".split(), *quick)
     (out / "rows.md").write_text(table(out, folders), encoding="utf-8")
 
 
 def train_basis(name: str, corpus: Path, runs: Path) -> None:
-    """Let stage 1 learn a basis."""
+    """Train a separator for its basis."""
     out = runs / f"basis-{name}"
     train(out, *COMMANDS, "train-separator", str(corpus), str(out), *SEPARATOR.split(), *BASES[name].split())
 
@@ -127,7 +127,7 @@ def train_vocoder(row: Row, corpus: Path, runs: Path, out: Path, phase: str) -> 
 
 
 def table(comparison: Path, folders: dict[Row, Path]) -> str:
-    """A line per row: cost, minutes, and means over all corpora."""
+    """A Markdown table with minutes, cost and mean scores of each row."""
     results = json.loads((comparison / RESULTS).read_text(encoding="utf-8"))
     columns = [column["name"] for column in results["columns"] if column["name"] in SHOWN]
     systems = {system["name"]: system for system in results["systems"]}
@@ -137,7 +137,7 @@ def table(comparison: Path, folders: dict[Row, Path]) -> str:
         cost = systems[folder.name]["gmac_per_second"]
         scores = [f"{means[name]['mean']:.3f}" for name in columns]
         lines.append([row.text, f"{minutes(folder):.1f}", cost, *scores])
-    return "\n".join(markdown.table(["", "minutes", "GMAC/s", *columns], lines)) + "\n"
+    return "\n".join(markdown.table(["", "minutes", "GMAC per second of audio", *columns], lines)) + "\n"
 
 
 if __name__ == "__main__":
@@ -145,8 +145,8 @@ if __name__ == "__main__":
     parser.add_argument("corpus", type=Path, help="prepared corpus, or a folder of several")
     parser.add_argument("runs", type=Path, help="folder for the trainings")
     parser.add_argument("out", type=Path, help="folder for the comparison")
-    parser.add_argument("--rows", nargs="+", choices=[row.name for row in ROWS], metavar="ROW", help="these alone")
+    parser.add_argument("--rows", nargs="+", choices=[row.name for row in ROWS], metavar="ROW", help="only these")
     parser.add_argument("--adversarial", action="store_true", help="with discriminators over the last steps")
-    given = parser.parse_args()
-    chosen = [row for row in ROWS if given.rows is None or row.name in given.rows]
-    ablate(given.corpus, given.runs, given.out, chosen, given.adversarial)
+    options = parser.parse_args()
+    rows = [row for row in ROWS if options.rows is None or row.name in options.rows]
+    ablate(options.corpus, options.runs, options.out, rows, options.adversarial)

@@ -1,8 +1,8 @@
-"""Export peers for `basis-melgan bench`, in floating point and in 8 bits, with random weights: for speed alone.
+"""Export peer vocoders for `basis-melgan bench`, in float32 and int8, with random weights: for speed alone.
 
     python benchmarks/export_peers.py results/peers vocos hifigan-v1 hifigan-v2
 
-leaves vocos.onnx and vocos-int8.onnx and so on.
+writes results/peers/vocos.onnx, results/peers/vocos-int8.onnx and so on.
 """
 
 import argparse
@@ -14,32 +14,30 @@ import numpy as np
 import onnx
 import torch
 from onnxruntime import InferenceSession
-from peers import BANDS, FRAMES, PEERS, MultiBandMelGAN, RealHead, Vocos
+from peers import BANDS, FRAMES, PEERS, MultiBandMelGAN, Vocos
 from torch import nn
 from torch.nn.utils import parametrize
 
 from basis_melgan.config.schema import Config
-from basis_melgan.export.onnx import OPSET, add_metadata, clean, reference_mel
+from basis_melgan.export.onnx import OPSET, add_metadata, clean
 from basis_melgan.export.quantize import chosen, quantize
 from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import sealed
+from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.models.cost import macs_per_frame, parameters
 
-NEAR = 1e-3  # of the greatest sample, by which ONNX Runtime may differ from PyTorch
-CALIBRATION = 256  # mel frames
+TOLERANCE = 1e-3  # largest difference between ONNX Runtime and PyTorch, relative to the peak sample
+CALIBRATION_FRAMES = 256
+FLOAT_LAYERS = ("head.atoms", "head.energy")  # Vocos's inverse STFT stays in float32
 
 
 def main(out: Path, names: list[str]) -> None:
-    """Export peers into a folder."""
+    """Export the named peers into a folder, each in float32 and int8."""
     out.mkdir(parents=True, exist_ok=True)
     for name in names:
         torch.manual_seed(0)
         model = PEERS[name]().eval()
-        for module in model.modules():
-            if parametrize.is_parametrized(module):
-                parametrize.remove_parametrizations(module, "weight")
-        if isinstance(model, MultiBandMelGAN):
-            model.generator.remove_weight_norm()
+        _remove_weight_norm(model)
         info = Info(
             name=name,
             config=Config(mel="vocos", frames=FRAMES),
@@ -47,31 +45,39 @@ def main(out: Path, names: list[str]) -> None:
             shortest=1,
             state_size=0,
             parameters=parameters(model),
-            macs_per_second=cost(model) * FRAMES.sample_rate / FRAMES.hop,
+            macs_per_second=frame_cost(model) * FRAMES.sample_rate / FRAMES.hop,
             steps=0,
         )
-        whole = graph(model, info)
-        save(out / f"{name}.onnx", whole, info)
-        mel = reference_mel(info, CALIBRATION)
-        layers = chosen(whole, ())
-        left = [layer for layer in ("head.signals", "head.energy") if layer in layers]
-        save(out / f"{name}-int8.onnx", quantize(whole, [{"mel": mel[None]}], left), info, "int8")
+        graph = export_graph(model, info)
+        save(out / f"{name}.onnx", graph, info)
+        mel = reference_mel(info, CALIBRATION_FRAMES)
+        layers = chosen(graph, ())
+        float_layers = [layer for layer in FLOAT_LAYERS if layer in layers]
+        save(out / f"{name}-int8.onnx", quantize(graph, [{"mel": mel[None]}], float_layers), info, "int8")
 
 
-def cost(model: nn.Module) -> float:
-    """Multiply-adds of a mel frame; an inverse FFT's are not counted, as they are few."""
+def _remove_weight_norm(model: nn.Module) -> None:
+    for module in model.modules():
+        if parametrize.is_parametrized(module):
+            parametrize.remove_parametrizations(module, "weight")
+    if isinstance(model, MultiBandMelGAN):
+        model.generator.remove_weight_norm()
+
+
+def frame_cost(model: nn.Module) -> float:
+    """Multiply-adds of one mel frame, without those of an inverse FFT, which are few."""
     with torch.inference_mode():
         return macs_per_frame(lambda frames: model(torch.zeros(1, BANDS, frames)))
 
 
-def graph(model: nn.Module, info: Info) -> onnx.ModelProto:
-    """The graph of a peer, mel → wave, which says what PyTorch says."""
+def export_graph(model: nn.Module, info: Info) -> onnx.ModelProto:
+    """The ONNX graph of a peer, mel to wave, checked against PyTorch."""
     mel = torch.from_numpy(reference_mel(info, 50))[None]
     with torch.inference_mode():
         expected = model(mel).numpy()
     if isinstance(model, Vocos):
-        model.head = RealHead(model.head)
-    frames = {2: torch.export.Dim("frames_of_mel", min=8)}
+        model.use_real_head()
+    frames = {2: torch.export.Dim("mel_frames", min=8)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -84,17 +90,18 @@ def graph(model: nn.Module, info: Info) -> onnx.ModelProto:
             output_names=["wave"],
             dynamic_shapes=(frames,),
         )
-    found = program.model_proto
-    clean(found)
-    made = InferenceSession(found.SerializeToString()).run(None, {"mel": mel.numpy()})[0]
-    off = np.abs(made - expected).max() / np.abs(expected).max()
-    if not off < NEAR:
-        raise SystemExit(f"{info.name}: ONNX Runtime is {off:.1e} away from PyTorch")
-    return found
+    assert program is not None  # with dynamo=True it always returns the program
+    graph = program.model_proto
+    clean(graph)
+    wave = InferenceSession(graph.SerializeToString()).run(None, {"mel": mel.numpy()})[0]
+    error = np.abs(wave - expected).max() / np.abs(expected).max()
+    if not error < TOLERANCE:
+        raise SystemExit(f"{info.name}: ONNX Runtime differs from PyTorch by {error:.1e}, more than {TOLERANCE}")
+    return graph
 
 
 def save(path: Path, model: onnx.ModelProto, info: Info, precision: str = "float32") -> None:
-    """Write a peer's file."""
+    """Write a peer's file with its metadata."""
     del model.metadata_props[:]
     add_metadata(model, replace(info, precision=precision), "", kind="peer")
     path.write_bytes(sealed(model.SerializeToString()))
@@ -104,8 +111,8 @@ def save(path: Path, model: onnx.ModelProto, info: Info, precision: str = "float
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder for the exported files")
-    parser.add_argument("peers", nargs="*", metavar="PEER", help=f"of {', '.join(PEERS)}; all unless given")
-    given = parser.parse_args()
-    if unknown := set(given.peers) - PEERS.keys():
-        parser.error(f"no peer {', '.join(sorted(unknown))}; use of {', '.join(PEERS)}")
-    main(given.out, given.peers or list(PEERS))
+    parser.add_argument("peers", nargs="*", metavar="PEER", help=f"any of {', '.join(PEERS)}; all by default")
+    options = parser.parse_args()
+    if unknown := set(options.peers) - PEERS.keys():
+        parser.error(f"no peer {', '.join(sorted(unknown))}; use any of {', '.join(PEERS)}")
+    main(options.out, options.peers or list(PEERS))

@@ -1,4 +1,4 @@
-"""Peers as their own packages build them, at our mel: what they speak is measured beside our vocoders.
+"""Peer vocoders as their own packages build them, with mels of 100 bands and a hop of 256.
 
 Vocos: ``pip install --no-deps vocos``. HiFi-GAN: ``pip install transformers``, whose SpeechT5HifiGan is its generator.
 Multi-band MelGAN: ``pip install wheel pytest-runner h5py kaldiio``, then
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ FRAMES = FrameGeometry(hop=HOP, basis_length=FFT, stride=HOP)
 
 @contextmanager
 def _without_torchaudio() -> Iterator[None]:
-    """Let `vocos` be imported where torchaudio and encodec are not: its backbone and head use neither."""
+    """Make `vocos` importable without torchaudio and encodec: its backbone and head use neither."""
     names = {
         "torchaudio": [],
         "torchaudio.functional": [],
@@ -46,8 +47,33 @@ def _without_torchaudio() -> Iterator[None]:
             del sys.modules[name]
 
 
+class RealHead(nn.Module):
+    """Vocos's head with its inverse STFT as a real matrix product: complex numbers cannot be exported to ONNX."""
+
+    atoms: Tensor
+    energy: Tensor
+
+    def __init__(self, projection: nn.Module, window: Tensor, stride: int) -> None:
+        super().__init__()
+        self.out, self.stride = projection, stride
+        impulses = torch.eye(FFT // 2 + 1)
+        parts = torch.complex(impulses, torch.zeros(())), torch.complex(torch.zeros(()), impulses)
+        self.register_buffer("atoms", torch.cat([torch.fft.irfft(part, FFT) for part in parts]) * window)
+        self.register_buffer("energy", window.square()[None])
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden (B, F, channels) to wave (B, F·hop)."""
+        magnitude, phase = self.out(hidden).transpose(1, 2).chunk(2, dim=1)
+        magnitude = magnitude.exp().clip(max=1e2)
+        weights = torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=1)
+        side = (FFT - self.stride) // 2
+        envelope = overlap_add(torch.ones_like(weights[:1, :1]), self.energy, self.stride)
+        wave = overlap_add(weights, self.atoms, self.stride) / envelope.clamp(min=1e-11)
+        return wave[:, side : side + hidden.shape[1] * self.stride]
+
+
 class Vocos(nn.Module):
-    """Vocos (arXiv 2306.00814): mel (B, M, F) → wave (B, F·hop)."""
+    """Vocos (arXiv 2306.00814): mel (B, M, F) to wave (B, F·hop)."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -57,62 +83,50 @@ class Vocos(nn.Module):
         self.backbone = VocosBackbone(input_channels=BANDS, dim=channels, intermediate_dim=hidden, num_layers=8)
         self.head = ISTFTHead(dim=channels, n_fft=FFT, hop_length=HOP, padding="same")
 
+    def use_real_head(self) -> None:
+        """Replace the head by one that can be exported."""
+        istft = self.head.istft
+        self.head = RealHead(self.head.out, istft.window, istft.hop_length)
+
     def forward(self, mel: Tensor) -> Tensor:
-        """Speak a mel."""
+        """Mel (B, M, F) to wave (B, F·hop)."""
         wave: Tensor = self.head(self.backbone(mel))
         return wave
 
 
-class RealHead(nn.Module):
-    """Vocos's head with the inverse STFT as a product with a real matrix: complex numbers do not survive export."""
-
-    def __init__(self, head: nn.Module) -> None:
-        super().__init__()
-        self.out, self.stride = head.out, head.istft.hop_length
-        impulses = torch.eye(FFT // 2 + 1)
-        parts = torch.complex(impulses, torch.zeros(())), torch.complex(torch.zeros(()), impulses)
-        signals = torch.cat([torch.fft.irfft(part, FFT) for part in parts]) * head.istft.window
-        self.register_buffer("signals", signals)
-        self.register_buffer("energy", head.istft.window.square()[None])
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Hidden (B, F, channels) to wave (B, F·hop)."""
-        magnitude, phase = self.out(hidden).transpose(1, 2).chunk(2, dim=1)
-        magnitude = magnitude.exp().clip(max=1e2)
-        weights = torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=1)
-        side = (FFT - self.stride) // 2
-        envelope = overlap_add(torch.ones_like(weights[:1, :1]), self.energy, self.stride)
-        wave = overlap_add(weights, self.signals, self.stride) / envelope.clamp(min=1e-11)
-        return wave[:, side : side + hidden.shape[1] * self.stride]
-
-
 class HiFiGAN(nn.Module):
-    """HiFi-GAN (arXiv 2010.05646): mel (B, M, F) → wave (B, F·hop); V1 has 512 channels, V2 128."""
+    """HiFi-GAN (arXiv 2010.05646): mel (B, M, F) to wave (B, F·hop); V1 has 512 channels, V2 128."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
-        rates = {"upsample_rates": [8, 8, 2, 2], "upsample_kernel_sizes": [16, 16, 4, 4]}
-        blocks = {"resblock_kernel_sizes": [3, 7, 11], "resblock_dilation_sizes": [[1, 3, 5]] * 3}
-        sizes = SpeechT5HifiGanConfig(model_in_dim=BANDS, upsample_initial_channel=channels, **rates, **blocks)
-        self.generator = SpeechT5HifiGan(sizes)
-        self.generator.apply_weight_norm()
+        sizes = SpeechT5HifiGanConfig(
+            model_in_dim=BANDS,
+            upsample_initial_channel=channels,
+            upsample_rates=[8, 8, 2, 2],
+            upsample_kernel_sizes=[16, 16, 4, 4],
+            resblock_kernel_sizes=[3, 7, 11],
+            resblock_dilation_sizes=[[1, 3, 5]] * 3,
+        )
+        generator: Any = SpeechT5HifiGan(sizes)  # transformers does not type its weight norm
+        generator.apply_weight_norm()
+        self.generator = generator
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Speak a mel."""
+        """Mel (B, M, F) to wave (B, F·hop)."""
         wave: Tensor = self.generator(mel.transpose(1, 2))
         return wave
 
 
 class MultiBandMelGAN(nn.Module):
-    """Multi-band MelGAN (arXiv 2005.05106): mel (B, M, F) → wave (B, F·hop), by four bands and a filterbank."""
+    """Multi-band MelGAN (arXiv 2005.05106): mel (B, M, F) to wave (B, F·hop), by four bands and a filterbank."""
 
     def __init__(self) -> None:
         super().__init__()
         import scipy.signal
 
-        scipy.signal.kaiser = scipy.signal.windows.kaiser  # where parallel_wavegan looks for it
+        scipy.signal.kaiser = scipy.signal.windows.kaiser  # the path at which parallel_wavegan imports it
         from parallel_wavegan.layers import PQMF
         from parallel_wavegan.models import MelGANGenerator
 
@@ -120,7 +134,7 @@ class MultiBandMelGAN(nn.Module):
         self.filterbank = PQMF(4)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Speak a mel."""
+        """Mel (B, M, F) to wave (B, F·hop)."""
         wave: Tensor = self.filterbank.synthesis(self.generator(mel))[:, 0]
         return wave
 

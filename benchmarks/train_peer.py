@@ -1,18 +1,19 @@
-"""Train a peer as our vocoders are trained: the same data, losses, discriminators, optimizer and schedule.
+"""Train a peer vocoder with the data, losses, discriminators, optimizer and schedule of this package.
 
-    python benchmarks/train_peer.py vocos-cut data runs/vocos-cut --speak data,unseen --config fast
+    python benchmarks/train_peer.py vocos-cut data runs/vocos-cut --synthesize data,unseen --config fast
 
-leaves the peer's waves of the test clips in runs/vocos-cut/waves/vocos-cut, to be compared with any other system:
+writes the peer's waves of the test clips to runs/vocos-cut/waves/vocos-cut, for a comparison with other systems:
 
     basis-melgan compare ours.safetensors runs/vocos-cut/waves/vocos-cut --corpus data --out results/peers
 """
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import torch
 from peers import FRAMES, PEERS
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from basis_melgan.audio import files
@@ -23,6 +24,8 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import BasisMelGANError, ConfigurationError
 from basis_melgan.models.bases.basis import SynthesisOutput
+from basis_melgan.models.model_file import AnyGenerator
+from basis_melgan.storage.atomic import write_bytes
 from basis_melgan.training.run import Run
 from basis_melgan.training.trainer import build_fabric, fit
 from basis_melgan.training.vocoder_task import VocoderTask
@@ -31,7 +34,7 @@ SECTIONS = ("seed", "discriminators", "stft_loss", "augmentation", "vocoder_trai
 
 
 class Peer(nn.Module):
-    """A peer under the contract of our generators; it has no basis."""
+    """A peer with the interface of the package's generators; it has no basis."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -39,9 +42,10 @@ class Peer(nn.Module):
         self.basis = nn.Module()
 
     def muon_parameters(self) -> list[nn.Parameter]:
-        """Matrices between hidden channels, as our generators name theirs: those of Vocos's backbone."""
+        """Matrices between hidden channels for Muon: those of Vocos's backbone."""
         backbone = getattr(self.net, "backbone", nn.Module())
-        return [layer.weight for layer in backbone.modules() if isinstance(layer, nn.Linear)]
+        weights = (layer.weight for layer in backbone.modules() if isinstance(layer, nn.Linear))
+        return [weight for weight in weights if isinstance(weight, nn.Parameter)]
 
     def forward(self, mel: Tensor) -> SynthesisOutput:
         """Mel (B, M, F) to wave (B, F·hop), without weights."""
@@ -50,30 +54,28 @@ class Peer(nn.Module):
 
 
 class PeerTask(VocoderTask):
-    """Our training, of a peer."""
+    """The training of stage 2 with a peer as its generator."""
 
     @property
     def path(self) -> Path:
-        """Where the peer's weights lie."""
+        """File of the peer's weights."""
         return self.run.folder / "peer.safetensors"
 
-    def release(self, step: int) -> None:
-        """Write the averaged peer aside, then rename."""
-        aside = self.path.with_suffix(".part")
-        save_file(self.average.module.state_dict(), aside)
-        aside.rename(self.path)
+    def save_model(self, step: int) -> None:
+        """Write the averaged peer atomically."""
+        write_bytes(self.path, serialize(self.average.module.state_dict()))
 
 
-def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = "", force: bool = False) -> None:
-    """Train a peer on a prepared corpus and let it speak test clips.
+def train_peer(peer: str, corpus: Path, out: Path, config: Config, synthesize: str = "", force: bool = False) -> None:
+    """Train a peer on a prepared corpus and synthesize test clips with it.
 
     Args:
         peer: a name in `PEERS`.
         corpus: prepared corpus, or a folder of several.
         out: run folder.
         config: all settings.
-        speak: prepared corpora, separated by commas, whose test clips it speaks when it is trained.
-        force: start afresh, replacing what the run folder holds.
+        synthesize: prepared corpora, separated by commas, of the test clips to synthesize after the training.
+        force: restart, replacing what the run folder holds.
     """
     if peer not in PEERS:
         raise ConfigurationError(f"peer: {peer!r}; use one of {', '.join(PEERS)}")
@@ -82,31 +84,32 @@ def train_peer(peer: str, corpus: Path, out: Path, config: Config, speak: str = 
     run = Run(out, config, SECTIONS, manifest.data_hash(corpora), {"split": manifest.split_hash(corpora)})
     fabric = build_fabric(config.trainer, config.seed)
     train, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
-    task = PeerTask(SpeechCrops(train, config, None), validation, None, Peer(peer), run, fabric)
+    generator = cast(AnyGenerator, Peer(peer))  # it has all that the task asks of a generator
+    task = PeerTask(SpeechCrops(train, config, None), validation, None, generator, run, fabric)
     fit(task, fabric, config.trainer, run, force)
     if fabric.is_global_zero:
-        for folder in filter(None, speak.split(",")):
-            _speak(task.average.module.eval().cpu(), Path(folder), out / "waves" / peer, config)
+        for folder in filter(None, synthesize.split(",")):
+            _synthesize(task.average.module.eval().cpu(), Path(folder), out / "waves" / peer, config)
 
 
 @torch.inference_mode()
-def _speak(model: nn.Module, corpus: Path, out: Path, config: Config) -> None:
+def _synthesize(model: nn.Module, corpus: Path, out: Path, config: Config) -> None:
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    for each in corpora:
-        (out / each.name).mkdir(parents=True, exist_ok=True)
-        for path, clip in manifest.load_clips([each], "test"):
+    for member in corpora:
+        (out / member.name).mkdir(parents=True, exist_ok=True)
+        for path, clip in manifest.load_clips([member], "test"):
             wave, rate = files.read(path)
             mel = torch.from_numpy(mel_spectrogram(wave, config.mel, config.frames))[None]
-            spoken = model(mel).wave[0].numpy(force=True)
-            files.write(out / each.name / f"{clip.id}.wav", spoken[: len(wave)], rate)
+            estimate = model(mel).wave[0].numpy(force=True)
+            files.write(out / member.name / f"{clip.id}.wav", estimate[: len(wave)], rate)
 
 
 if __name__ == "__main__":
     try:
-        found = arguments(train_peer, SECTIONS, sys.argv[1:])
-        if found["config"].frames != FRAMES or found["config"].mel != "vocos":
-            raise ConfigurationError("config: peers speak mels of vocos at a hop of 256; use --config fast")
-        train_peer(**found)
+        settings = arguments(train_peer, SECTIONS, sys.argv[1:])
+        if settings["config"].frames != FRAMES or settings["config"].mel != "vocos":
+            raise ConfigurationError("config: peers take vocos mels at a hop of 256; use --config fast")
+        train_peer(**settings)
     except BasisMelGANError as error:
         sys.exit(f"train_peer: {error}")

@@ -1,4 +1,4 @@
-"""Trainings of one process of one thread each, two at a time, so that all have the same share of the machine."""
+"""Trainings of one process and one thread each, two at a time, so that all get the same fraction of the machine."""
 
 import json
 import os
@@ -12,35 +12,35 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
-RECORD = "training.json"  # in a run folder: by which words it was trained, how long, and whether to the end
-COMMANDS = ("-m", "basis_melgan")  # a module's words, before a verb's
+RECORD = "training.json"  # in a run folder: the command, its minutes and whether it is complete
+COMMANDS = ("-m", "basis_melgan")  # what runs a command of the package with Python
 
 
 def two_at_a_time(work: Callable[[Item], None], items: Iterable[Item]) -> None:
-    """Do work on items in their order, two at once."""
+    """Process items in order, two at a time."""
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, items))
 
 
 def train(out: Path, *words: str) -> None:
-    """Run a training into a folder, unless it is done, and keep how long it took; one interrupted goes on."""
+    """Run or resume a training in a run folder, unless it is complete, and record its minutes."""
     record = _record(out) or {"words": list(words), "minutes": 0.0, "done": False}
     if record["words"] != list(words):
-        sys.exit(f"{out}: holds a training by {' '.join(record['words'])}; choose another folder, or remove it")
+        sys.exit(f"{out}: holds a training by {' '.join(record['words'])}; use another folder, or remove it")
     if record["done"]:
         return
-    began = time.monotonic()
+    start = time.monotonic()
     try:
         run(*words)
         record["done"] = True
     finally:
-        record["minutes"] += (time.monotonic() - began) / 60
+        record["minutes"] += (time.monotonic() - start) / 60
         out.mkdir(parents=True, exist_ok=True)
         (out / RECORD).write_text(json.dumps(record), encoding="utf-8")
 
 
 def minutes(out: Path) -> float:
-    """How long a training took, all its sessions together."""
+    """Minutes of a training, summed over its sessions."""
     return float(_record(out)["minutes"])
 
 
@@ -50,5 +50,5 @@ def _record(out: Path) -> dict[str, Any]:
 
 
 def run(*words: str) -> None:
-    """Run Python on one thread."""
+    """Run Python with one thread."""
     subprocess.run([sys.executable, *words], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})

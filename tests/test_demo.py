@@ -1,4 +1,4 @@
-"""The demonstration speaks without PyTorch, and its predicted mel is what the documents say."""
+"""The demonstration runs without PyTorch, and its predicted mel is what the documents say."""
 
 import subprocess
 import sys
@@ -17,14 +17,14 @@ WITHOUT_TORCH = (
 )
 
 
-def test_the_demonstration_speaks_both_mels_and_draws_them(tmp_path: Path) -> None:
+def test_the_demonstration_synthesizes_both_mels_and_draws_them(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_TORCH, str(EXAMPLES / "demo.py"), str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("real-time factor") == 2
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("real-time factor") == 2
     for name, frames in (("recording", None), ("predicted-mel", np.load(EXAMPLES / "predicted.npy").shape[1])):
-        wave, rate = soundfile.read(tmp_path / "out" / f"{name}-spoken.wav")
-        assert rate == 24_000
+        wave, sample_rate = soundfile.read(tmp_path / "out" / f"{name}.wav")
+        assert sample_rate == 24_000
         assert frames is None or wave.size == frames * 256
         assert np.abs(wave).max() > 0.05
     assert Image.open(tmp_path / "out" / "mels.png").size[0] == 2 * 405
@@ -33,7 +33,7 @@ def test_the_demonstration_speaks_both_mels_and_draws_them(tmp_path: Path) -> No
 def test_the_predicted_mel_is_that_of_a_clip_averaged_over_frames_and_bands() -> None:
     mel = Vocoder.load().mel(*files.read(EXAMPLES / "clips" / "ru_0308.flac"))
     for axis, width in ((1, 3), (0, 5)):
-        around = [(width // 2, width // 2) if axis == each else (0, 0) for each in range(2)]
-        padded = np.pad(mel, around, mode="edge")
+        margins = [(width // 2, width // 2) if dimension == axis else (0, 0) for dimension in range(2)]
+        padded = np.pad(mel, margins, mode="edge")
         mel = np.lib.stride_tricks.sliding_window_view(padded, width, axis=axis).mean(axis=-1)
     np.testing.assert_allclose(np.load(EXAMPLES / "predicted.npy"), mel, atol=0.01)

@@ -80,7 +80,7 @@ def test_each_stage_leaves_what_the_next_one_needs(pipeline: Pipeline) -> None:
         "settings.yaml",
         *(f"corpus/{name}" for name in ("clips.jsonl", "corpus.json", "report.json", "sources.jsonl")),
         *(f"separator/{name}" for name in ("checkpoint.ckpt", "log", "separator.safetensors")),
-        *(f"decomposition/{name}" for name in ("basis.safetensors", "claim.json", "decomposition.json")),
+        *(f"decomposition/{name}" for name in ("basis.safetensors", "run.json", "decomposition.json")),
         "decomposition/shards/00000.safetensors",
         *(f"vocoder/{name}" for name in ("checkpoint.ckpt", "log", "vocoder.safetensors")),
         "vocoder/vocoder.discriminators.safetensors",
@@ -160,7 +160,7 @@ def test_a_training_that_ends_in_silence_says_so(pipeline: Pipeline, capsys: pyt
     capsys.readouterr()
     assert main([*pipeline.commands()[-1], "--force"]) == 0
     assert re.search(
-        r"its speech is \d+ dB below the recordings', so it has not learned to speak yet;", capsys.readouterr().out
+        r"its output is \d+ dB below the recordings, so the training has not converged;", capsys.readouterr().out
     )
 
 
@@ -170,7 +170,7 @@ def test_the_preset_of_the_pipeline_can_be_understood(
     """After a thirtieth of its steps; `make pipeline` takes them all, over a basis that it has learned."""
     short = ["--config", "tiny", "--vocoder_training.steps", "20", "--vocoder_training.batch_size", "4"]
     assert main(["train-vocoder", str(corpus), str(tmp_path / "vocoder"), *short]) == 0
-    assert "has not learned to speak" not in capsys.readouterr().out
+    assert "has not converged" not in capsys.readouterr().out
     vocoder = tmp_path / "vocoder" / "vocoder.safetensors"
     (_, clip), *_ = manifest.load_clips(manifest.load(corpus), "test")
     recording, rate = files.read(corpus / clip.file)

@@ -1,53 +1,57 @@
-"""The documents: every command in them is one that this version takes, and every file that they link to exists."""
+"""The documents: every command in them is one that this version accepts, and every file that they link to exists."""
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
+from documents import DOCUMENTS, LANGUAGES, ROOT, argv, blocks, command_spans, shell_lines
 
 from basis_melgan.cli.commands import COMMANDS, SECTIONS
 from basis_melgan.cli.parser import arguments
 
-ROOT = Path(__file__).parents[1]
-DOCUMENTS = [
-    *sorted(ROOT.glob("*.md")),
-    *sorted(path for path in ROOT.glob("docs/*.md") if not path.name.endswith(".in.md")),
-    *sorted(ROOT.glob("pretrained/*.md")),
-]
+HELP = {"--help", "--help-config"}
 
 
 def commands() -> list[str]:
-    """Commands in indented blocks and in code spans that name more than a verb, continued lines joined."""
-    found = []
-    for document in DOCUMENTS:
-        text = document.read_text(encoding="utf-8").replace("\\\n", " ")
-        found += re.findall(r"^    (basis-melgan .+)$", text, re.MULTILINE)
-        found += re.findall(r"`(basis-melgan [\w-]+ [^`]*[\w/][^`]*)`", text)
-    return sorted({command for command in found if "…" not in command and "VERB" not in command})
+    """Commands of this package in bash blocks and code spans, without pipes and redirections."""
+    lines = [line for document in DOCUMENTS for line in (*shell_lines(document), *command_spans(document))]
+    parts = [part.strip() for line in lines for part in re.split(r"[|>]", line)]
+    return sorted({part for part in parts if part.startswith("basis-melgan ")})
 
 
 @pytest.mark.parametrize("command", commands())
-def test_a_command_of_the_documents_is_one_that_is_taken(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_of_the_documents_is_accepted(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("mine.yaml").write_text("", encoding="utf-8")  # the reader's own configuration
-    verb, *words = shlex.split(command, comments=True)[1:]
-    function = COMMANDS[verb]
-    values = arguments(function, SECTIONS[function], words)
-    assert values.keys() <= set(function.__annotations__)
-
-
-def test_make_knows_the_targets_that_the_documents_name() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    for document in DOCUMENTS:
-        text = document.read_text(encoding="utf-8")
-        named = re.findall(r"`make ([a-z]+)", text) + re.findall(r"^    make ([a-z]+)$", text, re.MULTILINE)
-        assert set(named) <= targets, document
+    name, *words = argv(command)
+    function = COMMANDS[name]
+    if HELP & {*words}:
+        with pytest.raises(SystemExit, match="0"):
+            arguments(function, SECTIONS[function], words)
+    else:
+        assert arguments(function, SECTIONS[function], words).keys() <= set(function.__annotations__)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(document: Path) -> None:
+def test_blocks_name_their_language(document: Path) -> None:
+    assert {block.language for block in blocks(document)} <= LANGUAGES
+
+
+def test_make_knows_the_targets_that_the_documents_name() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        names = re.findall(r"`make ([a-z-]+)", text)
+        names += [line.removeprefix("make ") for line in shell_lines(document) if line.startswith("make ")]
+        assert set(names) <= targets, document
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_scripts_that_the_documents_run_exist(document: Path) -> None:
+    scripts = re.findall(r"((?:benchmarks|examples)/\w+\.(?:py|mjs))", document.read_text(encoding="utf-8"))
+    assert [script for script in scripts if not (ROOT / script).is_file()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_to_files(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []

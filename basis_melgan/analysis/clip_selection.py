@@ -1,4 +1,4 @@
-"""Which clips of prepared corpora to look at: named ones, or some drawn at random."""
+"""Selection of clips from prepared corpora, by id or at random."""
 
 import random
 from collections.abc import Sequence
@@ -13,59 +13,63 @@ from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import ConfigurationError, CorpusError
 
 
-class Selected(NamedTuple):
-    """A clip of one of several corpora."""
+class SelectedClip(NamedTuple):
+    """A clip with the name of its corpus and its path."""
 
     corpus: str
     path: Path
     clip: Clip
 
+    @property
+    def full_id(self) -> str:
+        """CORPUS/ID, unique over all corpora."""
+        return f"{self.corpus}/{self.clip.id}"
+
 
 @dataclass(frozen=True)
 class ClipSelection:
-    """Which clips to analyze: those named, of any split, or else `count` of a split, drawn at random.
+    """The clips to analyze: by id from any split, or `count` random ones of a split.
 
     Attributes:
-        named: ids of clips, or `CORPUS/ID` where several corpora have that id; None to draw.
-        count: how many to draw.
-        split: the split to draw from.
-        seed: of the draw, and of the noise that is added to each clip.
-        basis: whether to study the basis on them too.
+        ids: ids of clips, or `CORPUS/ID` where several corpora have that id; None for a random selection.
+        count: number of random clips.
+        split: split of the random clips.
+        seed: of the random selection, and of the noise that is added to each clip.
     """
 
-    named: Sequence[str] | None
+    ids: Sequence[str] | None
     count: int
     split: Split
     seed: int
-    basis: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise ConfigurationError(f"count: {self.count} clips; draw 1 or more")
+            raise ConfigurationError(f"count: {self.count} is too few; select 1 or more clips")
         if self.seed < 0:
             raise ConfigurationError(f"seed: {self.seed} is negative; use 0 or more")
 
-    def of(self, corpora: Sequence[manifest.Corpus]) -> list[Selected]:
-        """The chosen clips of all corpora; the whole split where it has fewer than `count`.
+    def select(self, corpora: Sequence[manifest.Corpus]) -> list[SelectedClip]:
+        """Select clips of all corpora; all of the split if it has fewer than `count`.
 
         Raises:
-            CorpusError: the split is empty, or a name is no clip's or several clips'.
+            CorpusError: the split is empty, or an id belongs to no clip or to several.
         """
-        clips = sorted(Selected(each.name, each.path(clip), clip) for each in corpora for clip in each.clips)
-        if self.named is not None:
-            return [_find(name, clips) for name in dict.fromkeys(self.named)]
-        manifest.load_clips(corpora, self.split)  # raises where there are none
-        drawable = [one for one in clips if one.clip.split == self.split]
-        return random.Random(self.seed).sample(drawable, min(self.count, len(drawable)))
+        clips = sorted(
+            SelectedClip(corpus.name, corpus.path(clip), clip) for corpus in corpora for clip in corpus.clips
+        )
+        if self.ids is not None:
+            return [_clip_by_id(clip_id, clips) for clip_id in dict.fromkeys(self.ids)]
+        manifest.load_clips(corpora, self.split)  # raises for an empty split
+        candidates = [selected for selected in clips if selected.clip.split == self.split]
+        return random.Random(self.seed).sample(candidates, min(self.count, len(candidates)))
 
 
-def _find(name: str, clips: Sequence[Selected]) -> Selected:
-    found = {
-        f"{one.corpus}/{one.clip.id}": one for one in clips if name in (one.clip.id, f"{one.corpus}/{one.clip.id}")
-    }
-    if not found:
-        near = nearest(name, (one.clip.id for one in clips)) or "; clips.jsonl of the corpus lists them"
-        raise CorpusError(f"clips: {name!r} is the id of no clip{near}")
-    if len(found) > 1:
-        raise CorpusError(f"clips: {name!r} is in several corpora; say {' or '.join(found)}")
-    return found.popitem()[1]
+def _clip_by_id(clip_id: str, clips: Sequence[SelectedClip]) -> SelectedClip:
+    matches = [selected for selected in clips if clip_id in (selected.clip.id, selected.full_id)]
+    if not matches:
+        hint = nearest(clip_id, (selected.clip.id for selected in clips)) or "; clips.jsonl of the corpus lists them"
+        raise CorpusError(f"clips: no clip has the id {clip_id!r}{hint}")
+    if len(matches) > 1:
+        alternatives = " or ".join(selected.full_id for selected in matches)
+        raise CorpusError(f"clips: {clip_id!r} is in several corpora; use {alternatives}")
+    return matches[0]

@@ -1,4 +1,4 @@
-"""Scores of what a separator makes of clips, and the tables of them."""
+"""Scores of a separator's estimates on clips, as tables."""
 
 import json
 import math
@@ -15,8 +15,8 @@ from basis_melgan.errors import AudioError
 from basis_melgan.metrics.signal import pesq_wb, si_snr
 from basis_melgan.storage import markdown
 
-# Each wave that is scored, and the wave it should be: none where there is no noise to estimate.
-SOURCES = {
+# The reference of each scored wave; None where the ideal estimate is silence.
+REFERENCES = {
     "mix": "original",
     "est_wav": "original",
     "est_noi": "noi",
@@ -28,14 +28,23 @@ METRICS: dict[str, Callable[[Wave, Wave, int], float]] = {
     "PESQ-WB": pesq_wb,
 }
 LEVEL = "level (dBFS)"
-COLUMNS = {"SI-SNR (dB)": 1, "PESQ-WB": 2, LEVEL: 1}  # and their decimals
+COLUMNS = {"SI-SNR (dB)": 1, "PESQ-WB": 2, LEVEL: 1}  # with their decimals
 
-Scores = dict[str, dict[str, float | None]]  # by wave and column; None for what cannot be had
+Scores = dict[str, dict[str, float | None]]  # by wave and column; None for a missing score
 
 
 @dataclass(frozen=True)
-class Utterance:
-    """What came of one clip; `failures` says why a score cannot be had, `scale` was applied to all waves written."""
+class SeparationScores:
+    """Scores of one clip.
+
+    Attributes:
+        corpus: name of the corpus.
+        clip: id of the clip.
+        split: split of the clip.
+        scale: factor of all written waves, below 1 where one would clip.
+        scores: by wave and column.
+        failures: reason for each missing score, by `WAVE, COLUMN`.
+    """
 
     corpus: str
     clip: str
@@ -46,81 +55,89 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class Report:
-    """The table: which separator, under which noise (speech over white noise in dB), on which clips."""
+class SeparationReport:
+    """Scores of a separator on clips with white noise.
+
+    Attributes:
+        separator: name of the separator's file.
+        step: training step of the separator.
+        data_hash: hash of the corpora.
+        seed: of the clip selection and the noise.
+        snr: ratio of speech to noise in dB.
+        clips: scores per clip.
+        notes: remarks below the table.
+    """
 
     separator: str
     step: int
     data_hash: str
     seed: int
     snr: float
-    utterances: tuple[Utterance, ...]
+    clips: tuple[SeparationScores, ...]
     notes: tuple[str, ...]
 
     def means(self, corpus: str | None = None) -> Scores:
-        """Mean of each column by wave, over the clips of a corpus, or of all, that have it."""
-        clips = [each for each in self.utterances if corpus in (None, each.corpus)]
+        """Mean of each column by wave, over the clips of one corpus or of all; None where no clip has a score."""
+        clips = [clip for clip in self.clips if corpus in (None, clip.corpus)]
 
         def mean(wave: str, column: str) -> float | None:
-            found = [score for each in clips if (score := each.scores[wave][column]) is not None]
-            return sum(found) / len(found) if found else None
+            values = [score for clip in clips if (score := clip.scores[wave][column]) is not None]
+            return sum(values) / len(values) if values else None
 
-        return {wave: {column: mean(wave, column) for column in COLUMNS} for wave in SOURCES}
+        return {wave: {column: mean(wave, column) for column in COLUMNS} for wave in REFERENCES}
 
     def summary(self) -> str:
-        """Markdown: the means of the speech estimates, a row per corpus and one over all."""
-        waves = [wave for wave, source in SOURCES.items() if source == "original"]
+        """Markdown table of mean scores of speech estimates, a row per corpus and one over all."""
+        waves = [wave for wave, reference in REFERENCES.items() if reference == "original"]
         columns = [(wave, column) for wave in waves for column in METRICS]
-        counts = Counter(each.corpus for each in self.utterances)
+        counts = Counter(clip.corpus for clip in self.clips)
         rows = []
         for name in [*sorted(counts), *([None] if len(counts) > 1 else [])]:
             means = self.means(name)
             cells = [_cell(means[wave][column], column) for wave, column in columns]
-            rows.append([name or "all", counts[name] if name else len(self.utterances), *cells])
+            rows.append([name or "all", counts[name] if name else len(self.clips), *cells])
         header = ["corpus", "clips", *(f"{wave}, {column}" for wave, column in columns)]
         return "\n".join(markdown.table(header, rows)) + "\n"
 
     def table(self) -> str:
-        """Markdown: scores of each wave of each clip, then their means, then what has to be said about them."""
-        rows = [
-            (f"{i}: {each.corpus}/{each.clip} ({each.split})", each.scores) for i, each in enumerate(self.utterances)
-        ]
-        title = (
-            f"`{self.separator}` at step {self.step}; white noise, speech at {self.snr:g} dB of it (seed {self.seed})."
+        """Markdown table of the scores of each wave of each clip, their means, and the notes."""
+        labels = [f"{index}: {clip.corpus}/{clip.clip} ({clip.split})" for index, clip in enumerate(self.clips)]
+        scores = [*zip(labels, (clip.scores for clip in self.clips), strict=True)]
+        scores.append((f"mean of {len(self.clips)}", self.means()))
+        rows = (
+            [label, wave, reference or "silence", *(_cell(by_wave[wave][column], column) for column in COLUMNS)]
+            for label, by_wave in scores
+            for wave, reference in REFERENCES.items()
         )
-        scored = (
-            [label, wave, source or "silence", *(_cell(scores[wave][column], column) for column in COLUMNS)]
-            for label, scores in [*rows, (f"mean of {len(rows)}", self.means())]
-            for wave, source in SOURCES.items()
-        )
-        table = markdown.table(["utterance", "wave", "against", *COLUMNS], scored, labels=3)
+        title = f"`{self.separator}` at step {self.step}; white noise at an SNR of {self.snr:g} dB (seed {self.seed})."
+        table = markdown.table(["clip", "wave", "reference", *COLUMNS], rows, labels=3)
         return "\n".join([title, "", *table, "", *(f"- {note}" for note in self.notes)]) + "\n"
 
-    def as_json(self) -> str:
-        """The same as JSON text."""
+    def to_json(self) -> str:
+        """The scores and their means as JSON text."""
         content = {"basis_melgan": __version__, **asdict(self), "means": self.means()}
         return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def scored(waves: dict[str, Wave], rate: int, scale: float) -> tuple[Scores, dict[str, str]]:
-    """Scores of the waves, and the reasons for those that cannot be had."""
+def score_waves(waves: dict[str, Wave], rate: int, scale: float) -> tuple[Scores, dict[str, str]]:
+    """Score the estimates among waves (T,), and give the reasons for missing scores; levels are those after scaling."""
     scores: Scores = {}
     failures = {}
-    for name, source in SOURCES.items():
+    for name, reference in REFERENCES.items():
         power = float(np.mean(np.square(waves[name], dtype=np.float64))) * scale**2
         scores[name] = dict.fromkeys(METRICS) | {LEVEL: 10.0 * math.log10(power) if power > 0.0 else None}
-        if source is None:
+        if reference is None:
             continue
         for column, metric in METRICS.items():
             try:
-                score = metric(waves[source], waves[name], rate)
+                score = metric(waves[reference], waves[name], rate)
             except AudioError as error:
                 failures[f"{name}, {column}"] = str(error)
                 continue
             if math.isfinite(score):
                 scores[name][column] = score
             else:
-                failures[f"{name}, {column}"] = f"came out as {score}"
+                failures[f"{name}, {column}"] = f"is {score}"
     return scores, failures
 
 

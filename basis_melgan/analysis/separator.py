@@ -1,4 +1,4 @@
-"""What a separator learned, on a few clips: the waves it makes, its weights, its basis, and a table of scores."""
+"""Analysis of a trained separator on a few clips: waves, weights, basis, and a table of scores."""
 
 import os
 import re
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from basis_melgan import plotting
-from basis_melgan.analysis import basis_pictures, basis_study
-from basis_melgan.analysis.clip_selection import ClipSelection, Selected
-from basis_melgan.analysis.separation_scores import Report, Utterance, scored
+from basis_melgan.analysis.basis_figure import basis_study_figure
+from basis_melgan.analysis.basis_study import BasisStudy, study_basis
+from basis_melgan.analysis.clip_selection import ClipSelection, SelectedClip
+from basis_melgan.analysis.separation_scores import SeparationReport, SeparationScores, score_waves
 from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
@@ -26,76 +26,101 @@ from basis_melgan.corpus.noise import white_over
 from basis_melgan.errors import ConfigurationError, OutputError
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
+from basis_melgan.progress import track
 from basis_melgan.storage.paths import require_place
 
-WIDEST_SNR = 100.0  # dB either way; beyond it, 16 bits hold only one of speech and noise
+MAX_SNR = 100.0  # absolute value in dB; beyond it, 16 bits resolve only one of speech and noise
 DPI = 150
 TABLES = ("table.md", "table.json", "summary.md", "basis.md")
-WRITTEN = re.compile(r"\d+_\w+\.(wav|png|npz)")  # names of the other files of an analysis
-STUDIED = 8  # clips at most, evenly spaced, by which a basis is studied: a minute of work each
+DATA_FILE = re.compile(r"\d+_\w+\.(wav|png|npz)")  # names of the other files of an analysis
+MAX_STUDY_CLIPS = 8  # for the study of the basis, which takes a minute per clip
 
 
-def analyze(separator: Path, corpus: Path, out: Path, choice: ClipSelection, snr: float, force: bool = False) -> Report:
-    """Let a separator take clips apart, noisy and clean, and leave what comes of it in a folder, all or nothing.
+class SeparatorAnalysis(NamedTuple):
+    """Scores of a separator, and the study of its basis if requested."""
 
-    With STEP the separator's and I counting the clips from 0, the folder holds
+    report: SeparationReport
+    basis_study: BasisStudy | None
+
+    def tables(self) -> list[str]:
+        """The results as Markdown tables."""
+        return [self.report.table(), *([self.basis_study.table()] if self.basis_study else [])]
+
+
+def analyze_separator(
+    separator: Path,
+    corpus: Path,
+    out: Path,
+    selection: ClipSelection,
+    snr: float,
+    with_basis_study: bool = False,
+    force: bool = False,
+) -> SeparatorAnalysis:
+    """Separate clips with and without noise, and write the results to a folder, all or nothing.
+
+    With STEP the separator's training step and I the index of the clip, the folder has
 
     - `STEP_I_NAME.wav`, 16 bits: `original`, `noi` (the noise), `mix` (their sum), `mix_non_noi` (the original again);
-      `est_wav` and `est_noi`, speech and noise that the separator finds in `mix`; and `est_wav_non_noi` and
-      `est_noi_non_noi`, those it finds in the original. Where one of the eight would go beyond full scale, all are
-      scaled by one factor, which the table names; nothing else is done to their level.
-    - `STEP_I_weights`: `mixture`, `speech` and `noise` weights (N, K) of `mix`, as picture and as data (npz).
-    - `STEP_basis`: the basis signals (N, L) and their spectra, as picture and as data. Here and in the weights, basis
-      signals stand sorted by peak frequency; `order` gives their places in the separator.
-    - `STEP_basis_study` where the choice asks for it: how the basis and a Gabor basis compare, as picture and as data;
-      as table it is `basis.md` (printed too).
-    - `table.md` (printed too) and `table.json`: SI-SNR and PESQ-WB of each estimate and of `mix`, before scaling and
-      rounding; and the level of each as written. `summary.md`: their means by corpus.
+      `est_wav` and `est_noi`, the speech and noise estimates from `mix`; `est_wav_non_noi` and `est_noi_non_noi`, those
+      from the original. If one of the eight would clip, all are scaled by one factor, which the table names.
+    - `STEP_I_weights`: `mixture`, `speech` and `noise` weights (N, K) of `mix`, as figure and as data (npz).
+    - `STEP_basis`: the atoms (N, L) and their spectra, as figure and as data. Atoms are sorted by peak frequency here
+      and in the weights; `order` has their indices in the separator.
+    - `STEP_basis_study` with `with_basis_study`: the basis compared with a Gabor basis, as figure and as data, and as
+      table in `basis.md`.
+    - `table.md` and `table.json`: SI-SNR and PESQ-WB of each estimate and of `mix`, before scaling and rounding, and
+      the level of each as written. `summary.md`: their means by corpus.
 
-    The same arguments give the same bytes. The noise of a clip depends on the seed and the clip alone.
+    Results are reproducible. The noise of a clip depends on the seed and the clip only.
 
     Args:
-        separator: a released separator.
+        separator: a trained separator.
         corpus: a prepared corpus, or a folder of several.
-        out: folder to make.
-        choice: the clips, the seed, and whether to study the basis.
-        snr: of speech to white noise in `mix`, in dB. The paper's fixed σ puts BiaoBei at about −4 dB.
-        force: replace `out` where it holds an earlier analysis.
+        out: folder to create.
+        selection: the clips and the seed.
+        snr: ratio of speech to white noise in `mix`, in dB. The paper's fixed σ gives about −4 dB on BiaoBei.
+        with_basis_study: compare the basis with a Gabor basis.
+        force: replace an earlier analysis in `out`.
 
     Raises:
-        ConfigurationError: an SNR that cannot be.
-        OutputError: `out` holds an analysis and `force` is not given, or something else, or cannot be written.
+        ConfigurationError: an SNR out of range.
+        OutputError: `out` has an analysis and `force` is not set, or other files, or cannot be written.
         ModelFileError: the separator cannot be read, or has a silent basis to study.
-        CorpusError: no corpus, another sample rate than the separator's, an empty split, or no such clip.
+        CorpusError: no corpus, another sample rate than the separator's, an empty split, or an unknown clip.
     """
-    if not abs(snr) <= WIDEST_SNR:
-        raise ConfigurationError(f"snr: {snr} dB; expected a number from −{WIDEST_SNR:g} to {WIDEST_SNR:g}")
+    if not abs(snr) <= MAX_SNR:
+        raise ConfigurationError(f"snr: {snr} dB; expected a number from −{MAX_SNR:g} to {MAX_SNR:g}")
     out = out.resolve()
-    _require_free(out, force)
+    _require_replaceable(out, force)
     model, config = model_file.load_separator(separator)
     step = int(model_file.metadata(separator)["step"])
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    clips = choice.of(corpora)
-    with _replacing(out) as folder:
-        analyser = Analyser(model, folder, step)
-        analyser.show_basis()
-        counted = track(list(enumerate(clips)), "analyzing", console=Console(stderr=True))
-        utterances = tuple(analyser.analyze(index, one, choice.seed, snr) for index, one in counted)
-        notes = tuple(_notes(config, choice, utterances))
-        data_hash = manifest.data_hash(corpora)
-        report = Report(separator.name, step, data_hash, choice.seed, snr, utterances, notes)
+    clips = selection.select(corpora)
+    with _replace_folder(out) as folder:
+        writer = AnalysisWriter(model, folder, step)
+        writer.write_basis()
+        scores = [
+            writer.write_clip(index, clip, selection.seed, snr) for index, clip in enumerate(track(clips, "analyze"))
+        ]
+        report = SeparationReport(
+            separator=separator.name,
+            step=step,
+            data_hash=manifest.data_hash(corpora),
+            seed=selection.seed,
+            snr=snr,
+            clips=tuple(scores),
+            notes=tuple(_notes(config, selection, scores)),
+        )
         (folder / "table.md").write_text(report.table(), encoding="utf-8")
-        (folder / "table.json").write_text(report.as_json(), encoding="utf-8")
+        (folder / "table.json").write_text(report.to_json(), encoding="utf-8")
         (folder / "summary.md").write_text(report.summary(), encoding="utf-8")
-        tables = [report.table(), *([analyser.study_basis(clips)] if choice.basis else [])]
-    print(*tables, out, sep="\n")
-    return report
+        return SeparatorAnalysis(report, writer.write_basis_study(clips) if with_basis_study else None)
 
 
 @dataclass(frozen=True)
-class Analyser:
-    """A separator, and the folder for what comes of it."""
+class AnalysisWriter:
+    """Writes the files of an analysis of a separator to a folder."""
 
     model: Separator
     folder: Path
@@ -103,94 +128,97 @@ class Analyser:
 
     @cached_property
     def spectra(self) -> plotting.BasisSpectra:
-        """Spectra of the basis, which order its signals in pictures and data."""
+        """Spectra of the basis, which determine the order of atoms in figures and data."""
         return plotting.basis_spectra(self.model.basis.atoms.numpy(), self.model.frames)
 
-    def show_basis(self) -> None:
-        """Write the basis picture and its data."""
-        signals, path = self.model.basis.atoms.numpy(), self.folder / f"{self.step}_basis"
-        plotting.basis(signals, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
-        np.savez_compressed(path.with_suffix(".npz"), signals=signals[self.spectra.order], **self.spectra._asdict())
+    def write_basis(self) -> None:
+        """Write the figure of the basis and its data."""
+        atoms, path = self.model.basis.atoms.numpy(), self.folder / f"{self.step}_basis"
+        plotting.basis(atoms, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
+        np.savez_compressed(path.with_suffix(".npz"), atoms=atoms[self.spectra.order], **self.spectra._asdict())
 
-    def study_basis(self, clips: Sequence[Selected]) -> str:
-        """Write picture, data and table of the basis beside a Gabor basis, on some of the clips; returns the table."""
-        some = clips[:: -(-len(clips) // STUDIED)]
-        found = basis_study.study(self.model, [files.read(one.path)[0] for one in some])
-        table, path = found.table(), self.folder / f"{self.step}_basis_study"
-        (self.folder / "basis.md").write_text(table, encoding="utf-8")
-        np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **found.arrays())
-        basis_pictures.study(found).savefig(path.with_suffix(".png"), dpi=DPI)
-        return table
+    def write_basis_study(self, clips: Sequence[SelectedClip]) -> BasisStudy:
+        """Compare the basis with a Gabor basis on some of the clips, evenly spaced; write figure, data and table."""
+        step = -(-len(clips) // MAX_STUDY_CLIPS)
+        study = study_basis(self.model, [files.read(clip.path)[0] for clip in clips[::step]])
+        path = self.folder / f"{self.step}_basis_study"
+        (self.folder / "basis.md").write_text(study.table(), encoding="utf-8")
+        np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **study.arrays())
+        basis_study_figure(study).savefig(path.with_suffix(".png"), dpi=DPI)
+        return study
 
-    def analyze(self, index: int, selected: Selected, seed: int, snr: float) -> Utterance:
+    def write_clip(self, index: int, selected: SelectedClip, seed: int, snr: float) -> SeparationScores:
         """Write waves and weights of one clip, and score the waves."""
         original, rate = files.read(selected.path)
         noise = white_over(np.random.default_rng([seed, int(selected.clip.sha256, 16)]), original, snr)
         mixture, clean = torch.from_numpy(original + noise)[None], torch.from_numpy(original)[None]
         with torch.no_grad():
-            encoded, of_mixture, of_clean = self.model.encode(mixture), self.model(mixture), self.model(clean)
+            encoded, noisy_output, clean_output = self.model.encode(mixture), self.model(mixture), self.model(clean)
         waves = {
             "original": original,
             "noi": noise,
             "mix": original + noise,
             "mix_non_noi": original,
-            "est_wav": of_mixture.waves[0, SPEECH].numpy(),
-            "est_noi": of_mixture.waves[0, NOISE].numpy(),
-            "est_wav_non_noi": of_clean.waves[0, SPEECH].numpy(),
-            "est_noi_non_noi": of_clean.waves[0, NOISE].numpy(),
+            "est_wav": noisy_output.waves[0, SPEECH].numpy(),
+            "est_noi": noisy_output.waves[0, NOISE].numpy(),
+            "est_wav_non_noi": clean_output.waves[0, SPEECH].numpy(),
+            "est_noi_non_noi": clean_output.waves[0, NOISE].numpy(),
         }
         scale = 1.0 / max(1.0, *(float(np.abs(wave).max()) for wave in waves.values()))
         for name, wave in waves.items():
             files.write(self.folder / f"{self.step}_{index}_{name}.wav", wave * np.float32(scale), rate)
-        speech, rest = of_mixture.weights[0, SPEECH], of_mixture.weights[0, NOISE]
-        self._show_weights(f"{self.step}_{index}_weights", {"mixture": encoded[0], "speech": speech, "noise": rest})
+        speech, noise_weights = noisy_output.weights[0, SPEECH], noisy_output.weights[0, NOISE]
+        weights = {"mixture": encoded[0], "speech": speech, "noise": noise_weights}
+        self._write_weights(f"{self.step}_{index}_weights", weights)
         clip = selected.clip
-        return Utterance(selected.corpus, clip.id, clip.split, scale, *scored(waves, rate, scale))
+        scores, failures = score_waves(waves, rate, scale)
+        return SeparationScores(selected.corpus, clip.id, clip.split, scale, scores, failures)
 
-    def _show_weights(self, name: str, weights: dict[str, Tensor]) -> None:
-        """Write the picture and the data of weights (N, K)."""
+    def _write_weights(self, name: str, weights: dict[str, Tensor]) -> None:
+        """Write figure and data of weights (N, K)."""
         path, order, peaks = self.folder / name, self.spectra.order, self.spectra.peaks
         matrices = {title: matrix.numpy()[order] for title, matrix in weights.items()}
         plotting.weights(matrices, peaks, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
         np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, order=order, peaks=peaks, **matrices)
 
 
-def _notes(config: Config, choice: ClipSelection, utterances: Sequence[Utterance]) -> Iterator[str]:
-    """What has to be said about the table, a line each."""
-    yield "est_noi_non_noi should be silence, so that its level alone counts"
+def _notes(config: Config, selection: ClipSelection, clips: Sequence[SeparationScores]) -> Iterator[str]:
+    """Remarks on the scores, one line each."""
+    yield "est_noi_non_noi should be silence, so only its level is meaningful"
     if config.separator_training.loss == "si-snr":
-        yield "this separator was trained by its speech estimate alone; its noise estimate is a by-product"
-    if choice.named is None and len(utterances) < choice.count:
-        yield f"{choice.count} clips were asked for; {choice.split} has {len(utterances)}, and these are all"
-    for index, each in enumerate(utterances):
-        if each.scale < 1.0:
-            yield f"{index}: all eight waves are scaled by {each.scale:.4g}, or one would go beyond full scale"
-        yield from (f"{index}, {place}: {reason}" for place, reason in each.failures.items())
+        yield "this separator was trained on its speech estimate only; its noise estimate is a by-product"
+    if selection.ids is None and len(clips) < selection.count:
+        yield f"the {selection.split} split has only {len(clips)} of the {selection.count} requested clips"
+    for index, clip in enumerate(clips):
+        if clip.scale < 1.0:
+            yield f"{index}: all eight waves are scaled by {clip.scale:.4g} to avoid clipping"
+        yield from (f"{index}, {name}: {reason}" for name, reason in clip.failures.items())
 
 
-def _require_free(out: Path, force: bool) -> None:
+def _require_replaceable(out: Path, force: bool) -> None:
+    """Check, before any work, that a folder can be created, or replaced without losing other files."""
     if out.is_file():
         raise OutputError(f"{out}: is a file; name a folder")
     require_place(out)
-    entries = [path for path in sorted(out.iterdir()) if path.name not in TABLES] if out.is_dir() else []
-    strange = next((path.name for path in entries if not WRITTEN.fullmatch(path.name)), None)
-    if strange:
-        raise OutputError(f"{out}: holds {strange}, which is of no analysis and would be lost; choose another folder")
+    names = [path.name for path in sorted(out.iterdir()) if path.name not in TABLES] if out.is_dir() else []
+    foreign = next((name for name in names if not DATA_FILE.fullmatch(name)), None)
+    if foreign:
+        raise OutputError(f"{out}: has {foreign}, which no analysis writes and which would be lost; use another folder")
     if out.is_dir() and any(out.iterdir()) and not force:
         raise OutputError(f"{out}: exists; choose another folder, or --force to replace an earlier analysis")
 
 
 @contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
-    """A folder to fill, which then takes the place of `out`; after an error nothing of it stays."""
-    aside = out.with_name(f".{out.name}.{os.getpid()}.part")
+def _replace_folder(out: Path) -> Iterator[Path]:
+    """Provide a temporary folder that replaces `out` at the end, or is deleted after an error."""
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        aside.mkdir(parents=True)
-        yield aside
+        temporary.mkdir(parents=True)
+        yield temporary
         if out.exists():
             shutil.rmtree(out)
-        aside.replace(out)
+        temporary.replace(out)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

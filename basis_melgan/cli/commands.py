@@ -82,11 +82,12 @@ def analyze(
         force: replace an earlier analysis in OUT.
     """
     from basis_melgan.analysis.clip_selection import ClipSelection
-    from basis_melgan.analysis.separator import analyze
+    from basis_melgan.analysis.separator import analyze_separator
     from basis_melgan.inference.pretrained import resolve_model
 
-    choice = ClipSelection(clips.split(",") if clips is not None else None, count, split, seed, basis)
-    analyze(resolve_model(separator, ".safetensors"), corpus, out, choice, snr, force)
+    selection = ClipSelection(clips.split(",") if clips is not None else None, count, split, seed)
+    model = resolve_model(separator, ".safetensors")
+    print(*analyze_separator(model, corpus, out, selection, snr, basis, force).tables(), out.resolve(), sep="\n")
 
 
 def decompose(separator: Path, corpus: Path, out: Path, *, config: Config, force: bool = False) -> None:
@@ -133,10 +134,10 @@ def train_vocoder(
         config: all settings.
     """
     from basis_melgan.inference.pretrained import resolve_model
-    from basis_melgan.training.vocoder import Sources, train
+    from basis_melgan.training.vocoder import VocoderInputs, train
 
     start, separator = (model and resolve_model(model, ".safetensors") for model in (start, separator))
-    train(corpus, out, Sources(separator, decomposition, start), config, force)
+    train(corpus, out, VocoderInputs(separator, decomposition, start), config, force)
 
 
 def fine_tune(
@@ -290,9 +291,10 @@ def evaluate(
         jobs: processes; one per core unless given.
         quick: leave out the slow metrics: torchcrepe's pitch, DNSMOS, the speaker and the phonemes.
     """
-    from basis_melgan.evaluation.evaluate import EvalConfig, evaluate
+    from basis_melgan.evaluation.evaluate import EvalConfig, evaluate_system
+    from basis_melgan.evaluation.tables import markdown_table
 
-    evaluate(system, EvalConfig(corpus, split, quick, jobs), json, csv, waves)
+    print(markdown_table(evaluate_system(system, EvalConfig(corpus, split, quick, jobs), json, csv, waves)))
 
 
 def compare(
@@ -320,9 +322,11 @@ def compare(
         quick: leave out the slow metrics: torchcrepe's pitch, DNSMOS, the speaker and the phonemes.
         force: replace the results of an earlier comparison in OUT.
     """
-    from basis_melgan.evaluation.evaluate import EvalConfig, compare
+    from basis_melgan.evaluation.evaluate import EvalConfig, compare_systems
+    from basis_melgan.evaluation.tables import markdown_table
 
-    compare(systems, EvalConfig(corpus, split, quick, jobs), out, force)
+    results = compare_systems(systems, EvalConfig(corpus, split, quick, jobs), out, force)
+    print(markdown_table(results), "", out, sep="\n")
 
 
 def report(
@@ -345,9 +349,9 @@ def report(
         clips: how many clips to listen to, spread evenly over the corpora.
         force: replace OUT if it exists.
     """
-    from basis_melgan.report.write import report
+    from basis_melgan.report.html import write_report
 
-    report(comparison, out, runs, separator, clips, force)
+    print(write_report(comparison, out, runs, separator, clips, force))
 
 
 def complexity(*, config: Config, json: bool = False) -> None:

@@ -1,100 +1,99 @@
-"""What a vocoder has to beat: Griffin-Lim, which knows the same mel and learns nothing, and the WORLD vocoder."""
+"""Baselines without learning: Griffin-Lim, which reads the same mel spectrogram, and the WORLD vocoder."""
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import MelConfig, hann_window, mel_config, mel_filterbank, mel_to_magnitude
+from basis_melgan.audio.mel import Array, MelConfig, hann_window, mel_config, mel_filterbank, mel_to_magnitude
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError, MelError
 from basis_melgan.metrics.world import envelope, pitch, pyworld
 
-Array = npt.NDArray[np.float32]
 Spectrum = npt.NDArray[np.complex64]
 
-ITERATIONS = 60  # of Griffin-Lim, where nothing else is said
-MAGNITUDE_FLOOR = 1e-10  # the pseudo-inverse undershoots; a magnitude cannot
-EMPTY = 1e-3  # overlap of squared windows below which a sample counts as outside every window
+ITERATIONS = 60  # default of Griffin-Lim
+MAGNITUDE_FLOOR = 1e-10  # the pseudo-inverse also gives negative values
+MIN_WINDOW_POWER = 1e-3  # sum of squared windows below which a sample counts as outside all windows
 
 
 def griffin_lim(mel: Array, name: str, frames: FrameGeometry, iterations: int = ITERATIONS, seed: int = 0) -> Wave:
-    """Wave from a mel alone by Griffin-Lim (Griffin and Lim 1984, LSEE-MSTFTM), without momentum.
+    """Synthesize a mel spectrogram by Griffin-Lim (Griffin and Lim 1984, LSEE-MSTFTM), without momentum.
 
-    The plain textbook form: pseudo-inverse of the filterbank clipped to positive magnitudes, random phases, then
-    `iterations` times the inverse and the forward STFT; pre-emphasis is undone at the end.
+    Magnitudes are the pseudo-inverse of the filterbank, clipped to positive values. Starting from random phases, the
+    inverse and the forward STFT alternate `iterations` times. De-emphasis follows.
 
     Args:
         mel: mel spectrogram (M, F).
-        name: its convention, a key of `basis_melgan.audio.mel.MEL_CONFIGS`.
-        frames: gives the hop in samples and the sample rate in Hz.
-        iterations: 0 leaves the phases random.
-        seed: of the first phases; the same seed gives the same wave.
+        name: its mel configuration, a key of `basis_melgan.audio.mel.MEL_CONFIGS`.
+        frames: hop in samples and sample rate in Hz.
+        iterations: 0 keeps the random phases.
+        seed: of the random phases.
 
     Returns:
-        The wave (F·hop,); sample f·hop is the first of mel frame f.
+        The wave (F·hop,); mel frame f begins at sample f·hop.
 
     Raises:
-        MelError: the mel does not fit the convention, has no frame, or the hop exceeds half the convention's window.
+        MelError: the mel does not fit the configuration or has no frame, or the hop exceeds half the window.
     """
-    kind = mel_config(name)
+    config = mel_config(name)
     if mel.ndim != 2 or mel.shape[1] == 0:
-        raise MelError(f"mel: shape {mel.shape}; expected ({kind.bands}, F) with at least one frame")
-    if frames.hop > kind.window // 2:
+        raise MelError(f"mel: shape {mel.shape}; expected ({config.bands}, F) with at least one frame")
+    if frames.hop > config.window // 2:
         raise MelError(
-            f"mel: frames.hop {frames.hop} is more than half of {name}'s window, {kind.window}; use a shorter hop"
+            f"mel: frames.hop {frames.hop} exceeds half of {name}'s window, {config.window}; use a shorter hop"
         )
     inverse = np.linalg.pinv(mel_filterbank(name, frames.sample_rate))
     magnitude = np.maximum(inverse @ mel_to_magnitude(mel, name), MAGNITUDE_FLOOR).T
-    turns = np.random.default_rng(seed).random(magnitude.shape, dtype=np.float32)
-    spectrum = magnitude * np.exp(2j * np.pi * turns).astype(np.complex64)
+    cycles = np.random.default_rng(seed).random(magnitude.shape, dtype=np.float32)
+    spectrum = magnitude * np.exp(2j * np.pi * cycles).astype(np.complex64)
     for _ in range(iterations):
-        found = _stft(_istft(spectrum, kind, frames.hop), kind, frames.hop)
-        spectrum = magnitude * found / np.maximum(np.abs(found), MAGNITUDE_FLOOR)
-    lead = kind.window // 2 if kind.centered else (kind.window - frames.hop) // 2
-    wave = _istft(spectrum, kind, frames.hop)[lead : lead + frames.samples(mel.shape[1])]
-    return _deemphasis(wave, kind.preemphasis)
+        consistent = _stft(_istft(spectrum, config, frames.hop), config, frames.hop)
+        spectrum = magnitude * consistent / np.maximum(np.abs(consistent), MAGNITUDE_FLOOR)
+    left_pad = config.window // 2 if config.centered else (config.window - frames.hop) // 2
+    wave = _istft(spectrum, config, frames.hop)[left_pad : left_pad + frames.samples(mel.shape[1])]
+    return _deemphasis(wave, config.preemphasis)
 
 
 def world(wave: Wave, rate: int) -> Wave:
-    """Take a wave (T,) apart and put it together again, to T samples, by WORLD: Harvest, CheapTrick, D4C (Morise 2016).
+    """Analyze and resynthesize a wave (T,) by WORLD (Morise 2016): Harvest, CheapTrick and D4C.
 
-    Harvest and not the faster DIO, which calls a tenth more of the frames unvoiced and costs a quarter point of PESQ.
+    DIO is faster than Harvest, but classifies a tenth more of the frames as unvoiced, which costs 0.25 PESQ.
 
     Raises:
         AudioError: the wave is empty or not finite.
     """
     if wave.size == 0 or not np.isfinite(wave).all():
-        raise AudioError(f"wave: {wave.size} samples, not all of them finite, or none; WORLD needs a finite wave")
-    sound = wave.astype(np.float64)
-    f0, times = pitch(sound, rate)
-    aperiodicity = pyworld.d4c(sound, f0, times, rate)
-    spoken = pyworld.synthesize(f0, envelope(sound, f0, times, rate), aperiodicity, rate)[: wave.size]
-    return np.pad(spoken, (0, wave.size - spoken.size)).astype(np.float32)
+        raise AudioError(f"wave: {wave.size} samples, empty or not finite; WORLD needs a finite wave")
+    samples = wave.astype(np.float64)
+    f0, times = pitch(samples, rate)
+    aperiodicity = pyworld.d4c(samples, f0, times, rate)
+    synthesis = pyworld.synthesize(f0, envelope(samples, f0, times, rate), aperiodicity, rate)[: wave.size]
+    return np.pad(synthesis, (0, wave.size - synthesis.size)).astype(np.float32)
 
 
-def _stft(wave: Array, kind: MelConfig, hop: int) -> Spectrum:
-    """Spectra (F, bins) of all windows that lie within a wave (T,).
+def _stft(wave: Array, config: MelConfig, hop: int) -> Spectrum:
+    """Spectra (F, bins) of all windows within a wave (T,).
 
-    Windows start at sample 0 of the FFT: that turns every phase the same way in `_istft`, and no magnitude.
+    Windows start at sample 0 of the FFT; the phase shift against a centered window is the same in `_istft`.
     """
-    windows = sliding_window_view(wave, kind.window)[::hop] * hann_window(kind.window)
-    return np.asarray(np.fft.rfft(windows, kind.n_fft, axis=1), np.complex64)
+    windows = sliding_window_view(wave, config.window)[::hop] * hann_window(config.window)
+    return np.asarray(np.fft.rfft(windows, config.n_fft, axis=1), np.complex64)
 
 
-def _istft(spectrum: Spectrum, kind: MelConfig, hop: int) -> Array:
-    """Wave ((F − 1)·hop + window,) whose STFT is nearest to spectra (F, bins) in least squares (eq. 6 of the paper)."""
-    window = hann_window(kind.window)
-    pieces = np.asarray(np.fft.irfft(spectrum, kind.n_fft, axis=1), np.float32)[:, : kind.window]
-    weight = _overlap_add(np.broadcast_to(np.square(window), pieces.shape), hop)
-    return np.divide(_overlap_add(pieces * window, hop), np.maximum(weight, EMPTY), dtype=np.float32)
+def _istft(spectrum: Spectrum, config: MelConfig, hop: int) -> Array:
+    """Least-squares inverse ((F − 1)·hop + window,) of spectra (F, bins) (eq. 6 of Griffin and Lim 1984)."""
+    window = hann_window(config.window)
+    segments = np.asarray(np.fft.irfft(spectrum, config.n_fft, axis=1), np.float32)[:, : config.window]
+    power = _overlap_add(np.broadcast_to(np.square(window), segments.shape), hop)
+    return np.divide(_overlap_add(segments * window, hop), np.maximum(power, MIN_WINDOW_POWER), dtype=np.float32)
 
 
-def _overlap_add(pieces: Array, hop: int) -> Array:
-    """Sum (F, window) pieces that begin `hop` samples after one another to ((F − 1)·hop + window,)."""
-    count, window = pieces.shape
+def _overlap_add(segments: Array, hop: int) -> Array:
+    """Overlap-add segments (F, window), one every `hop` samples, to a wave ((F − 1)·hop + window,)."""
+    count, window = segments.shape
     blocks = -(-window // hop)
-    padded = np.pad(pieces, ((0, 0), (0, blocks * hop - window))).reshape(count, blocks, hop)
+    padded = np.pad(segments, ((0, 0), (0, blocks * hop - window))).reshape(count, blocks, hop)
     total = np.zeros((count + blocks - 1, hop), dtype=np.float32)
     for block in range(blocks):
         total[block : block + count] += padded[:, block]
@@ -102,7 +101,10 @@ def _overlap_add(pieces: Array, hop: int) -> Array:
 
 
 def _deemphasis(wave: Array, factor: float) -> Wave:
-    """Undo x[t] − factor·x[t−1] over a wave (T,) by doubling: 1/(1 − az⁻¹) is the product of all 1 + (az⁻¹)^(2^i)."""
+    """Invert the pre-emphasis x[t] − factor·x[t−1] of a wave (T,).
+
+    Vectorized by doubling: 1/(1 − az⁻¹) is the product of 1 + (az⁻¹)^(2^i) over i = 0, 1, ….
+    """
     result, lag, power = wave.astype(np.float64), 1, factor
     while power > 1e-12 and lag < len(result):
         result[lag:] += power * result[:-lag]

@@ -1,4 +1,4 @@
-"""Measure systems on a split of prepared corpora: one by itself, or several on the same clips."""
+"""Evaluation of systems on a split of prepared corpora: of one system, or of several on the same clips."""
 
 import sys
 from collections.abc import Sequence
@@ -10,9 +10,18 @@ from basis_melgan import __version__
 from basis_melgan.config.schema import Split
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import ConfigurationError, CorpusError, OutputError
-from basis_melgan.evaluation.results import RESULTS, Described, Results
-from basis_melgan.evaluation.scoring import Job, score
-from basis_melgan.evaluation.systems import RECORDING, SUFFIXES, Candidate, System, Vocoder, candidates, system_named
+from basis_melgan.evaluation.results import RESULTS, Results, SystemInfo
+from basis_melgan.evaluation.scoring import Task, score_tasks
+from basis_melgan.evaluation.systems import (
+    RECORDING,
+    SOUND_SUFFIXES,
+    System,
+    SystemSpec,
+    VocoderSystem,
+    load_system,
+    resolve_systems,
+)
+from basis_melgan.evaluation.tables import csv_table, markdown_table, mixed_precision_note
 from basis_melgan.metrics.table import chosen
 from basis_melgan.storage import hashing
 from basis_melgan.storage.atomic import write_text
@@ -20,19 +29,19 @@ from basis_melgan.storage.journal import Journal
 from basis_melgan.storage.parallel import processes
 from basis_melgan.storage.paths import require_file, require_folder
 
-SCORES = "scores.jsonl"  # the file in the folder of a comparison that says what is done already
-MARK = ".basis-melgan"  # the file in a folder of waves that says whose they are
+PROGRESS_LOG = "scores.jsonl"  # name of the file in the folder of a comparison
+MARKER = ".basis-melgan"  # name of the file that marks a folder of waves as written by this package
 
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """What systems are measured on, and how.
+    """The clips to evaluate systems on, and how.
 
     Attributes:
         corpus: a prepared corpus, or a folder of several.
-        split: the split to measure.
-        quick: leave out the slow metrics: torchcrepe's pitch, DNSMOS, the speaker and the phonemes.
-        jobs: processes of one thread each; None for one per core.
+        split: the split to evaluate.
+        quick: skip the slow metrics: torchcrepe's pitch, DNSMOS, speaker similarity and phoneme errors.
+        jobs: number of processes, with one thread each; None for one per core.
     """
 
     corpus: Path
@@ -41,164 +50,179 @@ class EvalConfig:
     jobs: int | None = None
 
 
-def evaluate(
-    system: str, scope: EvalConfig, out_json: Path | None = None, out_csv: Path | None = None, waves: Path | None = None
-) -> Results:
-    """Measure one system on every clip of a split and print a table: mean and 95 % interval of each metric.
+@dataclass(frozen=True)
+class Output:
+    """A system to evaluate and the folder for its waves; None to discard them."""
 
-    A clip that cannot be scored is listed with the reason under the table and in the files. Files of an earlier run are
-    replaced; a run that was interrupted goes on where it stopped if it writes JSON.
+    spec: SystemSpec
+    folder: Path | None
+
+
+def evaluate_system(
+    system: str,
+    config: EvalConfig,
+    json_path: Path | None = None,
+    csv_path: Path | None = None,
+    waves: Path | None = None,
+) -> Results:
+    """Score one system on every clip of a split.
+
+    A clip without a score is listed with the reason. Files of an earlier run are replaced. With `json_path`, an
+    interrupted run resumes.
 
     Args:
-        system: what `system_named` takes.
-        scope: the clips, and how to measure them.
-        out_json: file for the summary and the scores of every clip.
-        out_csv: file for the scores of every clip.
-        waves: folder for what the system made, as `CORPUS/CLIP.wav`: a new or empty one, or one of an earlier run.
+        system: what `load_system` takes.
+        config: the clips and the metrics.
+        json_path: file for the results.
+        csv_path: file for the scores of every clip.
+        waves: folder for the synthesized waves, `CORPUS/CLIP.wav`: a new or empty one, or one of an earlier run.
 
     Raises:
-        ConfigurationError: no such system, or one file for JSON and CSV.
+        ConfigurationError: unknown system, or one file for JSON and CSV.
         ModelFileError: the vocoder's file cannot be used.
-        CorpusError: no corpus, no clip in the split, another sample rate than the vocoder's, or no clip to score.
-        OutputError: a file cannot be written, or it or `waves` holds something else.
+        CorpusError: no corpus, no clip in the split, another sample rate than the vocoder's, or no clip has a score.
+        OutputError: a file cannot be written, or a file or `waves` has other content.
     """
-    if out_json and out_json == out_csv:
-        raise ConfigurationError(f"json and csv: both {out_json}; name two files")
-    _require_results(out_json, b'{\n "basis_melgan"')
-    _require_results(out_csv, b"system,corpus,clip,")
+    if json_path and json_path == csv_path:
+        raise ConfigurationError(f"json and csv: both {json_path}; name two files")
+    _require_results_file(json_path, b'{\n "basis_melgan"')
+    _require_results_file(csv_path, b"system,corpus,clip,")
     if waves:
-        require_folder(waves, MARK)
-    journal = out_json and out_json.with_name(f".{out_json.name}.done")  # until the results are written
-    results = _run(candidates([system]), scope, [waves], journal)
-    _keep(results, out_json, out_csv)
-    _require_scores(results, scope)
-    print(results.table())
-    if journal:
-        journal.unlink(missing_ok=True)
+        require_folder(waves, MARKER)
+    log_path = json_path and json_path.with_name(f".{json_path.name}.done")  # deleted when the results are complete
+    results = _evaluate([Output(spec, waves) for spec in resolve_systems([system])], config, log_path)
+    _write_results(results, json_path, csv_path)
+    _require_scores(results, config)
+    if log_path:
+        log_path.unlink(missing_ok=True)
     return results
 
 
-def compare(systems: Sequence[str], scope: EvalConfig, out: Path, force: bool = False) -> Results:
-    """Measure several systems on the same clips, and what the others have over the first, clip by clip.
+def compare_systems(systems: Sequence[str], config: EvalConfig, out: Path, force: bool = False) -> Results:
+    """Score several systems on the same clips, with their differences from the first.
 
-    The recordings themselves come last, whether they are named or not: theirs is every metric's ceiling. Leaves in the
-    folder `out`: `results.json`, `results.csv`, `table.md` (printed too), and what every system made as
-    `waves/SYSTEM/CORPUS/CLIP.wav`, and `scores.jsonl`, a line for each wave. A run that was interrupted goes on where
-    it stopped, and a later comparison in `out` takes from there what the same systems scored on the same clips.
+    The recordings are always included, as the last system: their scores are the upper bound of each metric. Writes
+    `results.json`, `results.csv`, `table.md`, the waves as `waves/SYSTEM/CORPUS/CLIP.wav`, and the progress log
+    `scores.jsonl`. An interrupted run resumes, and a later comparison in `out` reuses the scores of unchanged systems.
 
     Args:
-        systems: what `system_named` takes, at least one besides the recording.
-        scope: the clips, and how to measure them.
-        out: folder to make, or one that is empty or holds an earlier comparison.
-        force: replace the results of an earlier comparison in `out`; systems as they were then are not measured anew.
+        systems: what `load_system` takes, at least one besides the recording.
+        config: the clips and the metrics.
+        out: a new or empty folder, or one of an earlier comparison.
+        force: replace the results of an earlier comparison in `out`; the scores of unchanged systems are reused.
 
     Raises:
-        ConfigurationError: no system besides the recording, two of the same name, or no such system.
+        ConfigurationError: no system besides the recording, two with the same label, or an unknown one.
         ModelFileError: a vocoder's file cannot be used.
-        CorpusError: no corpus, no clip in the split, another sample rate than a vocoder's, or no clip to score.
-        OutputError: `out` holds a comparison already, or something else, or cannot be written.
+        CorpusError: no corpus, no clip in the split, another sample rate than a vocoder's, or no clip has a score.
+        OutputError: `out` has a comparison or other content, or cannot be written.
     """
     systems = [*(system for system in systems if system != RECORDING), RECORDING]
     if len(systems) < 2:
         raise ConfigurationError(f"systems: only {RECORDING}; name at least one to compare with it")
-    require_folder(out, SCORES)
+    require_folder(out, PROGRESS_LOG)
     if (out / RESULTS).exists() and not force:
-        raise OutputError(f"{out}: holds a comparison; choose another folder, or --force to replace it")
-    measured = candidates(systems)
-    _tell_choices(measured)
-    results = _run(measured, scope, [out / "waves" / system.label for system in measured], out / SCORES)
-    _require_scores(results, scope)
-    write_text(out / "table.md", results.table() + "\n")
-    _keep(results, out / RESULTS, out / "results.csv")
-    if mixed := results.mixed_precision():
-        print(mixed, file=sys.stderr)
-    print(results.table(), "", out, sep="\n")
+        raise OutputError(f"{out}: has results of a comparison; choose another folder, or --force to replace them")
+    specs = resolve_systems(systems)
+    for spec in specs:
+        if spec.source != spec.name:
+            print(f"{spec.label}: evaluated from {spec.source}", file=sys.stderr)
+    results = _evaluate([Output(spec, out / "waves" / spec.label) for spec in specs], config, out / PROGRESS_LOG)
+    _require_scores(results, config)
+    write_text(out / "table.md", markdown_table(results) + "\n")
+    _write_results(results, out / RESULTS, out / "results.csv")
+    if note := mixed_precision_note(results):
+        print(note, file=sys.stderr)
     return results
 
 
-def _tell_choices(systems: Sequence[Candidate]) -> None:
-    """Say which files released vocoders are measured from."""
-    for system in systems:
-        if system.source != system.name:
-            print(f"{system.label}: measured from {system.source}", file=sys.stderr)
-
-
-def _run(systems: list[Candidate], scope: EvalConfig, waves: Sequence[Path | None], journal: Path | None) -> Results:
-    corpora = manifest.load(scope.corpus)
-    described, contents = [], []
-    for candidate in systems:
-        system = system_named(candidate.source)
-        if system.rate is not None:
-            manifest.require_rate(corpora, system.rate)
-        described.append(_described(candidate, system))
-        contents.append(_digest(system.source))
-    manifest.load_clips(corpora, scope.split)  # raises where there are none
-    measures, left_out = chosen(scope.quick)
-    columns = tuple(column for measure in measures for column in measure.columns)
+def _evaluate(outputs: Sequence[Output], config: EvalConfig, log_path: Path | None) -> Results:
+    """Score all systems on all clips of the split."""
+    corpora = manifest.load(config.corpus)
+    infos, digests = [], []
+    for output in outputs:
+        system = load_system(output.spec.source)
+        if system.sample_rate is not None:
+            manifest.require_rate(corpora, system.sample_rate)
+        infos.append(_system_info(output.spec, system))
+        digests.append(_source_digest(system.source))
+    manifest.load_clips(corpora, config.split)  # raises for an empty split
+    metrics, unavailable = chosen(config.quick)
+    columns = [column for metric in metrics for column in metric.columns]
     names = frozenset(column.name for column in columns)
-    jobs = [
-        Job(
-            *(candidate.source, candidate.label, corpus.name, clip.id, corpus.path(clip), names),
-            folder and folder / corpus.name / f"{clip.id}.wav",
-            digest,
+    tasks = [
+        Task(
+            system=output.spec.label,
+            source=output.spec.source,
+            corpus=corpus.name,
+            clip=clip.id,
+            recording=corpus.path(clip),
+            columns=names,
+            wave_path=output.folder and output.folder / corpus.name / f"{clip.id}.wav",
+            source_digest=digest,
         )
         for corpus in corpora
-        for clip in corpus.split(scope.split)  # in turn, so that what is found in its recording is found once
-        for candidate, digest, folder in zip(systems, contents, waves, strict=True)
+        for clip in corpus.split(config.split)  # clip by clip, so that the analysis of a recording is cached
+        for output, digest in zip(outputs, digests, strict=True)
     ]
     data_hash = manifest.data_hash(corpora)
-    identity: dict[str, Any] = {
+    run_metadata: dict[str, Any] = {
         "basis_melgan": __version__,
-        "split": scope.split,
-        "data": data_hash,
+        "split": config.split,
+        "data_hash": data_hash,
         "columns": sorted(names),
-        "waves": any(waves),
+        "waves": any(output.folder for output in outputs),
     }
-    for folder in filter(None, waves):
-        write_text(folder / MARK, "basis-melgan made these waves, and may replace them.\n")
-    kept = Journal(journal, identity) if journal else None
-    measured = score(jobs, processes(scope.jobs), kept)
-    return Results(tuple(described), scope.split, data_hash, columns, left_out, measured)
+    for output in outputs:
+        if output.folder:
+            write_text(output.folder / MARKER, "Waves written by basis-melgan, which may replace them.\n")
+    clips = score_tasks(tasks, processes(config.jobs), Journal(log_path, run_metadata) if log_path else None)
+    return Results.from_scores(infos, config.split, data_hash, columns, unavailable, clips)
 
 
-def _described(candidate: Candidate, system: System) -> Described:
-    if not isinstance(system, Vocoder):
-        return Described(candidate.label, candidate.name)
-    info, giga = system.info, round(system.info.macs_per_second / 1e9, 3)
-    return Described(candidate.label, candidate.name, info.parameters, giga, info.precision)
+def _system_info(spec: SystemSpec, system: System) -> SystemInfo:
+    if not isinstance(system, VocoderSystem):
+        return SystemInfo(spec.label, spec.name)
+    info = system.info
+    gmac_per_second = round(info.macs_per_second / 1e9, 3)
+    return SystemInfo(spec.label, spec.name, info.parameters, gmac_per_second, info.precision)
 
 
-def _digest(source: Path | None) -> str:
-    """Of a vocoder's file, or of the sound files in a folder with their names; a baseline has none."""
+def _source_digest(source: Path | None) -> str:
+    """Digest of a vocoder's file, or of a folder's sound files with their names; empty for a baseline."""
     if source is None:
         return ""
     if source.is_file():
         return hashing.of_file(source)
-    sound = (path for path in source.rglob("*") if path.suffix in SUFFIXES)
-    return hashing.of_parts(f"{path.relative_to(source)} {hashing.of_file(path)}" for path in sound)
+    paths = (path for path in source.rglob("*") if path.suffix in SOUND_SUFFIXES)
+    return hashing.of_parts(f"{path.relative_to(source)} {hashing.of_file(path)}" for path in paths)
 
 
-def _keep(results: Results, out_json: Path | None, out_csv: Path | None) -> None:
-    if out_csv:
-        write_text(out_csv, results.as_csv())
-    if out_json:
-        write_text(out_json, results.as_json())
+def _write_results(results: Results, json_path: Path | None, csv_path: Path | None) -> None:
+    if csv_path:
+        write_text(csv_path, csv_table(results))
+    if json_path:
+        write_text(json_path, results.to_json())
 
 
-def _require_results(path: Path | None, beginning: bytes) -> None:
-    """Refuse, before any work, a file that cannot be written, or replaced since it is no earlier run's."""
+def _require_results_file(path: Path | None, prefix: bytes) -> None:
+    """Check, before any work, that a file can be written and that an existing one has results."""
     if path is None:
         return
     require_file(path)
     if not path.exists():
         return
     with path.open("rb") as file:
-        if file.read(len(beginning)) not in (beginning, b""):
-            raise OutputError(f"{path}: exists already and holds no results; choose another file")
+        if file.read(len(prefix)) not in (prefix, b""):
+            raise OutputError(f"{path}: exists and has no results; choose another file")
 
 
-def _require_scores(results: Results, scope: EvalConfig) -> None:
+def _require_scores(results: Results, config: EvalConfig) -> None:
+    """Check that at least one clip has a score."""
     if not any(clip.scores for clip in results.clips):
-        print(results.table())
-        clips = f"{len(results.clips)} {scope.split} clips"
-        raise CorpusError(f"{scope.corpus}: none of its {clips} could be scored; see the reasons above")
+        first = results.clips[0]
+        column, reason = next(iter(first.failures.items()))
+        raise CorpusError(
+            f"{config.corpus}: none of {len(results.clips)} {config.split} clips has a score; "
+            f"{first.system}, {first.corpus}/{first.clip}, {column}: {reason}"
+        )

@@ -1,4 +1,4 @@
-"""Short names that tell systems apart, in tables and as names of folders."""
+"""Short labels that distinguish systems in tables and as names of folders."""
 
 import os
 from collections.abc import Sequence
@@ -6,53 +6,52 @@ from pathlib import Path
 
 from basis_melgan.errors import ConfigurationError
 
-VOCODERS = (".safetensors", ".onnx")  # suffixes of their files
+VOCODER_SUFFIXES = (".safetensors", ".onnx")
 
 
-def labels(names: Sequence[str]) -> list[str]:
-    """Short names for systems: a file's stem (an exported one's whole name), a folder's name, a baseline's own.
+def system_labels(names: Sequence[str]) -> list[str]:
+    """Label systems: a `.safetensors` file by its stem, another file or a folder by its name, a baseline by its own.
 
-    Where two files or folders would bear the same, those above them tell them apart: ``a/vocoder.safetensors`` and
-    ``b/vocoder.safetensors`` are `a` and `b`, ``x/a/vocoder.safetensors`` and ``y/a/vocoder.safetensors`` are `x-a` and
-    `y-a`. No two names differ by case alone, since some file systems do not tell them apart.
+    Folders above two files with equal labels distinguish them: ``a/vocoder.safetensors`` and ``b/vocoder.safetensors``
+    become `a` and `b`, ``x/a/vocoder.safetensors`` and ``y/a/vocoder.safetensors`` become `x-a` and `y-a`. Labels
+    differ by more than case, because some file systems ignore it.
 
     Raises:
-        ConfigurationError: a system is named twice, or two files of one folder differ by case alone.
+        ConfigurationError: a system occurs twice, or two files of one folder differ in case only.
     """
-    paths = [_path(name) for name in names]
-    depths, with_stem = (
-        [0] * len(names),
-        [False] * len(names),
-    )  # folders in a label, and whether a file's own name follows
+    paths = [_label_parts(name) for name in names]
+    depths = [0] * len(names)  # number of folders in a label
+    with_stem = [False] * len(names)  # whether the file's own name follows them
     while True:
-        short = [_label(*arguments) for arguments in zip(paths, depths, with_stem, strict=True)]
-        folded = [label.casefold() for label in short]
-        clash = next((label for label in folded if folded.count(label) > 1), None)
-        if clash is None:
-            return short
-        places = [place for place, label in enumerate(folded) if label == clash]
-        places = [place for place in places if depths[place]] or places  # who bears its own name alone keeps it
-        longer = [place for place in places if len(paths[place]) > depths[place] + 2]
-        if not longer:
+        labels = [_label(*arguments) for arguments in zip(paths, depths, with_stem, strict=True)]
+        folded = [label.casefold() for label in labels]
+        duplicate = next((label for label in folded if folded.count(label) > 1), None)
+        if duplicate is None:
+            return labels
+        indices = [index for index, label in enumerate(folded) if label == duplicate]
+        indices = [index for index in indices if depths[index]] or indices  # a name without folders stays as it is
+        extensible = [index for index in indices if len(paths[index]) > depths[index] + 2]
+        if not extensible:
             raise ConfigurationError(
-                f"systems: two of them are called {short[places[0]]}; name each once, or rename a file"
+                f"systems: two have the label {labels[indices[0]]}; name each system once, or rename a file"
             )
-        for place in longer:
-            if depths[place] and not with_stem[place] and len({paths[place][-1] for place in longer}) > 1:
-                with_stem[place] = True
+        for index in extensible:
+            if depths[index] and not with_stem[index] and len({paths[index][-1] for index in extensible}) > 1:
+                with_stem[index] = True
             else:
-                depths[place] += 1
+                depths[index] += 1
 
 
-def _label(path: tuple[str, ...], depth: int, with_stem: bool) -> str:
+def _label(parts: tuple[str, ...], depth: int, with_stem: bool) -> str:
+    """Join the lowest `depth` folders, and the file's name where there are none or `with_stem` is set."""
     if depth == 0:
-        return path[-1]
-    return "-".join(path[-1 - depth :] if with_stem else path[-1 - depth : -1])
+        return parts[-1]
+    return "-".join(parts[-1 - depth :] if with_stem else parts[-1 - depth : -1])
 
 
-def _path(name: str) -> tuple[str, ...]:
-    """The folders above a file or a folder and its short name; of anything else the name alone."""
+def _label_parts(name: str) -> tuple[str, ...]:
+    """The folders above a file or a folder and its short name; the name alone for any other system."""
     path = Path(os.path.abspath(name))
-    if not (os.sep in name or path.suffix in VOCODERS or path.is_dir()):
+    if not (os.sep in name or path.suffix in VOCODER_SUFFIXES or path.is_dir()):
         return (name,)
     return (*path.parts[:-1], path.stem if path.suffix == ".safetensors" else path.name)

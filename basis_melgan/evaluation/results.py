@@ -1,212 +1,198 @@
-"""What was measured, as JSON, CSV and Markdown tables: means with intervals, and paired differences of systems."""
+"""The results of an evaluation: scores of every clip, their means, and differences between systems."""
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from basis_melgan import __version__
-from basis_melgan.evaluation.intervals import Estimate, estimated
-from basis_melgan.evaluation.scoring import ClipScores
+from basis_melgan.errors import ConfigurationError
+from basis_melgan.evaluation.clip_scores import ClipScores
+from basis_melgan.evaluation.estimates import Estimate, bootstrap_mean
 from basis_melgan.metrics.table import Column
-from basis_melgan.storage import markdown
+from basis_melgan.storage.json_decoding import decode
 
-RESULTS = "results.json"  # the file in the folder of a comparison
-EVERYTHING = "all"  # the row over all corpora
-SPEED = Column("real-time factor", "", False)
+RESULTS = "results.json"  # name of the file in the folder of a comparison
+ALL_CORPORA = "all"  # name of the row over all corpora
 
 Estimates = dict[str, dict[str, Estimate]]  # by corpus and column
 
 
 @dataclass(frozen=True)
-class Described:
-    """A system in a report: what it is called, what was given for it, and what it costs where that is known."""
+class SystemInfo:
+    """A system in the results: its label, what the user named, and its cost where known."""
 
     name: str
     source: str
     parameters: int | None = None
-    gmac_per_second: float | None = None
+    gmac_per_second: float | None = None  # multiply-adds in 1e9 per second of audio
     precision: str | None = None  # of a vocoder's multiplications: float32 or int8
 
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that a run measured. The first system is the one that the others are compared with."""
+    """The results of `evaluate` or `compare`; the fields are those of the JSON file.
 
-    systems: tuple[Described, ...]
+    Attributes:
+        basis_melgan: version of this package that computed them.
+        split: the evaluated split.
+        data_hash: hash of the evaluated corpora.
+        baseline: label of the first system, which the others are compared with.
+        columns: one per metric value.
+        unavailable: reason for each column that no clip has, such as a missing package.
+        systems: in the order of evaluation.
+        summary: mean of each column by system and corpus.
+        differences: mean of each system's score minus the baseline's, over the clips that both have.
+        timing: real-time factor by system, on one thread; without systems that compute nothing.
+        clips: the scores of every system on every clip.
+    """
+
+    basis_melgan: str
     split: str
     data_hash: str
+    baseline: str
     columns: tuple[Column, ...]
-    left_out: dict[str, str]  # columns that could not be had at all, and why
+    unavailable: dict[str, str]
+    systems: tuple[SystemInfo, ...]
+    summary: dict[str, Estimates]
+    differences: dict[str, Estimates]
+    timing: dict[str, Estimate]
     clips: tuple[ClipScores, ...]
 
+    @classmethod
+    def from_scores(
+        cls,
+        systems: Sequence[SystemInfo],
+        split: str,
+        data_hash: str,
+        columns: Sequence[Column],
+        unavailable: dict[str, str],
+        clips: Sequence[ClipScores],
+    ) -> Self:
+        """Summarize scores; every system has one record per clip, in the same order of clips."""
+        by_system = {system.name: [clip for clip in clips if clip.system == system.name] for system in systems}
+        names = [column.name for column in columns]
+        baseline = systems[0].name
+        return cls(
+            basis_melgan=__version__,
+            split=split,
+            data_hash=data_hash,
+            baseline=baseline,
+            columns=tuple(columns),
+            unavailable=unavailable,
+            systems=tuple(systems),
+            summary={
+                system: _estimates(records, names, lambda clip, name: clip.scores.get(name))
+                for system, records in by_system.items()
+            },
+            differences={
+                system: _differences(records, by_system[baseline], names)
+                for system, records in by_system.items()
+                if system != baseline
+            },
+            timing=_timing(by_system),
+            clips=tuple(clips),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file that `to_json` filled.
+
+        Raises:
+            ConfigurationError: no such file, or not a file of results.
+        """
+        try:
+            results = decode(cls, json.loads(path.read_text(encoding="utf-8")))
+            _require_consistent(results)
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ConfigurationError(f"{path}: cannot be read as JSON ({error}); run compare again") from error
+        except ValueError as error:
+            raise ConfigurationError(f"{path}: {error}; run compare again") from error
+        return results
+
+    def to_dict(self) -> dict[str, Any]:
+        """The results as a JSON object; repeated runs differ in `timing` and the clips' `compute_seconds` only."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """The results as JSON text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
     def corpora(self) -> list[str]:
-        """Names of the corpora, and the row over all of them where there are several."""
-        names = list(dict.fromkeys(clip.corpus for clip in self.clips))
-        return [*names, EVERYTHING] if len(names) > 1 else names
+        """Names of the corpora, then `ALL_CORPORA` if there are several."""
+        return _corpora(self.clips)
 
-    def of(self, system: str, corpus: str) -> list[ClipScores]:
-        """What one system made of the clips of a corpus, or of all."""
-        return [one for one in self.clips if one.system == system and corpus in (one.corpus, EVERYTHING)]
+    def clip_count(self, corpus: str) -> int:
+        """Number of clips of a corpus, or of all of them."""
+        return len([clip for clip in _in_corpus(self.clips, corpus) if clip.system == self.baseline])
 
-    def summary(self, system: str) -> Estimates:
-        """Mean of each column of a system, per corpus and over all clips of all corpora."""
-        found = {
-            corpus: {c.name: _scores(self.of(system, corpus), c.name) for c in self.columns}
-            for corpus in self.corpora()
-        }
-        return _estimates(found)
-
-    def differences(self, system: str) -> Estimates:
-        """Mean of a system's score less the first system's, clip by clip, over the clips that both have."""
-        found = {}
-        for corpus in self.corpora():
-            pairs = list(zip(self.of(system, corpus), self.of(self.systems[0].name, corpus), strict=True))
-            found[corpus] = {
-                c.name: [
-                    a.scores[c.name] - b.scores[c.name] for a, b in pairs if c.name in a.scores and c.name in b.scores
-                ]
-                for c in self.columns
-            }
-        return _estimates(found)
-
-    def speed(self, system: str) -> Estimate | None:
-        """Seconds of compute per second of audio on one thread; None for a system that computes nothing."""
-        factors = [
-            one.compute / one.seconds
-            for one in self.clips
-            if one.system == system and one.compute is not None and one.scores
-        ]
-        return estimated(factors) if factors else None
-
-    def as_json(self) -> str:
-        """All of it as JSON text. Of the same run twice, only `timing` differs."""
-        names = [system.name for system in self.systems]
-        speeds = {name: speed._asdict() for name in names if (speed := self.speed(name))}
-        content: dict[str, Any] = {
-            "basis_melgan": __version__,
-            "split": self.split,
-            "data": self.data_hash,
-            "baseline": names[0],
-            "columns": [asdict(column) for column in self.columns],
-            "left_out": self.left_out,
-            "systems": [asdict(system) for system in self.systems],
-            "summary": {name: _plain(self.summary(name)) for name in names},
-            "differences": {name: _plain(self.differences(name)) for name in names[1:]},
-            "clips": [
-                self._clip(corpus, clip) for corpus, clip in dict.fromkeys((c.corpus, c.clip) for c in self.clips)
-            ],
-            "timing": speeds,
-        }
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-
-    def as_csv(self) -> str:
-        """A line per clip and system, a column per figure; empty where there is none."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
-            ["system", "corpus", "clip", "seconds", *(c.name for c in self.columns), SPEED.name, "not scored"]
-        )
-        for one in self.clips:
-            speed = "" if one.compute is None or not one.seconds else one.compute / one.seconds
-            reasons = "; ".join(f"{name}: {why}" for name, why in one.failures.items())
-            scores = [one.scores.get(column.name, "") for column in self.columns]
-            writer.writerow([one.system, one.corpus, one.clip, one.seconds, *scores, speed, reasons])
-        return text.getvalue()
-
-    def table(self) -> str:
-        """Markdown: means of the one system by corpus, or of several systems over all corpora and their differences."""
-        names = [system.name for system in self.systems]
-        last = self.corpora()[-1]
-        if len(names) == 1:
-            means = self.summary(names[0])
-            counts = {corpus: len(self.of(names[0], corpus)) for corpus in means}
-            parts = [self._grid(means, counts), self._speeds(names), self._precisions()]
-        else:
-            counts = dict.fromkeys(names, len(self.of(names[0], last)))
-            parts = [
-                self._grid({name: self.summary(name)[last] for name in names}, counts),
-                self._speeds(names),
-                self.mixed_precision() or self._precisions(),
-                f"Difference from {names[0]}, clip by clip:",
-                self._grid({name: self.differences(name)[last] for name in names[1:]}, counts, signed=True),
-            ]
-        return "\n\n".join([*(part for part in parts if part), *self._notes()])
-
-    def _grid(self, means: dict[str, dict[str, Estimate]], clips: dict[str, int], signed: bool = False) -> str:
-        """A row per figure, a column per key of `means`."""
-        header = ["", *(f"{name} ({clips[name]})" for name in means)]
-        rows = (
-            [column.heading, *(_cell(row.get(column.name), clips[name], signed) for name, row in means.items())]
-            for column in self.columns
-        )
-        return "\n".join(markdown.table(header, rows))
-
-    def _speeds(self, names: Sequence[str]) -> str:
-        found = {name: speed for name in names if (speed := self.speed(name))}
-        if not found:
-            return ""
-        return f"{SPEED.name.capitalize()}, one thread: " + ", ".join(f"{n} {s.mean:.4f}" for n, s in found.items())
-
-    def mixed_precision(self) -> str:
-        """What has to be said where some vocoders multiply in floating point, others in 8 bits; nothing elsewhere."""
-        if len({system.precision for system in self.systems if system.precision}) < 2:
-            return ""
-        return (
-            f"{self._precisions()}: differences between them include what 8 bits cost; compare files of one precision "
-            "to leave that out."
-        )
-
-    def _precisions(self) -> str:
-        precisions = [f"{system.name} {system.precision}" for system in self.systems if system.precision]
-        return f"Precision: {', '.join(precisions)}" if precisions else ""
-
-    def _notes(self) -> list[str]:
-        reasons: dict[tuple[str, str, str], list[str]] = {}  # columns by system, clip and reason
-        for one in self.clips:
-            for name, why in one.failures.items():
-                reasons.setdefault((one.system, f"{one.corpus}/{one.clip}", why), []).append(name)
-        shared: dict[tuple[str, str, str], list[str]] = {}  # systems by clip, columns and reason
-        for (system, clip, why), names in reasons.items():
-            shared.setdefault((clip, ", ".join(names), why), []).append(system)
-        lost = [f"- {', '.join(systems)}, {clip}, {names}: {why}" for (clip, names, why), systems in shared.items()]
-        absent = [f"- {name}: {why}" for name, why in self.left_out.items()]
-        return [
-            f"{title}:\n\n" + "\n".join(lines) for title, lines in (("Left out", absent), ("Not scored", lost)) if lines
-        ]
-
-    def _clip(self, corpus: str, clip: str) -> dict[str, Any]:
-        mine = [one for one in self.clips if (one.corpus, one.clip) == (corpus, clip)]
-        return {
-            "corpus": corpus,
-            "clip": clip,
-            "seconds": mine[0].seconds,
-            "scores": {one.system: one.scores for one in mine},
-            "failures": {one.system: one.failures for one in mine if one.failures},
-        }
+    def by_clip(self) -> list[dict[str, ClipScores]]:
+        """The records of each clip by system, in the order of evaluation."""
+        groups: dict[tuple[str, str], dict[str, ClipScores]] = {}
+        for clip in self.clips:
+            groups.setdefault((clip.corpus, clip.clip), {})[clip.system] = clip
+        return list(groups.values())
 
 
-def _scores(clips: Iterable[ClipScores], column: str) -> list[float]:
-    return [clip.scores[column] for clip in clips if column in clip.scores]
+def _require_consistent(results: Results) -> None:
+    """Check what type hints cannot express.
+
+    Raises:
+        ValueError: a list is empty, a name occurs twice or the baseline is no system.
+    """
+    for name in ("columns", "systems", "clips"):
+        if not getattr(results, name):
+            raise ValueError(f"{name} is empty")
+    names = [system.name for system in results.systems]
+    if len(set(names)) < len(names):
+        raise ValueError("systems names one system twice")
+    if results.baseline not in names:
+        raise ValueError(f"baseline is {results.baseline!r}; expected one of the systems {', '.join(names)}")
+    for clip in results.by_clip():
+        if clip.keys() != set(names):
+            corpus, clip_id = next((scores.corpus, scores.clip) for scores in clip.values())
+            raise ValueError(f"clips has scores of {corpus}/{clip_id} by {', '.join(clip)}; expected every system")
 
 
-def _estimates(found: dict[str, dict[str, list[float]]]) -> Estimates:
-    return {
-        corpus: {name: estimated(scores) for name, scores in columns.items() if scores}
-        for corpus, columns in found.items()
+def _corpora(clips: Sequence[ClipScores]) -> list[str]:
+    names = list(dict.fromkeys(clip.corpus for clip in clips))
+    return [*names, ALL_CORPORA] if len(names) > 1 else names
+
+
+def _in_corpus(clips: Sequence[ClipScores], corpus: str) -> list[ClipScores]:
+    return [clip for clip in clips if corpus in (clip.corpus, ALL_CORPORA)]
+
+
+def _estimates(
+    clips: Sequence[ClipScores], columns: Sequence[str], value: Callable[[ClipScores, str], float | None]
+) -> Estimates:
+    """Mean of `value` per corpus and column, over the clips that have one."""
+    estimates: Estimates = {}
+    for corpus in _corpora(clips):
+        estimates[corpus] = {}
+        for column in columns:
+            values = [number for clip in _in_corpus(clips, corpus) if (number := value(clip, column)) is not None]
+            if values:
+                estimates[corpus][column] = bootstrap_mean(values)
+    return estimates
+
+
+def _differences(clips: Sequence[ClipScores], baseline: Sequence[ClipScores], columns: Sequence[str]) -> Estimates:
+    """Mean difference per corpus and column, over the clips that both systems have scores of."""
+    baseline_scores = {(clip.corpus, clip.clip): clip.scores for clip in baseline}
+
+    def difference(clip: ClipScores, column: str) -> float | None:
+        reference = baseline_scores[clip.corpus, clip.clip]
+        return clip.scores[column] - reference[column] if column in clip.scores and column in reference else None
+
+    return _estimates(clips, columns, difference)
+
+
+def _timing(by_system: dict[str, list[ClipScores]]) -> dict[str, Estimate]:
+    """Mean real-time factor by system, over the clips that have scores."""
+    factors = {
+        system: [clip.real_time_factor for clip in clips if clip.scores and clip.real_time_factor is not None]
+        for system, clips in by_system.items()
     }
-
-
-def _plain(estimates: Estimates) -> dict[str, Any]:
-    return {corpus: {name: one._asdict() for name, one in columns.items()} for corpus, columns in estimates.items()}
-
-
-def _cell(estimate: Estimate | None, clips: int, signed: bool) -> str:
-    if estimate is None:
-        return "–"
-    sign = "+" if signed else ""
-    interval = f" [{estimate.interval[0]:{sign}.3f}, {estimate.interval[1]:{sign}.3f}]" if estimate.interval else ""
-    few = f" ({estimate.clips} clips)" if estimate.clips < clips else ""
-    return f"{estimate.mean:{sign}.3f}{interval}{few}"
+    return {system: bootstrap_mean(values) for system, values in factors.items() if values}

@@ -1,4 +1,4 @@
-"""Let systems speak clips, and score what they say: in parallel, resumable, every failure kept with its reason."""
+"""Synthesis and scoring of clips: in parallel and resumable, with a reason for every missing score."""
 
 import functools
 import itertools
@@ -7,143 +7,170 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from basis_melgan.audio import files
+from basis_melgan.audio.files import Wave
 from basis_melgan.errors import BasisMelGANError
-from basis_melgan.evaluation.systems import Recorded, System, system_named
+from basis_melgan.evaluation.clip_scores import CLIP_FAILURE, ClipScores, ScoreKey
+from basis_melgan.evaluation.systems import RecordedClip, System, load_system
 from basis_melgan.metrics.signal import common
 from basis_melgan.metrics.table import MEASURES
+from basis_melgan.progress import Progress
 from basis_melgan.storage.journal import Journal
 from basis_melgan.storage.parallel import outcomes
 
-DECIMALS = 6  # of a score; the last bits depend on where arrays happen to lie in memory
+DECIMALS = 6  # of a score; the last bits of some metrics depend on the memory alignment of arrays
 
 
 @dataclass(frozen=True)
-class Job:
-    """One clip for one system to speak, as it is sent to a worker."""
+class Task:
+    """One clip for one system to synthesize and score, as sent to a worker process.
 
-    system: str  # what `system_named` takes
-    label: str  # what it is called in reports
-    corpus: str
-    clip: str
-    path: Path
-    columns: frozenset[str]  # to fill
-    wave: Path | None  # where to leave what the system made of it
-    digest: str = ""  # of the files that the system is made of, by which it is known again
-
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        """What tells it from the other jobs of a run, and from those of another system of that name."""
-        return self.label, self.corpus, self.clip, self.digest
-
-
-@dataclass(frozen=True)
-class ClipScores:
-    """What came of one job: a score or a reason for every column, or one reason, under `clip`, for all of them."""
+    Attributes:
+        system: label of the system.
+        source: what `load_system` takes.
+        corpus: name of the corpus.
+        clip: id of the clip.
+        recording: the clip's file.
+        columns: names of the metric columns to fill.
+        wave_path: file for the synthesized wave; None to discard it.
+        source_digest: SHA-256 of the files that the system consists of, which decides whether scores are reusable.
+    """
 
     system: str
+    source: str
     corpus: str
     clip: str
-    digest: str
-    seconds: float  # of audio; 0 where the clip cannot be read
-    compute: float | None  # seconds that the system took; None where it computes nothing
-    scores: dict[str, float]
-    failures: dict[str, str]
+    recording: Path
+    columns: frozenset[str]
+    wave_path: Path | None = None
+    source_digest: str = ""
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
-        """That of its job."""
-        return self.system, self.corpus, self.clip, self.digest
+    def key(self) -> ScoreKey:
+        """Identity of the task, equal to its result's."""
+        return ScoreKey(self.system, self.corpus, self.clip, self.source_digest)
+
+    def result(
+        self, seconds: float, compute_seconds: float | None, scores: dict[str, float], failures: dict[str, str]
+    ) -> ClipScores:
+        """The record of this task."""
+        return ClipScores(
+            system=self.system,
+            corpus=self.corpus,
+            clip=self.clip,
+            source_digest=self.source_digest,
+            seconds=seconds,
+            compute_seconds=compute_seconds,
+            scores=scores,
+            failures=failures,
+        )
 
 
-def score(jobs: Sequence[Job], processes: int, journal: Journal | None = None) -> tuple[ClipScores, ...]:
-    """Do all jobs, and show how far they are and at last how long they took; a journal keeps what is done.
+def score_tasks(tasks: Sequence[Task], processes: int, progress_log: Journal | None = None) -> tuple[ClipScores, ...]:
+    """Run all tasks, showing progress; a progress log lets an interrupted run resume.
 
     Args:
-        jobs: what to do.
-        processes: how many at once, of one thread each.
-        journal: where earlier results of the same jobs are found, and later ones kept.
+        tasks: neighbors with the same recording run in one process, which caches its analysis.
+        processes: how many run in parallel, with one thread each.
+        progress_log: provides the results of earlier runs and stores new ones.
+
+    Returns:
+        One record per task, in their order.
 
     Raises:
-        CorpusError: a worker was killed.
-        OutputError: a wave or the journal cannot be written.
+        CorpusError: a worker process was killed.
+        OutputError: a wave or the progress log cannot be written.
     """
-    # What a name has said last of a clip, since that is what its wave is.
-    last = {one.key[:-1]: one for one in (ClipScores(**entry) for entry in journal.entries())} if journal else {}
-    done = {one.key: one for one in last.values()}
-    todo = [job for job in jobs if job.key not in done or not (job.wave is None or job.wave.exists())]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console, began = Console(stderr=True), time.monotonic()
+    results = _logged_results(progress_log) if progress_log else {}
+    pending = [task for task in tasks if task.key not in results or _lacks_wave(task)]
+    start = time.monotonic()
     with (
-        Progress(*columns, console=console) as progress,
-        closing(outcomes(_measure_here, _by_clip(todo), processes)) as measured,
+        Progress("evaluate", len(tasks), len(tasks) - len(pending)) as progress,
+        closing(outcomes(_score_group, _group_by_clip(pending), processes)) as groups,
     ):
-        task = progress.add_task("evaluate", total=len(jobs), completed=len(jobs) - len(todo))
-        for one in itertools.chain.from_iterable(measured):
-            done[one.key] = one
-            if journal:
-                journal.add(json.dumps(asdict(one), ensure_ascii=False))
-            progress.advance(task)
-    audio, took = sum(done[job.key].seconds for job in todo), time.monotonic() - began
-    console.print(
-        f"{len(todo)} waves, {audio:.0f} s of audio, made and scored in {took:.0f} s (processes: {processes})"
+        for result in itertools.chain.from_iterable(groups):
+            results[result.key] = result
+            if progress_log:
+                progress_log.add(json.dumps(result.to_dict(), ensure_ascii=False))
+            progress.advance()
+    audio_seconds = sum(results[task.key].seconds for task in pending)
+    progress.print(
+        f"{len(pending)} waves, {audio_seconds:.0f} s of audio, synthesized and scored in "
+        f"{time.monotonic() - start:.0f} s (processes: {processes})"
     )
-    return tuple(done[job.key] for job in jobs)
+    return tuple(results[task.key] for task in tasks)
 
 
-def measure(job: Job, system: System) -> ClipScores:
-    """Let a system speak one clip and score it, in 16 bits: as its wave is stored, and as those in a folder are.
+def score_clip(task: Task, system: System) -> ClipScores:
+    """Synthesize one clip and score it at 16 bits, as waves are stored.
 
     Raises:
         OutputError: the wave cannot be written.
     """
-    seconds, compute = 0.0, None
+    seconds, compute_seconds = 0.0, None
     try:
-        recording, rate = files.read(job.path)
-        seconds = len(recording) / rate
+        recording, sample_rate = files.read(task.recording)
+        seconds = len(recording) / sample_rate
         start = time.perf_counter()
-        spoken = system(Recorded(recording, rate, job.corpus, job.clip))
-        compute = time.perf_counter() - start if system.computes else None
-        spoken = files.rounded(spoken)
-        reference, estimate = common(recording, spoken, system.slack)
+        wave = system.resynthesize(RecordedClip(recording, sample_rate, task.corpus, task.clip))
+        compute_seconds = time.perf_counter() - start if system.computes else None
+        wave = files.rounded(wave)
+        reference, estimate = common(recording, wave, system.length_tolerance)
     except BasisMelGANError as error:
-        if job.wave:
-            job.wave.unlink(missing_ok=True)  # what an earlier run left there, of another making
-        return ClipScores(*job.key, seconds, compute, {}, {"clip": str(error)})
-    if job.wave:
-        files.write(job.wave, spoken, rate)
+        if task.wave_path:
+            task.wave_path.unlink(missing_ok=True)  # an earlier run's wave would not match this record
+        return task.result(seconds, compute_seconds, {}, {CLIP_FAILURE: str(error)})
+    if task.wave_path:
+        files.write(task.wave_path, wave, sample_rate)
+    scores, failures = _metric_scores(reference, estimate, sample_rate, task.columns)
+    return task.result(seconds, compute_seconds, scores, failures)
+
+
+def _metric_scores(
+    reference: Wave, estimate: Wave, sample_rate: int, columns: frozenset[str]
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Scores of an estimate (T,) against its reference (T,), and the reasons for those that are missing."""
     scores: dict[str, float] = {}
     failures: dict[str, str] = {}
-    for each in MEASURES:
-        names = [column.name for column in each.columns if column.name in job.columns]
+    for metric in MEASURES:
+        names = [column.name for column in metric.columns if column.name in columns]
         if not names:
             continue
         try:
-            found = each.score(reference, estimate, rate)
+            values = metric.score(reference, estimate, sample_rate)
         except BasisMelGANError as error:
             failures |= dict.fromkeys(names, str(error))
             continue
-        for name, value in zip(names, found if isinstance(found, tuple) else (found,), strict=True):
+        for name, value in zip(names, values if isinstance(values, tuple) else (values,), strict=True):
             if math.isfinite(value):
                 scores[name] = round(float(value), DECIMALS)
             else:
-                failures[name] = f"came out as {value}; listen to the clip"
-    return ClipScores(*job.key, seconds, compute, scores, failures)
+                failures[name] = f"is {value}; listen to the clip"
+    return scores, failures
 
 
-_loaded = functools.cache(system_named)
+def _logged_results(progress_log: Journal) -> dict[ScoreKey, ClipScores]:
+    """Results of earlier runs; of several sources under one label only the latest, whose wave is in the folder."""
+    latest = {
+        (result.system, result.corpus, result.clip): result for result in map(ClipScores.load, progress_log.entries())
+    }
+    return {result.key: result for result in latest.values()}
 
 
-def _by_clip(jobs: Sequence[Job]) -> list[tuple[Job, ...]]:
-    """Neighbors of one clip together: they go to one process, which finds what is in the recording once."""
-    return [tuple(together) for _, together in itertools.groupby(jobs, lambda job: job.path)]
+def _lacks_wave(task: Task) -> bool:
+    return task.wave_path is not None and not task.wave_path.exists()
 
 
-def _measure_here(jobs: Sequence[Job]) -> list[ClipScores]:
-    return [measure(job, _loaded(job.system)) for job in jobs]
+def _group_by_clip(tasks: Sequence[Task]) -> list[tuple[Task, ...]]:
+    """Consecutive tasks with the same recording as one group each."""
+    return [tuple(group) for _, group in itertools.groupby(tasks, lambda task: task.recording)]
+
+
+_cached_system = functools.cache(load_system)  # one copy of each system per worker process
+
+
+def _score_group(tasks: Sequence[Task]) -> list[ClipScores]:
+    return [score_clip(task, _cached_system(task.source)) for task in tasks]

@@ -16,7 +16,7 @@ from basis_melgan.audio import files
 from basis_melgan.config.schema import Split
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import CorpusError, ModelFileError, OutputError
-from basis_melgan.evaluation.scoring import Job, score
+from basis_melgan.evaluation.scoring import Task, score_tasks
 from basis_melgan.export.onnx import export, prepare_output
 from basis_melgan.export.quantize import SPANNING, layers_of, quantize_vocoder
 from basis_melgan.export.robustness import JITTER, jitter_response
@@ -171,13 +171,13 @@ def degradation(
     """
     manifest.load_clips(corpora, "test")  # raises where there are none
     columns = frozenset((PESQ, DISTANCE))
-    jobs = [
-        Job(str(file), file.name, corpus.name, clip.id, corpus.path(clip), columns, None)
+    tasks = [
+        Task(file.name, str(file), corpus.name, clip.id, corpus.path(clip), columns)
         for corpus in corpora
         for clip in corpus.split("test")
         for file in (whole, made)
     ]
-    measured = score(jobs, cores())
+    measured = score_tasks(tasks, cores())
     pairs = [pair for pair in zip(measured[::2], measured[1::2], strict=True) if len(pair[0].scores) == len(columns)]
     if not pairs:
         reasons = "; ".join(measured[0].failures.values())

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 from basis_melgan.config.networks import DiscriminatorConfig
+from basis_melgan.models.stft import stft_magnitude
 
 SLOPE = 0.2  # of LeakyReLU, as in MelGAN
 STRIDED_LAYERS = 4  # of MelGAN's wave discriminator, each with stride 4
@@ -75,8 +76,6 @@ class MultiResolutionDiscriminator(nn.Module):
         super().__init__()
         self.resolutions = config.resolutions
         self.chains = nn.ModuleList([_stft_chain(config) for _ in config.resolutions])
-        for index, (_, _, length) in enumerate(config.resolutions):
-            self.register_buffer(f"window{index}", torch.hann_window(length), persistent=False)
 
     def forward(self, wave: Tensor) -> list[list[Tensor]]:
         """Discriminate a wave (B, T), T above half the longest FFT.
@@ -93,11 +92,11 @@ class MultiResolutionDiscriminator(nn.Module):
         Divided by the square root of the window's energy, so that white noise of standard deviation σ has root mean
         square σ at every resolution.
         """
-        size, hop, length = self.resolutions[index]
-        window = self.get_buffer(f"window{index}")
+        resolution = self.resolutions[index]
+        norm = math.sqrt(3.0 / 8.0 * resolution[2])  # of a Hann window
         with torch.autocast(wave.device.type, enabled=False):
-            spectrum = torch.stft(wave.float(), size, hop, length, window, return_complex=True)
-            return spectrum.abs()[:, None] / window.square().sum().sqrt()
+            magnitude = stft_magnitude(wave.float(), resolution, pad_mode="reflect")
+            return magnitude.transpose(1, 2)[:, None] / norm
 
 
 class MultiPeriodDiscriminator(nn.Module):

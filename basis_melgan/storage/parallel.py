@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from basis_melgan.errors import ConfigurationError, CorpusError
+from basis_melgan.storage.worker_warnings import reissue_warnings, run_with_warnings
 
 ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -51,10 +52,13 @@ def outcomes(
         return
     # A forked child would inherit the locks of any library's threads; a spawned one starts clean.
     pool = ProcessPoolExecutor(min(processes, len(jobs)), get_context("spawn"), _end_with_parent)
+    registry: dict[Any, Any] = {}
     try:
         with _environment():
-            for future in as_completed([pool.submit(work, job) for job in jobs]):
-                yield future.result()
+            for future in as_completed([pool.submit(run_with_warnings, work, job) for job in jobs]):
+                result, worker_warnings = future.result()
+                reissue_warnings(worker_warnings, registry)
+                yield result
     except BrokenProcessPool as error:
         raise CorpusError(f"one of {processes} workers was killed, perhaps for want of memory; {advice}") from error
     finally:

@@ -1,1 +1,1 @@
-"""Losses, optimizers, both stages, and the loop that trains them."""
+"""Training of separators and vocoders: losses, optimizers, the training loop, and fine-tuning."""

@@ -1,64 +1,70 @@
-"""From a trained vocoder to a voice: its training, gone on with on other recordings."""
+"""Fine-tuning: train a vocoder further on the recordings of one voice."""
 
 import dataclasses
 from pathlib import Path
 
-from basis_melgan.config.schema import AugmentationConfig, Config
+from basis_melgan.config.schema import AugmentationConfig, Config, FineTuningConfig, VocoderTrainingConfig
 from basis_melgan.models import model_file
 from basis_melgan.training import vocoder
 
 WARMUP_STEPS = 100
-DISCRIMINATOR_LEARNING_RATE = 1e-4  # a fifth of the vocoder's, or a voice of few minutes is learned by heart
-DISCRIMINATOR_BATCH_FRACTION = 0.5  # half the cost of all crops, and no worse
-EMA_DECAY = 0.99  # per step: short beside trainings of some thousand steps
+DISCRIMINATOR_LEARNING_RATE = 1e-4  # a fifth of the vocoder's; higher rates overfit voices of a few minutes
+DISCRIMINATOR_BATCH_FRACTION = 0.5  # as good as the whole batch at half the cost
+EMA_DECAY = 0.99  # per step; averages over about 100 of a few thousand steps
 
 
-def fine_tune(corpus: Path, out: Path, start: Path, mels: Path | None, config: Config, force: bool = False) -> None:
-    """Train a vocoder further on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
+def fine_tune(corpus: Path, out: Path, init_from: Path, mels: Path | None, config: Config, force: bool = False) -> None:
+    """Fine-tune a vocoder on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
 
-    The vocoder's file says what it is and by which losses it learned; how long and how fast it learns now, `config`
-    does. Its discriminators, where they lie beside it, judge over the last part of the steps; before, and without them,
-    the losses are those of regression alone. Weights of the separator are no longer aimed at, and recordings are no
-    longer changed: one voice is to be learned as it is. Every validation is scored as `evaluate` does it, before the
-    first step too, and the best is kept: losses fall also where opinions do.
+    Model settings and loss weights come from the vocoder's file, length and learning rates from `config`. The last part
+    of the steps is adversarial if the vocoder's discriminators lie beside it; all other steps use regression losses
+    only. Separator targets and augmentation are switched off, since the voice should be learned as recorded. Every
+    validation computes metrics, before the first step too, and the vocoder of the best one is saved, since losses may
+    fall while metrics get worse.
 
     Args:
         corpus: prepared corpus, or a folder of several.
         out: run folder.
-        start: the vocoder's file.
-        mels: folder of predicted mels, as `basis_melgan.corpus.mels.Mels` describes it; None computes them.
-        config: `seed`, `fine_tuning` and `trainer` are used.
-        force: start afresh, replacing what `out` holds.
+        init_from: the vocoder's file.
+        mels: folder of predicted mels, see `basis_melgan.corpus.mels.Mels`; None computes them from the recordings.
+        config: its `seed`, `fine_tuning` and `trainer` are used.
+        force: start over and replace the contents of `out`.
 
     Raises:
         What `basis_melgan.training.vocoder.train` raises.
     """
-    _, start_config = model_file.read(start, "vocoder")
-    settings = config.fine_tuning
-    has_discriminators = model_file.discriminators_of(start).is_file()
-    adversarial_fraction = settings.adversarial_fraction if has_discriminators else 0.0
-    training = dataclasses.replace(
-        start_config.vocoder_training,
-        steps=settings.steps,
-        adversarial_from=round((1.0 - adversarial_fraction) * settings.steps),
-        batch_size=settings.batch_size,
-        discriminator_batch_fraction=DISCRIMINATOR_BATCH_FRACTION,
-        target="recording",
-        learning_rate=settings.learning_rate,
-        discriminator_learning_rate=DISCRIMINATOR_LEARNING_RATE,
-        warmup_steps=WARMUP_STEPS,
-        decay_steps=max(settings.steps - WARMUP_STEPS, settings.steps // 2),
-        ema_decay=EMA_DECAY,
-        loss_weights=start_config.vocoder_training.loss_weights | {"weights/l1": 0.0},
-        validate_every=settings.validate_every,
-    )
-    config = dataclasses.replace(
-        start_config,
+    _, saved = model_file.read(init_from, "vocoder")
+    tuning = config.fine_tuning
+    has_discriminators = model_file.discriminators_of(init_from).is_file()
+    adversarial_fraction = tuning.adversarial_fraction if has_discriminators else 0.0
+    tuning_config = dataclasses.replace(
+        saved,
         seed=config.seed,
         augmentation=AugmentationConfig(),
-        vocoder_training=training,
-        fine_tuning=settings,
+        vocoder_training=_training_config(saved.vocoder_training, tuning, adversarial_fraction),
+        fine_tuning=tuning,
         trainer=config.trainer,
     )
-    sources = vocoder.Sources(start=start, mels=mels)
-    vocoder.train(corpus, out, sources, config, force, keep_best=True)
+    inputs = vocoder.VocoderInputs(init_from=init_from, mels=mels)
+    vocoder.train(corpus, out, inputs, tuning_config, force, keep_best=True)
+
+
+def _training_config(
+    saved: VocoderTrainingConfig, tuning: FineTuningConfig, adversarial_fraction: float
+) -> VocoderTrainingConfig:
+    """Training settings of a vocoder file, with the length and rates of a fine-tuning."""
+    return dataclasses.replace(
+        saved,
+        steps=tuning.steps,
+        adversarial_from=round((1.0 - adversarial_fraction) * tuning.steps),
+        batch_size=tuning.batch_size,
+        discriminator_batch_fraction=DISCRIMINATOR_BATCH_FRACTION,
+        target="recording",
+        learning_rate=tuning.learning_rate,
+        discriminator_learning_rate=DISCRIMINATOR_LEARNING_RATE,
+        warmup_steps=WARMUP_STEPS,
+        decay_steps=max(tuning.steps - WARMUP_STEPS, tuning.steps // 2),
+        ema_decay=EMA_DECAY,
+        loss_weights=saved.loss_weights | {"weights/l1": 0.0},
+        validate_every=tuning.validate_every,
+    )

@@ -1,4 +1,4 @@
-"""Losses, as pure functions of tensors. Lower is better for all of them."""
+"""Losses, as pure functions of tensors; lower is better for all of them."""
 
 import math
 from collections.abc import Sequence
@@ -13,25 +13,25 @@ from basis_melgan.audio.mel import mel_triangles
 from basis_melgan.config.networks import Resolution
 from basis_melgan.training.spectra import Spectra
 
-QUIET = 1e-3  # added to amplitudes of pairs before their logarithm
-Judged = Sequence[Sequence[Tensor]]  # feature maps of every discriminator of a kind
+FeatureMaps = Sequence[Sequence[Tensor]]  # of every discriminator of a kind, layer by layer; the last are the logits
 
 EPSILON = 1e-8
-FIBRES = 4  # frequencies at which coverage is looked at
-BREADTH = 100.0  # makes a deviation of a tenth of the band weigh as much as eigenvalues that vary by their mean
-MEL_SCALES = ((2048, 160), (1024, 80), (512, 40), (256, 20), (128, 10))  # window in samples, bands
+AMPLITUDE_FLOOR = 1e-3  # added to amplitudes of quadrature atoms before their logarithm
+COVERAGE_FREQUENCIES = 4  # at which a basis's frame operator is evaluated
+BANDWIDTH_WEIGHT = 100.0  # a spectral deviation of 0.1 then costs as much as eigenvalues that deviate by their mean
+MEL_SCALES = ((2048, 160), (1024, 80), (512, 40), (256, 20), (128, 10))  # window in samples, mel bands
 
 
 def si_snr(estimate: Tensor, target: Tensor, ceiling: float = math.inf) -> Tensor:
-    """Scale-invariant signal-to-noise ratio in dB (arXiv 1809.07454, equation 13), of zero-mean waves.
+    """Scale-invariant signal-to-noise ratio in dB (arXiv 1809.07454, equation 13) of zero-mean waves.
 
     Args:
         estimate: (…, T).
         target: (…, T).
-        ceiling: dB that the ratio approaches and does not pass (arXiv 2006.12701, section 3.1).
+        ceiling: dB that the ratio approaches but never exceeds (arXiv 2006.12701, section 3.1).
 
     Returns:
-        (…), dB. A silent target gives the ratio of nothing to the estimate, so that silence is rewarded there too.
+        (…), dB. For a silent target, `EPSILON` over the estimate's energy, so that silence scores best there too.
     """
     estimate = estimate - estimate.mean(dim=-1, keepdim=True)
     target = target - target.mean(dim=-1, keepdim=True)
@@ -44,7 +44,13 @@ def si_snr(estimate: Tensor, target: Tensor, ceiling: float = math.inf) -> Tenso
 
 
 def speech_si_snr_loss(estimates: Tensor, targets: Tensor, ceiling: float = math.inf) -> Tensor:
-    """Negative SI-SNR in dB of source 0, the speech, under a ceiling; (B, C, T) both, mean over the batch."""
+    """Negative SI-SNR in dB of source 0, the speech; mean over the batch.
+
+    Args:
+        estimates: (B, C, T).
+        targets: (B, C, T).
+        ceiling: dB, see `si_snr`.
+    """
     return -si_snr(estimates[:, 0], targets[:, 0], ceiling).mean()
 
 
@@ -54,7 +60,7 @@ def permutation_invariant_si_snr_loss(estimates: Tensor, targets: Tensor, ceilin
     Args:
         estimates: (B, C, T).
         targets: (B, C, T).
-        ceiling: dB, of `si_snr`.
+        ceiling: dB, see `si_snr`.
     """
     pairwise = si_snr(estimates[:, :, None], targets[:, None], ceiling)
     sources = range(estimates.shape[1])
@@ -62,36 +68,40 @@ def permutation_invariant_si_snr_loss(estimates: Tensor, targets: Tensor, ceilin
     return -torch.stack(totals).amax(dim=0).mean()
 
 
-def basis_spread(signals: Tensor, stride: int) -> Tensor:
-    """How unevenly a basis covers the spectrum, and how broad its signals are; 0 for a tight frame of tones.
+def basis_tightness_penalty(atoms: Tensor, stride: int) -> Tensor:
+    """Penalty on uneven coverage of the spectrum and on broadband atoms; 0 for a tight frame of tones.
 
-    The first is the relative variance of the eigenvalues of its frame operator, which is a matrix (stride, stride) at
-    every frequency below the rate of the frames (fibres: Bölcskei et al. 1998, IEEE Trans. SP 46, section III); here at
-    `FIBRES` of them. The second is the mean over signals of the variance of their power spectra, in half sample rates.
+    Uneven coverage is the relative variance of the eigenvalues of the basis's frame operator. That operator is a matrix
+    (stride, stride) at every frequency below the frame rate (fiberization: Bölcskei et al. 1998, IEEE Trans. SP 46,
+    section III), evaluated at `COVERAGE_FREQUENCIES` of them. Bandwidth is the variance of an atom's power spectrum in
+    units of half the sample rate, averaged over the atoms.
 
     Args:
-        signals: (N, L).
-        stride: samples from one weight frame to the next, a divisor of L.
+        atoms: (N, L).
+        stride: samples between weight frames, a divisor of L.
     """
-    blocks = signals.reshape(len(signals), -1, stride)  # (N, L / stride, stride)
-    turns = torch.outer((torch.arange(FIBRES) + 0.5) / (2 * FIBRES), torch.arange(blocks.shape[1]).float())
-    phasors = torch.exp(-2j * torch.pi * turns).to(signals.device)
-    fibres = torch.einsum("fb,nbs->fns", phasors, blocks.to(phasors.dtype))
-    operators = fibres.mH @ fibres  # its trace is the sum of its eigenvalues, its square norm that of their squares
-    totals, squares = operators.diagonal(dim1=1, dim2=2).real.sum(), operators.abs().square().sum()
-    unevenness = squares * FIBRES * stride / totals.square() - 1.0
-    power = torch.fft.rfft(signals).abs().square()
+    blocks = atoms.reshape(len(atoms), -1, stride)  # (N, L / stride, stride)
+    frequencies = (torch.arange(COVERAGE_FREQUENCIES) + 0.5) / (2 * COVERAGE_FREQUENCIES)
+    phasors = torch.exp(-2j * torch.pi * torch.outer(frequencies, torch.arange(blocks.shape[1]).float()))
+    phasors = phasors.to(atoms.device)
+    fibers = torch.einsum("fb,nbs->fns", phasors, blocks.to(phasors.dtype))
+    operators = fibers.mH @ fibers
+    # The trace of an operator is the sum of its eigenvalues, its squared norm the sum of their squares.
+    eigenvalue_sum = operators.diagonal(dim1=1, dim2=2).real.sum()
+    squared_eigenvalue_sum = operators.abs().square().sum()
+    unevenness = squared_eigenvalue_sum * COVERAGE_FREQUENCIES * stride / eigenvalue_sum.square() - 1.0
+    power = torch.fft.rfft(atoms).abs().square()
     power = power / power.sum(dim=1, keepdim=True)
-    place = torch.linspace(0.0, 1.0, power.shape[1], device=signals.device)
-    centers = power @ place
-    variances: Tensor = power @ place.square() - centers.square()
-    return unevenness + BREADTH * variances.mean()
+    frequency = torch.linspace(0.0, 1.0, power.shape[1], device=atoms.device)
+    variances: Tensor = power @ frequency.square() - (power @ frequency).square()
+    return unevenness + BANDWIDTH_WEIGHT * variances.mean()
 
 
 def stft_losses(estimate: Spectra, target: Spectra, resolutions: Sequence[Resolution]) -> dict[str, Tensor]:
-    """Multi-resolution STFT loss (arXiv 1910.11480, equations 4 to 6), mean over items and resolutions.
+    """Multi-resolution STFT losses (arXiv 1910.11480, equations 4 to 6), means over items and resolutions.
 
-    Each item's magnitudes are compared with its own target's, so that a batch divided among processes gives the same.
+    The spectral convergence is computed per item, so that the loss does not depend on how a batch is divided among
+    processes.
 
     Args:
         estimate: of waves (B, T).
@@ -104,8 +114,8 @@ def stft_losses(estimate: Spectra, target: Spectra, resolutions: Sequence[Resolu
     """
     convergence, log_magnitude = [], []
     for resolution in resolutions:
-        magnitude, target_magnitude = estimate.at(resolution), target.at(resolution)
-        # Norms, whose gradient is 0 where nothing differs, as in digital silence; that of a root is infinite there.
+        magnitude, target_magnitude = estimate.magnitude(resolution), target.magnitude(resolution)
+        # The gradient of a norm is 0 where nothing differs, as in digital silence; that of a square root is infinite.
         distance = torch.linalg.vector_norm(target_magnitude - magnitude, dim=(1, 2))
         convergence.append((distance / torch.linalg.vector_norm(target_magnitude, dim=(1, 2))).mean())
         log_magnitude.append(F.l1_loss(magnitude.log(), target_magnitude.log()))
@@ -115,37 +125,39 @@ def stft_losses(estimate: Spectra, target: Spectra, resolutions: Sequence[Resolu
     }
 
 
-def mel_loss(estimate: Spectra, target: Spectra, rate: int) -> Tensor:
+def mel_loss(estimate: Spectra, target: Spectra, sample_rate: int) -> Tensor:
     """Multi-scale mel distance (arXiv 2306.06546, section 3.4): mean |ln mel − ln mel̂| over items, scales and bands.
 
-    Where a spectrum is noise, no estimate meets its bins; a band holds the mean of several, which it can meet. So this
-    teaches the envelope sooner than the STFT losses do.
+    It teaches the spectral envelope sooner than the STFT losses do: no estimate matches the individual bins of noise,
+    but a mel band averages several bins and can be matched.
 
     Args:
         estimate: of waves (B, T).
         target: of waves (B, T).
-        rate: of both, in Hz.
+        sample_rate: of both, in Hz.
     """
     distances = []
     for window, bands in MEL_SCALES:
-        filters = _filters(bands, window, rate).to(estimate.wave.device)
-        ours, theirs = (spectra.at((window, window // 4, window)) @ filters for spectra in (estimate, target))
-        distances.append(F.l1_loss(ours.log(), theirs.log()))
+        filters = _mel_filters(bands, window, sample_rate).to(estimate.wave.device)
+        resolution = (window, window // 4, window)
+        mel, target_mel = estimate.magnitude(resolution) @ filters, target.magnitude(resolution) @ filters
+        distances.append(F.l1_loss(mel.log(), target_mel.log()))
     return torch.stack(distances).mean()
 
 
 @lru_cache(maxsize=len(MEL_SCALES))
-def _filters(bands: int, window: int, rate: int) -> Tensor:
-    """Filters (bins, bands) of `mel_triangles`, kept: they take as long as their products do."""
-    return torch.from_numpy(mel_triangles(bands, window, rate)).T
+def _mel_filters(bands: int, window: int, sample_rate: int) -> Tensor:
+    """Filters (bins, bands) of `mel_triangles`; cached, since computing them costs as much as applying them."""
+    return torch.from_numpy(mel_triangles(bands, window, sample_rate)).T
 
 
-def pair_losses(estimate: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """How far weights of quadrature pairs are from others, by amplitude and by phase.
+def quadrature_losses(estimate: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Distance between weights of quadrature atoms, by amplitude and by phase.
 
-    Phases count by their differences from pair to pair, the group delay, and from frame to frame, the frequency, as
-    in APNet (arXiv 2305.07952, section 3.3), for a mel does not tell a wave from its negative. Distances on the circle
-    are 1 − cos, which needs no unwrapping, and weigh as the root of the target's amplitudes there.
+    Absolute phase is left out, since a mel does not distinguish a wave from its negative. Compared are phase
+    differences between neighboring atoms (group delay) and between frames (instantaneous frequency), as in APNet (arXiv
+    2305.07952, section 3.3). Their distance is 1 − cos, which needs no phase unwrapping, weighted by the square root of
+    the target's amplitudes.
 
     Args:
         estimate: (B, 2P, K), cosines first.
@@ -153,47 +165,53 @@ def pair_losses(estimate: Tensor, target: Tensor) -> dict[str, Tensor]:
 
     Returns:
         ``pairs/log_amplitude``: mean distance of natural logarithms;
-        ``pairs/phase``: weighted mean of both distances, 0 to 2.
+        ``pairs/phase``: weighted mean of both phase distances, 0 to 2.
     """
-    ours, theirs = (torch.complex(*weights.float().chunk(2, dim=1)) for weights in (estimate, target))
-    level, aim = ours.abs(), theirs.abs()
-    error = ours * theirs.conj() / (level * aim + EPSILON**2)  # of length 1, turned by the error of phase
+    estimate_phasors, target_phasors = (torch.complex(*w.float().chunk(2, dim=1)) for w in (estimate, target))
+    amplitude, target_amplitude = estimate_phasors.abs(), target_phasors.abs()
+    # Of unit length, rotated by the phase error.
+    error = estimate_phasors * target_phasors.conj() / (amplitude * target_amplitude + EPSILON**2)
     distances = []
     for axis in (1, 2):
         count = error.shape[axis] - 1
-        one, next_one = error.narrow(axis, 0, count), error.narrow(axis, 1, count)
-        weight = (aim.narrow(axis, 0, count) * aim.narrow(axis, 1, count)).sqrt().sqrt()
-        distances.append((weight * (1.0 - (one * next_one.conj()).real)).sum() / (weight.sum() + EPSILON))
+        rotation = error.narrow(axis, 1, count) * error.narrow(axis, 0, count).conj()
+        energy = target_amplitude.narrow(axis, 0, count) * target_amplitude.narrow(axis, 1, count)
+        weight = energy.sqrt().sqrt()
+        distances.append((weight * (1.0 - rotation.real)).sum() / (weight.sum() + EPSILON))
+    log_amplitude, target_log_amplitude = ((a + AMPLITUDE_FLOOR).log() for a in (amplitude, target_amplitude))
     return {
-        "pairs/log_amplitude": F.l1_loss((level + QUIET).log(), (aim + QUIET).log()),
+        "pairs/log_amplitude": F.l1_loss(log_amplitude, target_log_amplitude),
         "pairs/phase": torch.stack(distances).mean(),
     }
 
 
-def generator_adversarial_loss(judged: Judged) -> Tensor:
-    """Least-squares loss (arXiv 1611.04076) of a generator, which wants every chain's last map to be 1; their mean."""
-    return torch.stack([(maps[-1].float() - 1).square().mean() for maps in judged]).mean()
+def generator_adversarial_loss(fake: FeatureMaps) -> Tensor:
+    """Least-squares GAN loss (arXiv 1611.04076) of a generator: mean squared distance of all logits from 1."""
+    return torch.stack([(maps[-1].float() - 1).square().mean() for maps in fake]).mean()
 
 
-def discriminator_loss(real: Judged, made: Judged) -> Tensor:
-    """Least-squares loss of chains whose last maps should be 1 on recordings and 0 on what the generator made."""
-    return torch.stack(
-        [(r[-1].float() - 1).square().mean() + m[-1].float().square().mean() for r, m in zip(real, made, strict=True)]
-    ).mean()
-
-
-def feature_loss(real: Judged, made: Judged) -> Tensor:
-    """Feature matching (arXiv 1910.06711, equation 4): mean distance of all maps but the last; mean over chains."""
+def discriminator_loss(real: FeatureMaps, fake: FeatureMaps) -> Tensor:
+    """Least-squares GAN loss of discriminators: logits should be 1 for recordings and 0 for generated waves."""
     return torch.stack(
         [
-            F.l1_loss(ours.float(), theirs.detach().float())
-            for r, m in zip(real, made, strict=True)
-            for theirs, ours in zip(r[:-1], m[:-1], strict=True)
+            (real_maps[-1].float() - 1).square().mean() + fake_maps[-1].float().square().mean()
+            for real_maps, fake_maps in zip(real, fake, strict=True)
         ]
     ).mean()
 
 
-def total(losses: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
+def feature_loss(real: FeatureMaps, fake: FeatureMaps) -> Tensor:
+    """Feature matching loss (arXiv 1910.06711, equation 4): mean distance of all feature maps but the logits."""
+    return torch.stack(
+        [
+            F.l1_loss(fake_map.float(), real_map.detach().float())
+            for real_maps, fake_maps in zip(real, fake, strict=True)
+            for real_map, fake_map in zip(real_maps[:-1], fake_maps[:-1], strict=True)
+        ]
+    ).mean()
+
+
+def weighted_sum(losses: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
     """Weighted sum of losses.
 
     Raises:

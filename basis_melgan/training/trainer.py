@@ -1,4 +1,4 @@
-"""The loop both stages share: devices, precision, logging, checkpoints, resume. What one step is, its `Task` says."""
+"""The training loop of both stages: devices, precision, logging, checkpoints and resuming; a `Task` defines a step."""
 
 import os
 import shutil
@@ -21,46 +21,46 @@ from basis_melgan.errors import ConfigurationError, TrainingError
 from basis_melgan.progress import Progress
 from basis_melgan.training.run import Run
 
-LOG_EVERY = 50  # steps between points of the curves
-MAX_GRADIENT_NORM = 1.0  # to which both stages clip; the norm of early steps is some tens of times as large
+LOG_EVERY = 50  # steps between points of the training curves
+MAX_GRADIENT_NORM = 1.0  # gradients are clipped to it; in early steps they are tens of times larger
 
 
 class Task(Protocol):
     """One stage of training."""
 
     steps: int
-    batch: int  # items over all processes
-    validate_every: int  # steps
+    batch_size: int  # crops over all processes
+    validate_every: int  # steps; every validation saves checkpoint and model
 
     @property
     def dataset(self) -> Dataset[Any]:
-        """What batches are made of."""
+        """Training items."""
 
     @property
-    def released(self) -> tuple[Path, ...]:
-        """Files that `release` writes, the model first."""
+    def model_paths(self) -> tuple[Path, ...]:
+        """Files that `save_model` writes, the model first."""
 
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
-        """Learn from one batch; returns what to log."""
+        """Take one optimization step; returns the values to log."""
 
     def validate(self, step: int, board: SummaryWriter) -> dict[str, float]:
-        """Show where the training stands, and return what was measured."""
+        """Evaluate the model on validation clips; returns the scores."""
 
-    def release(self, step: int) -> None:
-        """Write the model as it stands to the run folder."""
+    def save_model(self, step: int) -> None:
+        """Write the model files to the run folder."""
 
-    def released_step(self, step: int) -> int:
-        """After which step the model was released that stands in the run folder once `step` is done."""
+    def model_step(self, step: int) -> int:
+        """Step of the model that the run folder should contain after `step` steps."""
 
-    def begin(self, step: int, board: SummaryWriter | None) -> None:
-        """Prepare for the steps from `step` on; the board is the first process's."""
+    def start(self, step: int, board: SummaryWriter | None) -> None:
+        """Prepare to train from `step`; only the first process gets a board."""
 
     def state(self) -> dict[str, Any]:
-        """Everything a resumed training needs, besides the step."""
+        """Everything that a checkpoint stores, besides the step."""
 
 
-def native_bf16(accelerator: str) -> bool:
-    """Whether what trains multiplies bfloat16 matrices in hardware."""
+def has_native_bf16(accelerator: str) -> bool:
+    """Whether the accelerator multiplies bfloat16 matrices in hardware."""
     if accelerator in ("auto", "cuda") and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -68,96 +68,73 @@ def native_bf16(accelerator: str) -> bool:
 
 def build_fabric(config: TrainerConfig, seed: int) -> Fabric:
     """Fabric with the configured devices and precision, launched and seeded."""
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and native_bf16(config.accelerator))
+    use_bf16 = config.precision == "bf16" or (config.precision == "auto" and has_native_bf16(config.accelerator))
     fabric = Fabric(
         accelerator=config.accelerator,
         devices=config.devices,
         num_nodes=config.nodes,
-        precision="bf16-mixed" if bf16 else "32-true",
+        precision="bf16-mixed" if use_bf16 else "32-true",
     )
     fabric.launch()
     seed_everything(seed, verbose=False)
     return fabric
 
 
-def require_finite(losses: Mapping[str, Tensor], step: int, ids: Sequence[str]) -> None:
-    """Stop before a NaN or infinite loss, or its gradient, reaches the weights.
+def require_finite(values: Mapping[str, Tensor], step: int, ids: Sequence[str]) -> None:
+    """Check losses or gradient norms before they reach the weights.
 
     Raises:
-        TrainingError: names the loss, the step and the batch.
+        TrainingError: a value is NaN or infinite; the message names it, the step and the clips of the batch.
     """
-    for name, loss in losses.items():
-        if not torch.isfinite(loss).all():
+    for name, value in values.items():
+        if not torch.isfinite(value).all():
             raise TrainingError(
-                f"{name} is {float(loss.detach())} at step {step}, on {', '.join(ids)}; "
-                "look at these clips, or lower the learning rate; the last checkpoint stands"
+                f"{name} is {float(value.detach())} at step {step}, on {', '.join(ids)}; check these clips or lower "
+                "the learning rate; the last checkpoint is intact"
             )
 
 
-def fuse(module: nn.Module) -> None:
-    """Let torch.compile fuse a module's forward in place.
+def compile_forward(module: nn.Module) -> None:
+    """Compile a module's forward in place with torch.compile.
 
     Raises:
         ConfigurationError: this machine has no C++ compiler.
     """
     if shutil.which(os.environ.get("CXX", "g++")) is None:
-        raise ConfigurationError(
-            "trainer.compile: needs a C++ compiler and finds none; install g++ or set trainer.compile: false"
-        )
+        raise ConfigurationError("trainer.compile: found no C++ compiler; install g++ or set trainer.compile: false")
     module.compile()
 
 
 def fit(task: Task, fabric: Fabric, config: TrainerConfig, run: Run, force: bool = False) -> dict[str, float]:
-    """Train from the run's last checkpoint, or from the start, to the task's last step.
+    """Train from the run's checkpoint, or from step 0, to the task's last step.
 
-    With `force`, what an earlier training left in the run folder goes first: here, where nothing else can be wrong.
+    With `force`, an earlier training in the run folder is deleted first; this happens here, after all other checks.
 
     Returns:
-        The last validation's scores; none where no step was left to do, or on another process than the first.
+        Scores of the last validation; empty if the training was already complete, and in all processes but the first.
 
     Raises:
-        ConfigurationError: the batch does not divide among the processes.
+        ConfigurationError: the batch size is not divisible by the number of processes.
+        OutputError: the run folder cannot be used, or a file cannot be written.
         TrainingError: the checkpoint cannot be resumed, or a loss is NaN or infinite.
     """
-    if task.batch % fabric.world_size:
-        raise ConfigurationError(f"batch: {task.batch} crops do not divide among {fabric.world_size} processes")
+    if task.batch_size % fabric.world_size:
+        raise ConfigurationError(
+            f"batch_size: {task.batch_size} crops cannot be divided among {fabric.world_size} processes; use a "
+            f"multiple of {fabric.world_size}"
+        )
     if fabric.is_global_zero:
-        run.prepare(force, task.released)
+        run.prepare(force, task.model_paths)
     fabric.barrier()
     start = run.resume(fabric, task.state())
-    if start > 0 and fabric.is_global_zero and run.is_ahead_of(task.released[0], task.released_step(start)):
-        task.release(start)  # which an interruption after the checkpoint has left out
+    if start > 0 and fabric.is_global_zero and run.is_model_outdated(task.model_paths[0], task.model_step(start)):
+        task.save_model(start)  # the previous training was interrupted between saving the checkpoint and the model
     if start >= task.steps:
-        fabric.print(f"{run.folder}: trained to step {start} already; raise the number of steps to go on")
+        fabric.print(f"{run.folder}: already trained to step {start}; increase steps to continue")
         return {}
-    sampler = StepSampler(range(start, task.steps), task.batch, fabric.global_rank, fabric.world_size)
-    loader = fabric.setup_dataloaders(
-        DataLoader(task.dataset, batch_sampler=sampler, num_workers=config.workers), use_distributed_sampler=False
-    )
-    board = SummaryWriter(run.folder / "log", purge_step=start + 1) if fabric.is_global_zero else None
-    began, scores = time.monotonic(), dict[str, float]()
-    with Progress("step", task.steps, start, fabric.is_global_zero) as progress, board or nullcontext():
-        task.begin(start, board)
-        for step, batch in enumerate(loader, start):
-            logs = task.step(batch, step)
-            done = step + 1
-            progress.advance(note=_listed(_losses(logs)))
-            if board is not None and done % LOG_EVERY == 0:
-                logs["time/steps_per_second"] = (done - start) / (time.monotonic() - began)
-                for name, value in logs.items():
-                    board.add_scalar(name, value, done)
-            validates = done % task.validate_every == 0 or done == task.steps
-            if board is not None and validates:
-                scores = task.validate(done, board)
-                for name, value in scores.items():
-                    board.add_scalar(f"validation/{name}", value, done)
-                board.flush()
-                progress.say(f"step {done}: validation {_listed(scores)}")
-            if validates:
-                run.save(fabric, task.state(), done)
-                if fabric.is_global_zero:
-                    task.release(done)
-    seconds = time.monotonic() - began
+    start_time = time.monotonic()
+    scores = _train_steps(task, fabric, config, run, start)
+    seconds = time.monotonic() - start_time
     fabric.print(
         f"{run.folder}: steps {start} to {task.steps} in {seconds:.0f} s, {(task.steps - start) / seconds:.2f} steps/s "
         f"in {fabric._precision.precision}"
@@ -165,11 +142,51 @@ def fit(task: Task, fabric: Fabric, config: TrainerConfig, run: Run, force: bool
     return scores
 
 
+def _train_steps(task: Task, fabric: Fabric, config: TrainerConfig, run: Run, start: int) -> dict[str, float]:
+    """Train from step `start` to the last; returns the scores of the last validation."""
+    sampler = StepSampler(range(start, task.steps), task.batch_size, fabric.global_rank, fabric.world_size)
+    loader = fabric.setup_dataloaders(
+        DataLoader(task.dataset, batch_sampler=sampler, num_workers=config.workers), use_distributed_sampler=False
+    )
+    board = SummaryWriter(run.folder / "log", purge_step=start + 1) if fabric.is_global_zero else None
+    start_time, scores = time.monotonic(), dict[str, float]()
+    with Progress("step", task.steps, start, fabric.is_global_zero) as progress, board or nullcontext():
+        task.start(start, board)
+        for index, batch in enumerate(loader, start):
+            logs = task.step(batch, index)
+            step = index + 1
+            progress.advance(note=_format_values(_losses(logs)))
+            if board is not None and step % LOG_EVERY == 0:
+                logs["time/steps_per_second"] = (step - start) / (time.monotonic() - start_time)
+                _add_scalars(board, logs, step)
+            if step % task.validate_every == 0 or step == task.steps:
+                if board is not None:
+                    scores = _validate(task, step, board, progress)
+                run.save(fabric, task.state(), step)
+                if board is not None:
+                    task.save_model(step)
+    return scores
+
+
+def _validate(task: Task, step: int, board: SummaryWriter, progress: Progress) -> dict[str, float]:
+    """Validate, log and print; returns the scores."""
+    scores = task.validate(step, board)
+    _add_scalars(board, {f"validation/{name}": value for name, value in scores.items()}, step)
+    board.flush()
+    progress.print(f"step {step}: validation {_format_values(scores)}")
+    return scores
+
+
+def _add_scalars(board: SummaryWriter, values: Mapping[str, float], step: int) -> None:
+    for name, value in values.items():
+        board.add_scalar(name, value, step)
+
+
 def _losses(logs: Mapping[str, float]) -> dict[str, float]:
-    """What a step logs but for its rates, the total first where there is one."""
+    """Losses of a step's logs, without its rates, the total first."""
     losses = {name.removeprefix("loss/"): value for name, value in logs.items() if not name.startswith("rate/")}
     return {name: losses[name] for name in sorted(losses, key=lambda name: name != "total")}
 
 
-def _listed(values: Mapping[str, float]) -> str:
+def _format_values(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.3f}" for name, value in values.items())

@@ -1,4 +1,4 @@
-"""Scores of every validation of a training, kept in its run folder, and which step was the best."""
+"""Metric scores of every validation of a training, stored in its run folder, and the best step by them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,83 +11,83 @@ from basis_melgan.errors import BasisMelGANError
 from basis_melgan.metrics.table import MEASURES, Column, Measure, chosen
 from basis_melgan.storage.atomic import write_text
 
-SCORED = ("PESQ-WB", "MR-STFT", "mel L1", "DistillMOS")  # columns; what takes longer is left to `evaluate`
-OPINIONS = ("PESQ-WB", "DistillMOS")  # of them, on a listener's scale from 1 to 5
-DISTANCE = "MR-STFT"  # by which the best is told where no clip has an opinion
+SCORED_COLUMNS = ("PESQ-WB", "MR-STFT", "mel L1", "DistillMOS")  # fast metrics; `evaluate` computes the slow ones
+MOS_COLUMNS = ("PESQ-WB", "DistillMOS")  # on a mean opinion scale from 1 to 5
+FALLBACK_COLUMN = "MR-STFT"  # a distance; selects the best step if no MOS metric is available
 COLUMNS = {column.name: column for measure in MEASURES for column in measure.columns}
 
 
 class ValidationScores:
-    """By step, the mean score of validation clips in every column, the first and the best step among them."""
+    """Mean scores of the validation clips by step and column, from the initial model on."""
 
     def __init__(self, path: Path) -> None:
-        """Go on with the scores in a file, one step a line, where there is one."""
+        """Load the scores from a JSON-lines file with one line per step, if it exists."""
         self.path = path
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         self.by_step: dict[int, dict[str, float]] = {entry.pop("step"): entry for entry in map(json.loads, lines)}
 
-    def resume(self, step: int) -> None:
-        """Forget what came after a step, from which a training goes on."""
-        self._keep({done: scores for done, scores in self.by_step.items() if done <= step})
+    def truncate(self, step: int) -> None:
+        """Delete the scores after the step from which a training resumes."""
+        self._store({scored_step: scores for scored_step, scores in self.by_step.items() if scored_step <= step})
 
     def add(self, step: int, scores: Mapping[str, float]) -> None:
-        """Keep the scores after a step."""
-        self._keep(self.by_step | {step: dict(scores)})
+        """Add the scores of a step and write the file."""
+        self._store(self.by_step | {step: dict(scores)})
 
-    def best(self, last: int | None = None) -> int:
-        """The step with the highest mean opinion, of equal ones the first; up to a last step where one is given.
+    def best_step(self, last_step: int | None = None) -> int:
+        """First step with the highest quality, of those up to `last_step`.
 
-        That last step where none was scored, as in a training that was begun by a version that did not score.
+        `last_step` itself if none was scored, as in a training that a version without scores began.
         """
-        steps = [step for step in self.by_step if last is None or step <= last]
-        return max(steps, key=lambda step: (quality(self.by_step[step]), -step), default=last or 0)
+        steps = [step for step in self.by_step if last_step is None or step <= last_step]
+        return max(steps, key=lambda step: (quality(self.by_step[step]), -step), default=last_step or 0)
 
     def summary(self) -> str:
-        """What the best step gained over the first, and in which measures it is worse."""
-        first, best = min(self.by_step), self.best()
+        """Sentence that compares the best step's scores with those of the initial model."""
+        first, best = min(self.by_step), self.best_step()
         before, after = self.by_step[first], self.by_step[best]
-        changes = [_change(COLUMNS[name], before[name], after[name]) for name in before.keys() & after.keys()]
-        measured = ", ".join(sorted(changes))
+        changes = [_format_change(COLUMNS[name], before[name], after[name]) for name in before.keys() & after.keys()]
+        scores = ", ".join(sorted(changes))
         if best == first:
-            return f"no step made it better on the validation clips, so it is left as it was ({measured})"
-        return f"step {best} is the best on the validation clips, and is kept: {measured}"
+            return f"no step improved the scores on the validation clips, so the vocoder is unchanged ({scores})"
+        return f"step {best} has the best scores on the validation clips and is saved: {scores}"
 
-    def _keep(self, by_step: dict[int, dict[str, float]]) -> None:
+    def _store(self, by_step: dict[int, dict[str, float]]) -> None:
         self.by_step = by_step
         lines = (json.dumps({"step": step, **scores}) + "\n" for step, scores in sorted(by_step.items()))
         write_text(self.path, "".join(lines))
 
 
 def quality(scores: Mapping[str, float]) -> float:
-    """Mean of the opinions there are, by which steps are compared; less the distance where there is none."""
-    opinions = [scores[name] for name in OPINIONS if name in scores]
-    return float(np.mean(opinions)) if opinions else -scores.get(DISTANCE, 0.0)
+    """Number to rank steps by: mean of the MOS scores, or the negative distance if there are none."""
+    mos = [scores[name] for name in MOS_COLUMNS if name in scores]
+    return float(np.mean(mos)) if mos else -scores.get(FALLBACK_COLUMN, 0.0)
 
 
 def scored_measures() -> tuple[Measure, ...]:
-    """Measures of the columns that validations score, as far as their packages are installed."""
+    """Metrics that validations compute, as far as their packages are installed."""
     available, _ = chosen(quick=True)
-    return tuple(measure for measure in available if any(column.name in SCORED for column in measure.columns))
+    return tuple(measure for measure in available if any(column.name in SCORED_COLUMNS for column in measure.columns))
 
 
 def clip_scores(measures: Sequence[Measure], recording: Wave, estimate: Wave, rate: int) -> dict[str, float]:
-    """Scores of an estimate (T,) of a recording (T,) at `rate` Hz; a measure that cannot score them is left out."""
+    """Scores of an estimate (T,) of a recording (T,) at `rate` Hz; metrics that cannot score the clip are left out."""
     scores = {}
     for measure in measures:
         try:
             value = measure.score(recording, estimate, rate)
-        except BasisMelGANError:  # such as a clip without speech, which PESQ does not take
+        except BasisMelGANError:  # for example PESQ on a clip without speech
             continue
         scores[measure.columns[0].name] = float(value if not isinstance(value, tuple) else value[0])
     return scores
 
 
 def mean_scores(clips: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Means over the clips that have a score, column by column."""
-    names = [name for name in SCORED if any(name in scores for scores in clips)]
+    """Mean of every column over the clips that have a score."""
+    names = [name for name in SCORED_COLUMNS if any(name in scores for scores in clips)]
     return {name: float(np.mean([scores[name] for scores in clips if name in scores])) for name in names}
 
 
-def _change(column: Column, before: float, after: float) -> str:
-    worse = (after < before) is column.higher_is_better and after != before
-    return f"{column.name} {before:.3f} to {after:.3f}" + (", which is worse" if worse else "")
+def _format_change(column: Column, before: float, after: float) -> str:
+    is_worse = (after < before) is column.higher_is_better and after != before
+    return f"{column.name} {before:.3f} to {after:.3f}" + (" (worse)" if is_worse else "")

@@ -1,6 +1,7 @@
-"""Stage 2: train a generator to speak from mels over the basis of stage 1."""
+"""Stage 2: train a generator that maps mels to weights over a basis."""
 
 import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -24,10 +25,10 @@ from basis_melgan.training import schedule
 from basis_melgan.training.run import Run
 from basis_melgan.training.trainer import build_fabric, fit
 from basis_melgan.training.validation_scores import ValidationScores
-from basis_melgan.training.vocoder_task import VocoderTask
+from basis_melgan.training.vocoder_task import MODEL_NAME, VocoderTask
 
-LEVEL_CROPS = 64  # whose mels say at which level a generator at the frame rate begins
-QUIET = -15.0  # dB of what a vocoder makes over the recordings, below which it does not speak
+INPUT_LEVEL_CROPS = 64  # crops whose mels determine the initial input bias of a ConvNeXt generator
+MINIMUM_LEVEL = -15.0  # dB of the output relative to the recordings, below which a training has not converged
 SECTIONS = (
     "frames",
     "mel",
@@ -40,198 +41,241 @@ SECTIONS = (
     "vocoder_training",
 )
 
+State = dict[str, Tensor]
+
 
 @dataclasses.dataclass(frozen=True)
-class Sources:
-    """Files that stage 2 starts from."""
+class VocoderInputs:
+    """Files that a vocoder's training starts from."""
 
-    separator: Path | None = None  # whose basis is used; convnext has pairs of its own without
-    decomposition: Path | None = None  # stored weight targets; without them the frozen separator computes them
-    start: Path | None = None  # a vocoder whose weights and basis, and discriminators if it has them, to start from
-    mels: Path | None = None  # folder of predicted ones; without it they are computed from the recordings
+    separator: Path | None = None  # provides the basis; a convnext generator has its own quadrature atoms without one
+    decomposition: Path | None = None  # stored weight targets; the separator computes them if there is none
+    init_from: Path | None = None  # vocoder to initialize the generator and its basis from
+    discriminators: Path | None = None  # to initialize from; those saved beside `init_from` by default
+    mels: Path | None = None  # folder of predicted mels; computed from the recordings by default
 
 
 def train(
-    corpus: Path, out: Path, sources: Sources, config: Config, force: bool = False, keep_best: bool = False
+    corpus: Path, out: Path, inputs: VocoderInputs, config: Config, force: bool = False, keep_best: bool = False
 ) -> None:
     """Train a vocoder on a prepared corpus; writes ``vocoder.safetensors`` into the run folder `out`.
 
     Args:
         corpus: prepared corpus, or a folder of several.
         out: run folder.
-        sources: what it starts from.
+        inputs: files that the training starts from.
         config: all settings.
-        force: start afresh, replacing what `out` holds.
-        keep_best: score every validation as `evaluate` does, the start's too, and release the best step's vocoder in
-            place of the last's.
+        force: start over and replace the contents of `out`.
+        keep_best: compute metrics at every validation and before the first step, and save the vocoder of the best step
+            in place of the last one.
 
     Raises:
-        ConfigurationError: there is no separator where the generator or a loss needs one, or it has another frame
-            geometry than `config`; or the vocoder to start from has another generator, mel or frame geometry, or lies
-            where the new one will.
+        ConfigurationError: inputs and settings do not fit together, or an input would be overwritten.
         CorpusError: the corpus, its decomposition or its predicted mels are missing, empty, or of another kind.
         ModelFileError: the separator, the vocoder or the discriminators cannot be read.
         TrainingError: a checkpoint cannot be resumed, or a loss is NaN or infinite.
     """
-    _require_separator(sources, config)
-    _require_changes(sources, config)
-    teacher = None
-    if sources.separator is not None:
-        teacher, taught = model_file.load_separator(sources.separator)
-        config = _of_separator(config, taught)
+    _require_inputs(inputs, config, out)
+    teacher, config = _load_teacher(inputs.separator, config)
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
-    fabric = build_fabric(config.trainer, config.seed)  # before the generator, whose weights are drawn
-    data_hash = manifest.data_hash(corpora)
-    stored = None
-    if sources.decomposition is not None and sources.separator is not None:
-        stored = decomposition.load(sources.decomposition, sources.separator, data_hash)
-    mels = Mels(config.mel, config.frames, sources.mels)
-    clips, validation = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
-    mels.require([*clips, *validation])
-    dataset = SpeechCrops(clips, config, stored, mels)
-    if sources.start is not None:
-        generator = _begun(sources.start, config, teacher, fabric)
-    else:
-        generator = _untrained(config, teacher, dataset)
-    discriminators = _discriminators(sources.start, config)
-    origins = {
-        "split": manifest.split_hash(corpora),
-        "separator": hashing.of_file(sources.separator) if sources.separator else "",
-        "start": hashing.of_file(sources.start) if sources.start else "",
-        "mels": mels.digest([*clips, *validation]),
-    }
-    learned = int(model_file.metadata(sources.start)["step"]) if sources.start else 0
-    run = Run(out, config, SECTIONS, data_hash, origins, learned)
+    fabric = build_fabric(config.trainer, config.seed)  # seeds the generator's initial weights
+    clips, validation_clips = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
+    mels = Mels(config.mel, config.frames, inputs.mels)
+    mels.require([*clips, *validation_clips])
+    targets = _load_decomposition(inputs, manifest.data_hash(corpora))
+    dataset = SpeechCrops(clips, config, targets, mels)
+    generator = _initial_generator(inputs.init_from, config, teacher, dataset, fabric)
+    discriminators_path, discriminators = _initial_discriminators(inputs, config)
+    mels_hash = mels.digest([*clips, *validation_clips])
+    run = _build_run(out, config, corpora, inputs, discriminators_path, mels_hash)
     validation_scores = ValidationScores(out / "validation.jsonl") if keep_best else None
-    task = VocoderTask(dataset, validation, teacher, generator, run, fabric, validation_scores)
-    if sources.start is not None:
-        if sources.start.resolve() == task.path.resolve():
-            raise ConfigurationError(
-                f"{out}: holds the vocoder to start from, which would be replaced; use another folder"
-            )
-        if discriminators:
-            beside = model_file.discriminators_of(sources.start)
-            model_file.filled(lambda: task.discriminators.module, discriminators, beside)
-            task.discriminators_have_learned = True
-        else:
-            fabric.print(f"{sources.start}: no discriminators of these settings lie beside it, {_without(config)}")
-    schedule.announce(fabric, config.vocoder_training)
+    task = VocoderTask(dataset, validation_clips, teacher, generator, run, fabric, validation_scores)
+    if discriminators_path is not None:
+        task.load_discriminators(discriminators, discriminators_path)
+    for note in _initial_notes(inputs, config, discriminators_path):
+        fabric.print(note)
     scores = fit(task, fabric, config.trainer, run, force)
-    fabric.print(f"vocoder: {task.path}")
-    if validation_scores is not None and validation_scores.by_step:
-        fabric.print(validation_scores.summary())
-    if (level := scores.get("level", 0.0)) < QUIET:
-        fabric.print(
-            f"{task.path}: its speech is {-level:.0f} dB below the recordings', so it has not learned to speak yet; "
-            "train it for more steps, or at a higher vocoder_training.learning_rate"
+    for note in _final_notes(task, scores):
+        fabric.print(note)
+
+
+def _require_inputs(inputs: VocoderInputs, config: Config, out: Path) -> None:
+    """Check that inputs and settings fit together, and that no input would be overwritten."""
+    if config.generator.kind == "convnext":
+        _require_convnext_inputs(inputs, config)
+    else:
+        _require_melgan_inputs(inputs, config)
+    precomputed = inputs.decomposition or inputs.mels
+    if precomputed is not None and config.augmentation.fraction > 0:
+        raise ConfigurationError(
+            f"augmentation.fraction: {config.augmentation.fraction}, but {precomputed} was computed from unchanged "
+            "recordings; set it to 0"
+        )
+    model = out / MODEL_NAME
+    outputs = [path.resolve() for path in (model, model_file.discriminators_of(model))]
+    for path in (inputs.init_from, inputs.discriminators):
+        if path is not None and path.resolve() in outputs:
+            raise ConfigurationError(f"{path}: would be overwritten by the training; use another run folder")
+
+
+def _require_convnext_inputs(inputs: VocoderInputs, config: Config) -> None:
+    if inputs.decomposition is not None:
+        raise ConfigurationError("decomposition: generator.kind convnext does not use one; leave it out")
+    if inputs.separator is not None and inputs.init_from is not None:
+        raise ConfigurationError(
+            f"separator: the basis comes from {inputs.init_from}; give either --separator or an initial vocoder"
+        )
+    if config.vocoder_training.needs_separator:
+        raise ConfigurationError(
+            "generator.kind: convnext has no separator as its target; set vocoder_training.loss_weights.weights/l1 to "
+            "0 and vocoder_training.target to recording"
         )
 
 
-def _begun(path: Path, config: Config, teacher: Separator | None, fabric: Fabric) -> model_file.AnyGenerator:
-    """A generator that goes on from a vocoder's parameters."""
-    state = _start(path, config, fabric)
+def _require_melgan_inputs(inputs: VocoderInputs, config: Config) -> None:
+    training, kind = config.vocoder_training, config.generator.kind
+    if training.needs_quadrature_atoms:
+        raise ConfigurationError(
+            f"generator.kind: {kind} has no quadrature atoms; set pairs/phase and pairs/log_amplitude of "
+            "vocoder_training.loss_weights to 0"
+        )
+    if inputs.separator is None and (inputs.init_from is None or training.needs_separator):
+        raise ConfigurationError(f"separator: generator.kind {kind} needs one for its basis; give --separator FILE")
+    if inputs.decomposition is not None and not training.needs_separator:
+        raise ConfigurationError(
+            f"decomposition: no loss uses {inputs.decomposition}; leave it out, or set "
+            "vocoder_training.loss_weights.weights/l1 above 0"
+        )
+
+
+def _load_teacher(path: Path | None, config: Config) -> tuple[Separator | None, Config]:
+    """The separator of a file, and the configuration with its settings; no separator without a file."""
+    if path is None:
+        return None, config
+    teacher, saved = model_file.load_separator(path)
+    if config.frames != saved.frames:
+        raise ConfigurationError(
+            f"frames: {config.frames} differs from the separator's {saved.frames}; train with the separator's geometry"
+        )
+    return teacher, dataclasses.replace(config, separator=saved.separator)
+
+
+def _load_decomposition(inputs: VocoderInputs, data_hash: str) -> decomposition.Decomposition | None:
+    if inputs.decomposition is None or inputs.separator is None:
+        return None
+    return decomposition.load(inputs.decomposition, inputs.separator, data_hash)
+
+
+def _initial_generator(
+    path: Path | None, config: Config, teacher: Separator | None, dataset: SpeechCrops, fabric: Fabric
+) -> model_file.AnyGenerator:
+    """A generator with the weights of a vocoder file; untrained without a file."""
+    if path is None:
+        return _untrained_generator(config, teacher, dataset)
+    state = _adapted_state(path, config, fabric)
     generator = model_file.new_generator(config, teacher, state)
     if isinstance(config.generator, ConvNeXtConfig) and is_modulated(config.generator, config.frames):
-        # Where the basis is to be fine-tuned it has taps, which the vocoder may do without.
+        # A basis to be fine-tuned has its atoms as parameters, which the initial vocoder may lack.
         state = generator.basis.state_dict(prefix="basis.") | state
         if ATOMS in state:
             state.pop(BLOCK_LENGTH, None)
     return model_file.filled(lambda: generator, state, path)
 
 
-def _untrained(config: Config, teacher: Separator | None, dataset: SpeechCrops) -> model_file.AnyGenerator:
-    """An untrained generator; one at the frame rate begins at the level a deviation below the mean of crops' mels."""
+def _untrained_generator(config: Config, teacher: Separator | None, dataset: SpeechCrops) -> model_file.AnyGenerator:
+    """An untrained generator; in a ConvNeXt, mels one standard deviation below the mean map to zero at first."""
     generator = model_file.new_generator(config, teacher)
     if isinstance(generator, ConvNeXtGenerator):
-        mels = torch.stack([dataset[index]["mel"] for index in range(LEVEL_CROPS)])
+        mels = torch.stack([dataset[index]["mel"] for index in range(INPUT_LEVEL_CROPS)])
         generator.init_input_bias(float(mels.mean() - mels.std()))
     return generator
 
 
-def _without(config: Config) -> str:
-    return "so they begin untrained" if config.vocoder_training.adversarial else "so it learns by regression alone"
+def _adapted_state(path: Path, config: Config, fabric: Fabric) -> State:
+    """Weights of a vocoder file for the generator of `config`; prints which of its settings change.
 
-
-def _require_separator(sources: Sources, config: Config) -> None:
-    training, kind = config.vocoder_training, config.generator.kind
-    if kind == "convnext":
-        if sources.decomposition is not None:
-            raise ConfigurationError("generator.kind: convnext has no use for a decomposition; leave it out")
-        if sources.separator is not None and sources.start is not None:
-            raise ConfigurationError(
-                f"separator: {sources.start}, to start from, has its pairs already; leave out one of --separator and "
-                "--start"
-            )
-        if training.needs_separator:
-            raise ConfigurationError(
-                "generator.kind: convnext has no separator to aim at; set vocoder_training.loss_weights.weights/l1 "
-                "to 0 and vocoder_training.target to recording"
-            )
-        return
-    if training.needs_quadrature_atoms:
-        raise ConfigurationError(
-            f"generator.kind: {kind} has no pairs; set pairs/phase and pairs/log_amplitude of "
-            "vocoder_training.loss_weights to 0"
-        )
-    if sources.separator is None and (sources.start is None or training.needs_separator):
-        raise ConfigurationError(f"separator: generator.kind {kind} needs one for its basis; give --separator FILE")
-    if sources.decomposition is not None and not training.needs_separator:
-        raise ConfigurationError(
-            f"decomposition: {sources.decomposition} would not be read, since no loss aims at the separator; leave it "
-            "out, or set vocoder_training.loss_weights.weights/l1 above 0"
-        )
-
-
-def _require_changes(sources: Sources, config: Config) -> None:
-    fixed = sources.decomposition or sources.mels
-    if fixed is not None and config.augmentation.fraction > 0:
-        raise ConfigurationError(
-            f"augmentation.fraction: {config.augmentation.fraction}, but what lies in {fixed} is of recordings "
-            "as they are; set it to 0"
-        )
-
-
-def _of_separator(config: Config, taught: Config) -> Config:
-    """The configuration with the separator it stands on."""
-    if config.frames != taught.frames:
-        raise ConfigurationError(
-            f"frames: {config.frames} differs from the separator's {taught.frames}; train with the separator's geometry"
-        )
-    return dataclasses.replace(config, separator=taught.separator)
-
-
-def _start(path: Path, config: Config, fabric: Fabric) -> dict[str, Tensor]:
-    """Parameters of a vocoder whose generator is that of `config`, or can be adapted to it, which is said."""
-    state, theirs = model_file.read(path, "vocoder")
-    if can_adapt(theirs, config):
-        for name, was in dataclasses.asdict(theirs.generator).items():
-            if was != (now := getattr(config.generator, name)):
-                fabric.print(f"{path}: its generator.{name} is {was}, here it becomes {now}")
-        return adapt_state(state, theirs, config)
-    sections = ("frames", "mel", "generator")
-    differing = next(name for name in sections if getattr(theirs, name) != getattr(config, name))
-    was, now = getattr(theirs, differing), getattr(config, differing)
+    Raises:
+        ConfigurationError: the generators, mels or frame geometries are too different.
+    """
+    state, saved = model_file.read(path, "vocoder")
+    if can_adapt(saved, config):
+        for name, saved_value in dataclasses.asdict(saved.generator).items():
+            if saved_value != (value := getattr(config.generator, name)):
+                fabric.print(f"{path}: generator.{name} changes from {saved_value} to {value}")
+        return adapt_state(state, saved, config)
+    section = next(name for name in ("frames", "mel", "generator") if getattr(saved, name) != getattr(config, name))
     raise ConfigurationError(
-        f"{path}: its {differing} is {was}, here it is {now}; start from one with the same, or a convnext that differs "
-        "in lookahead and a larger hidden alone"
+        f"{path}: its {section} is {getattr(saved, section)}, but the configuration has {getattr(config, section)}; "
+        "use the same settings; of a convnext, lookahead may differ and hidden may be smaller"
     )
 
 
-def _discriminators(start: Path | None, config: Config) -> dict[str, Tensor]:
-    """Parameters of the discriminators beside the vocoder to start from; none where they are not, or others than here.
+def _initial_discriminators(inputs: VocoderInputs, config: Config) -> tuple[Path | None, State]:
+    """File and weights of the discriminators to start from: those given, or those beside the initial vocoder.
 
-    They may be of use also to a training that has no adversarial phase, for it may be gone on with.
+    They are loaded even without an adversarial phase, since a resumed training may add one.
+
+    Returns:
+        No file and no weights if there are none, or if those beside the vocoder have other settings and are not needed.
+
+    Raises:
+        ConfigurationError: they have other settings than `config.discriminators`.
     """
-    path = model_file.discriminators_of(start) if start is not None else None
-    if path is None or not path.is_file():
-        return {}
-    state, theirs = model_file.read(path, "discriminators")
-    if theirs.discriminators == config.discriminators:
-        return state
-    if config.vocoder_training.adversarial:
-        raise ConfigurationError(
-            f"{path}: its discriminators are {theirs.discriminators}, here they are {config.discriminators}; "
-            "give those that were trained with the vocoder"
+    path = inputs.discriminators
+    if path is None and inputs.init_from is not None:
+        path = model_file.discriminators_of(inputs.init_from)
+    if path is None or (path != inputs.discriminators and not path.is_file()):
+        return None, {}
+    state, saved = model_file.read(path, "discriminators")
+    if saved.discriminators == config.discriminators:
+        return path, state
+    if inputs.discriminators is None and not config.vocoder_training.adversarial:
+        return None, {}
+    saved_settings, settings = dataclasses.asdict(saved.discriminators), dataclasses.asdict(config.discriminators)
+    name = next(name for name, value in settings.items() if value != saved_settings[name])
+    raise ConfigurationError(
+        f"{path}: its discriminators.{name} is {saved_settings[name]}, but the configuration has {settings[name]}; use "
+        "the same settings, or discriminators that were trained with them"
+    )
+
+
+def _build_run(
+    out: Path,
+    config: Config,
+    corpora: Sequence[manifest.Corpus],
+    inputs: VocoderInputs,
+    discriminators: Path | None,
+    mels_hash: str,
+) -> Run:
+    """The run folder, with the hashes of all inputs; an empty hash means that there is no such input."""
+    paths = {"separator": inputs.separator, "init_from": inputs.init_from, "discriminators": discriminators}
+    origins = {
+        "split": manifest.split_hash(corpora),
+        **{name: hashing.of_file(path) if path else "" for name, path in paths.items()},
+        "mels": mels_hash,
+    }
+    initial_step = int(model_file.metadata(inputs.init_from)["step"]) if inputs.init_from else 0
+    return Run(out, config, SECTIONS, manifest.data_hash(corpora), origins, initial_step)
+
+
+def _initial_notes(inputs: VocoderInputs, config: Config, discriminators: Path | None) -> Iterator[str]:
+    """Lines to print before the first step."""
+    training = config.vocoder_training
+    if inputs.init_from is not None and discriminators is None:
+        consequence = "they start untrained" if training.adversarial else "training uses regression losses only"
+        yield f"{inputs.init_from}: no discriminators with these settings beside it; {consequence}"
+    if note := schedule.short_training_note(training.steps, training.warmup_steps, training.decay_steps):
+        yield note
+
+
+def _final_notes(task: VocoderTask, scores: Mapping[str, float]) -> Iterator[str]:
+    """Lines to print after the last step."""
+    yield f"vocoder: {task.path}"
+    if task.validation_scores is not None and task.validation_scores.by_step:
+        yield task.validation_scores.summary()
+    if (level := scores.get("level", 0.0)) < MINIMUM_LEVEL:
+        yield (
+            f"{task.path}: its output is {-level:.0f} dB below the recordings, so the training has not converged; "
+            "train for more steps, or with a higher vocoder_training.learning_rate"
         )
-    return {}

@@ -1,7 +1,7 @@
-"""What one step of stage 2 is: the generator's, and the discriminators' once they judge."""
+"""Training steps of stage 2: the generator's, and the discriminators' in the adversarial phase."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,6 @@ from torch.utils.tensorboard import SummaryWriter
 
 from basis_melgan import plotting
 from basis_melgan.audio import files
-from basis_melgan.config.schema import VocoderTrainingConfig
 from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
 from basis_melgan.models import model_file
 from basis_melgan.models.bases.basis import SynthesisOutput
@@ -24,143 +23,173 @@ from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.discriminators import Discriminators
 from basis_melgan.models.tasnet import SPEECH, Separated, Separator
 from basis_melgan.training import losses, schedule
-from basis_melgan.training.muon import Muon
+from basis_melgan.training.optimizers import discriminator_optimizer, exponential_average, generator_optimizers
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
-from basis_melgan.training.trainer import MAX_GRADIENT_NORM, fuse, require_finite
+from basis_melgan.training.trainer import MAX_GRADIENT_NORM, compile_forward, require_finite
 from basis_melgan.training.validation_scores import ValidationScores, clip_scores, mean_scores, scored_measures
 
-EPSILON = 1e-10  # energy that every clip has
-Tensors = tuple[Tensor, ...] | list[Tensor]
+MODEL_NAME = "vocoder.safetensors"  # in the run folder
+MINIMUM_ENERGY = 1e-10  # added to energies before their ratio
 
 
 class VocoderTask:
-    """What one step of stage 2 is."""
+    """Training steps and validation of stage 2."""
 
     def __init__(
         self,
         dataset: SpeechCrops,
-        validation: Clips,
+        validation_clips: Clips,
         teacher: Separator | None,
         generator: model_file.AnyGenerator,
         run: Run,
         fabric: Fabric,
-        scores: ValidationScores | None = None,
+        validation_scores: ValidationScores | None = None,
     ) -> None:
-        """Build the task.
+        """Set up models and optimizers.
 
         Args:
-            dataset: crops to learn from.
-            validation: clips to validate on.
-            teacher: the separator whose weights are aimed at, where any are.
-            generator: to be trained.
-            run: its folder and configuration.
+            dataset: training crops.
+            validation_clips: clips to validate on.
+            teacher: separator that computes weight targets and resynthesized waves, if the losses use any.
+            generator: model to train.
+            run: run folder and configuration.
             fabric: devices and precision.
-            scores: where validations are scored as `evaluate` does it; the best of them is released then, in place of
-                the last.
+            validation_scores: if given, validations compute metrics, and the model files are those of the best
+                validation instead of the last step.
         """
         config, training = run.config, run.config.vocoder_training
-        self.run, self.engine, self.training, self.dataset = run, fabric, training, dataset
-        self.steps, self.batch = training.steps, training.batch_size
-        self.pace = schedule.pace(training.steps, training.warmup_steps, training.decay_steps)
+        self.run, self.fabric, self.training, self.dataset = run, fabric, training, dataset
+        self.steps, self.batch_size = training.steps, training.batch_size
+        self.ramp_speed = schedule.ramp_speed(training.steps, training.warmup_steps, training.decay_steps)
         self.validate_every = training.validate_every
-        self.validation = excerpts(validation, config.frames.sample_rate)
-        self.scores, self.measures = scores, scored_measures() if scores else ()
-        self.discriminators_have_learned = False  # before this training
+        self.validation = excerpts(validation_clips, config.frames.sample_rate)
+        self.validation_scores = validation_scores
+        self.measures = scored_measures() if validation_scores else ()
+        self.has_trained_discriminators = False  # before this training's first step
         self.teacher = fabric.to_device(teacher) if teacher is not None else None
         generator.basis.requires_grad_(training.basis_learning_rate > 0)
-        self.average = AveragedModel(generator, multi_avg_fn=_exponential_average(training.ema_decay))
+        self.average = AveragedModel(generator, multi_avg_fn=exponential_average(training.ema_decay))
         fabric.to_device(self.average)
         if config.trainer.compile and self.teacher is not None and training.needs_separator:
-            fuse(self.teacher)
-        self.generator, *self.optimizers = fabric.setup(generator, *_optimizers(generator, training))
+            compile_forward(self.teacher)
+        self.generator, *self.optimizers = fabric.setup(generator, *generator_optimizers(generator, training))
         discriminators = Discriminators(config.discriminators)
-        theirs = torch.optim.Adam(discriminators.parameters(), betas=(0.8, 0.99))
-        self.discriminators, self.discriminators_optimizer = fabric.setup(discriminators, theirs)
+        optimizer = discriminator_optimizer(discriminators.parameters())
+        self.discriminators, self.discriminators_optimizer = fabric.setup(discriminators, optimizer)
 
     @property
     def path(self) -> Path:
-        """Where the vocoder is released."""
-        return self.run.folder / "vocoder.safetensors"
+        """Path of the vocoder's model file."""
+        return self.run.folder / MODEL_NAME
 
     @property
-    def released(self) -> tuple[Path, ...]:
-        """The vocoder, and its discriminators."""
+    def model_paths(self) -> tuple[Path, ...]:
+        """Model files of the vocoder and its discriminators."""
         return self.path, model_file.discriminators_of(self.path)
 
-    def released_step(self, step: int) -> int:
-        """After which step the vocoder was released that stands in the run folder once `step` is done."""
-        return step if self.scores is None else self.scores.best(step)
+    def model_step(self, step: int) -> int:
+        """Step of the model that the run folder should contain after `step` steps."""
+        return step if self.validation_scores is None else self.validation_scores.best_step(step)
 
-    def begin(self, step: int, board: SummaryWriter | None) -> None:
-        """Score what the training begins with, or go on with the scores up to the step that it resumes from."""
-        if self.scores is None or board is None:
+    def load_discriminators(self, state: Mapping[str, Tensor], path: Path) -> None:
+        """Start from trained discriminators.
+
+        Raises:
+            ModelFileError: the weights from `path` do not fit.
+        """
+        model_file.filled(lambda: self.discriminators.module, state, path)
+        self.has_trained_discriminators = True
+
+    def start(self, step: int, board: SummaryWriter | None) -> None:
+        """Score the initial model, or resume with the scores up to `step`."""
+        if self.validation_scores is None or board is None:
             return
-        self.scores.resume(step if step > 0 else -1)
+        self.validation_scores.truncate(step if step > 0 else -1)
         if step == 0:
             self.validate(step, board)
-            self.release(step)
+            self.save_model(step)
 
     def state(self) -> dict[str, Any]:
         """Everything that training changes."""
+        optimizers = dict(zip(("optimizer", "muon"), self.optimizers, strict=False))  # some generators have no matrices
         return {
             "generator": self.generator,
             "average": self.average,
             "discriminators": self.discriminators,
             "discriminators_optimizer": self.discriminators_optimizer,
-            **dict(zip(("optimizer", "muon"), self.optimizers, strict=False)),  # the second where there are matrices
+            **optimizers,
         }
 
     def step(self, batch: Mapping[str, Any], step: int) -> dict[str, float]:
-        """One step of the generator, and of the discriminators once the adversarial phase has begun."""
-        training = self.training
-        adversarial = step >= training.adversarial_from
-        factor = schedule.trapezoid(step, self.steps, training.warmup_steps, training.decay_steps, self.pace)
-        spoken: SynthesisOutput = self.generator(batch["mel"])
+        """Take one step of the generator and, in the adversarial phase, one of the discriminators."""
+        training, ids = self.training, batch["id"]
+        factor = schedule.trapezoid_factor(
+            step, self.steps, training.warmup_steps, training.decay_steps, self.ramp_speed
+        )
+        is_adversarial = step >= training.adversarial_from
+        output: SynthesisOutput = self.generator(batch["mel"])
         target = self._target(batch)
-        ours, theirs = Spectra(spoken.wave), Spectra(target)
-        found = losses.stft_losses(ours, theirs, self.run.config.stft_loss.resolutions)
-        if training.loss_weights["mel/l1"] > 0:
-            found["mel/l1"] = losses.mel_loss(ours, theirs, self.run.config.frames.sample_rate)
-        if training.needs_quadrature_atoms:
-            found |= losses.pair_losses(spoken.weights, self._pair_targets(target))
-        if adversarial:
-            seen = math.ceil(training.discriminator_batch_fraction * len(target))
-            real = self.discriminators(target[:seen])
-            found |= self._adversarial_losses(spoken.wave[:seen], real)
+        step_losses = self._regression_losses(output, target)
+        count = math.ceil(training.discriminator_batch_fraction * len(target))  # crops that the discriminators see
+        if is_adversarial:
+            real = self.discriminators(target[:count])
+            step_losses |= self._adversarial_losses(output.wave[:count], real)
         elif training.loss_weights["weights/l1"] > 0:
-            found["weights/l1"] = F.l1_loss(spoken.weights, self._weight_targets(batch))
-        require_finite(found, step, batch["id"])
-        loss = losses.total(found, training.loss_weights)
-        norm = self._descend(loss, self.generator, self.optimizers, factor * training.learning_rate, step, batch["id"])
+            step_losses["weights/l1"] = F.l1_loss(output.weights, self._weight_targets(batch))
+        require_finite(step_losses, step, ids)
+        loss = losses.weighted_sum(step_losses, training.loss_weights)
+        norm = self._update(loss, self.generator, self.optimizers, factor * training.learning_rate, step, ids)
         self.average.update_parameters(self.generator.module)
-        if adversarial:
-            made = self.discriminators(spoken.wave[:seen].detach())
-            judged = torch.stack([losses.discriminator_loss(real[kind], made[kind]) for kind in real]).mean()
-            require_finite({"loss/discriminators": judged}, step, batch["id"])
+        if is_adversarial:
+            fake = self.discriminators(output.wave[:count].detach())
             rate = factor * training.discriminator_learning_rate
-            self._descend(judged, self.discriminators, [self.discriminators_optimizer], rate, step, batch["id"])
-            found["loss/discriminators"] = judged
-        found["loss/total"] = loss
+            step_losses["loss/discriminators"] = self._update_discriminators(real, fake, rate, step, ids)
+        step_losses["loss/total"] = loss
         rates = {"rate/learning": factor * training.learning_rate, "rate/gradient_norm": norm}
-        return {name: float(value.detach()) for name, value in found.items()} | rates
+        return {name: float(value.detach()) for name, value in step_losses.items()} | rates
 
-    def _adversarial_losses(self, wave: Tensor, real: Mapping[str, losses.Judged]) -> dict[str, Tensor]:
-        """How far the discriminators, held still, are from taking the wave (B, T) for the recording.
+    def _regression_losses(self, output: SynthesisOutput, target: Tensor) -> dict[str, Tensor]:
+        """Losses between the output and the target wave (B, T), by spectra and by weights of quadrature atoms."""
+        config, training = self.run.config, self.training
+        spectra, target_spectra = Spectra(output.wave), Spectra(target)
+        step_losses = losses.stft_losses(spectra, target_spectra, config.stft_loss.resolutions)
+        if training.loss_weights["mel/l1"] > 0:
+            step_losses["mel/l1"] = losses.mel_loss(spectra, target_spectra, config.frames.sample_rate)
+        if training.needs_quadrature_atoms:
+            step_losses |= losses.quadrature_losses(output.weights, self._quadrature_targets(target))
+        return step_losses
 
-        `real`, what they see of it, keeps its graph: their own step goes back through it.
+    def _adversarial_losses(self, wave: Tensor, real: Mapping[str, losses.FeatureMaps]) -> dict[str, Tensor]:
+        """The generator's adversarial and feature losses on its wave (B, T); the discriminators get no gradient.
+
+        `real`, their feature maps of the recordings, keeps its graph for the discriminators' own step.
         """
         self.discriminators.requires_grad_(False)
-        with self.engine.autocast():
-            made = self.discriminators.module(wave)
+        with self.fabric.autocast():
+            fake = self.discriminators.module(wave)
         self.discriminators.requires_grad_(True)
-        found = {f"adversarial/{kind}": losses.generator_adversarial_loss(maps) for kind, maps in made.items()}
+        step_losses = {f"adversarial/{kind}": losses.generator_adversarial_loss(maps) for kind, maps in fake.items()}
         if self.training.loss_weights["features/l1"] > 0:
-            matched = [losses.feature_loss(real[kind], maps) for kind, maps in made.items()]
-            found["features/l1"] = torch.stack(matched).mean()
-        return found
+            distances = [losses.feature_loss(real[kind], maps) for kind, maps in fake.items()]
+            step_losses["features/l1"] = torch.stack(distances).mean()
+        return step_losses
 
-    def _descend(
+    def _update_discriminators(
+        self,
+        real: Mapping[str, losses.FeatureMaps],
+        fake: Mapping[str, losses.FeatureMaps],
+        rate: float,
+        step: int,
+        ids: Sequence[str],
+    ) -> Tensor:
+        """Take one step of the discriminators; returns their loss."""
+        loss = torch.stack([losses.discriminator_loss(real[kind], fake[kind]) for kind in real]).mean()
+        require_finite({"loss/discriminators": loss}, step, ids)
+        self._update(loss, self.discriminators, [self.discriminators_optimizer], rate, step, ids)
+        return loss
+
+    def _update(
         self,
         loss: Tensor,
         model: nn.Module,
@@ -169,111 +198,93 @@ class VocoderTask:
         step: int,
         ids: Sequence[str],
     ) -> float:
-        """One step down the loss at a learning rate; returns the gradient's norm before clipping."""
+        """Take one optimizer step at a learning rate; returns the gradient norm before clipping."""
         for optimizer in optimizers:
             optimizer.zero_grad()
-        self.engine.backward(loss)
+        self.fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
         require_finite({"gradient norm": norm}, step, ids)
         for optimizer in optimizers:
-            schedule.set_rate(optimizer, rate)
+            schedule.set_learning_rate(optimizer, rate)
             optimizer.step()
         return float(norm)
 
     def _target(self, batch: Mapping[str, Any]) -> Tensor:
-        """The wave (B, T) to aim at: the recording, or the re-synthesis where the configuration says so."""
-        wave: Tensor = batch["wave"]
+        """Target wave (B, T): the recording, or the separator's resynthesis if so configured."""
+        wave: Tensor = batch["wave"]  # with stored weights, the dataset provides the configured target
         if self.training.target == "recording" or batch["weights"].numel():
             return wave
-        return self._separated(wave).waves[:, SPEECH]
+        return self._separate(wave).waves[:, SPEECH]
 
     def _weight_targets(self, batch: Mapping[str, Any]) -> Tensor:
-        """Stored weights (B, N, K) of the crop, or the frozen separator's on the crop alone.
+        """Weight targets (B, N, K): stored ones, or the separator's on the crop alone.
 
-        The separator has learned on crops of about this length, so the crop's own gLN statistics are what it knows.
+        The separator was trained on crops of about this length, so it is accurate with the crop's own gLN statistics.
         """
         stored: Tensor = batch["weights"]
         if stored.numel():
             return stored
-        return self._separated(batch["wave"]).weights[:, SPEECH, :, self.run.config.frames.lead :]
+        return self._separate(batch["wave"]).weights[:, SPEECH, :, self.run.config.frames.lead :]
 
     @torch.no_grad()
-    def _pair_targets(self, target: Tensor) -> Tensor:
-        """Weights (B, 2P, K) of pairs that make the target wave (B, T)."""
+    def _quadrature_targets(self, target: Tensor) -> Tensor:
+        """Weights (B, 2P, K) of the quadrature atoms that synthesize the target wave (B, T)."""
         return cast(ConvNeXtGenerator, self.generator.module).targets(target)
 
     @torch.no_grad()
-    def _separated(self, wave: Tensor) -> Separated:
-        """A wave (B, T) taken apart by the separator, which is there wherever something is aimed at it."""
-        separated: Separated = cast(Separator, self.teacher)(wave)
+    def _separate(self, wave: Tensor) -> Separated:
+        """Output of the teacher for a wave (B, T)."""
+        separated: Separated = cast(Separator, self.teacher)(wave)  # present whenever a loss uses it
         return separated
 
     @torch.no_grad()
     def validate(self, step: int, board: SummaryWriter) -> dict[str, float]:
-        """Multi-resolution STFT distance and level of the averaged generator on validation clips, one to hear and see.
+        """Evaluate the averaged generator on the validation clips; logs audio and spectrograms of one of them.
 
-        The level is that of all clips over their recordings', in dB. Where scores are kept, they are measured too.
+        Returns:
+            Means of the STFT losses; ``level``: energy of all outputs over that of the recordings, in dB; metric scores
+            if the task has `validation_scores`.
         """
         config = self.run.config
         generator = self.average.module.eval()
-        clips, scored, energy, target_energy = [], [], EPSILON, EPSILON
+        clip_losses, metric_scores, energy, target_energy = [], [], MINIMUM_ENERGY, MINIMUM_ENERGY
         for index, (path, samples) in enumerate(self.validation):
             recording, mel = self.dataset.mels.excerpt(path, 0, config.frames.mel_frames(samples))
-            spoken = generator(torch.from_numpy(mel)[None].to(self.engine.device))
-            recording = recording[: spoken.wave.shape[-1]]  # a predicted mel may be a frame short
-            target = torch.from_numpy(recording)[None].to(self.engine.device)
-            spectra, target_spectra = Spectra(spoken.wave), Spectra(target)
-            clips.append(losses.stft_losses(spectra, target_spectra, config.stft_loss.resolutions))
-            energy += float(spoken.wave.square().sum())
+            wave = generator(torch.from_numpy(mel)[None].to(self.fabric.device)).wave
+            recording = recording[: wave.shape[-1]]  # a predicted mel may be one frame short
+            target = torch.from_numpy(recording)[None].to(self.fabric.device)
+            clip_losses.append(losses.stft_losses(Spectra(wave), Spectra(target), config.stft_loss.resolutions))
+            energy += float(wave.square().sum())
             target_energy += float(target.square().sum())
             if self.measures:
-                estimate = files.rounded(spoken.wave[0].float().numpy(force=True))
-                scored.append(clip_scores(self.measures, recording, estimate, config.frames.sample_rate))
+                estimate = files.rounded(wave[0].float().numpy(force=True))
+                metric_scores.append(clip_scores(self.measures, recording, estimate, config.frames.sample_rate))
             if index == 0:
-                board.add_audio("audio/spoken", spoken.wave[0].clamp(-1, 1), step, config.frames.sample_rate)
-                board.add_audio("audio/recording", target[0], step, config.frames.sample_rate)
-                waves = {"spoken": spoken.wave[0].numpy(force=True), "recording": recording}
-                board.add_figure("spectrograms", plotting.spectrograms(waves, config.frames), step)
-        distances = {name: float(np.mean([float(clip[name]) for clip in clips])) for name in clips[0]}
-        means = mean_scores(scored)
-        if self.scores is not None:
-            self.scores.add(step, means)
+                self._log_clip(board, step, wave[0], target[0])
+        means = mean_scores(metric_scores)
+        if self.validation_scores is not None:
+            self.validation_scores.add(step, means)
+        distances = {name: float(np.mean([float(clip[name]) for clip in clip_losses])) for name in clip_losses[0]}
         return distances | {"level": 10.0 * math.log10(energy / target_energy)} | means
 
-    def release(self, step: int) -> None:
-        """Write the averaged generator as the run's vocoder, and beside it the discriminators that have learned.
+    def _log_clip(self, board: SummaryWriter, step: int, wave: Tensor, target: Tensor) -> None:
+        """Log an output (T,) and its recording (T,) as audio and spectrograms."""
+        frames = self.run.config.frames
+        board.add_audio("audio/output", wave.clamp(-1, 1), step, frames.sample_rate)
+        board.add_audio("audio/recording", target, step, frames.sample_rate)
+        waves = {"output": wave.numpy(force=True), "recording": target.numpy(force=True)}
+        board.add_figure("spectrograms", plotting.spectrograms(waves, frames), step)
 
-        Where scores are kept, only if none before was better.
+    def save_model(self, step: int) -> None:
+        """Write the averaged generator, and the discriminators if they are trained, to the run folder.
+
+        With `validation_scores`, only if this step is the best so far.
         """
-        if self.scores is not None and step != self.scores.best(step) and self.path.is_file():
+        scores = self.validation_scores
+        if scores is not None and step != scores.best_step(step) and self.path.is_file():
             return
-        origin = self.run.origin(step)
-        model_file.save(self.path, "vocoder", self.average.module.state_dict(), self.run.config, origin)
-        if self.discriminators_have_learned or step > self.training.adversarial_from:
-            beside = model_file.discriminators_of(self.path)
-            model_file.save(beside, "discriminators", self.discriminators.module.state_dict(), self.run.config, origin)
-
-
-def _optimizers(generator: model_file.AnyGenerator, training: VocoderTrainingConfig) -> list[Optimizer]:
-    """Adam, and Muon for the generator's hidden matrices where it has any.
-
-    The basis, where it is fine-tuned, learns at its own share of the learning rate.
-    """
-    basis = set(generator.basis.parameters())
-    matrices = generator.muon_parameters()
-    rest = [p for p in generator.parameters() if p not in basis.union(matrices)]
-    groups: list[dict[str, Any]] = [{"params": rest}]
-    if training.basis_learning_rate > 0:
-        share = training.basis_learning_rate / training.learning_rate
-        groups.append({"params": list(basis), "share": share})
-    adam = torch.optim.Adam(groups, betas=(0.8, 0.99))
-    return [adam, Muon(matrices)] if matrices else [adam]
-
-
-def _exponential_average(limit: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """What moves an average of weights towards those of the next step, by `schedule.averaging_decay`."""
-
-    def update(average: Tensors, weights: Tensors, updates: Tensor | int) -> None:
-        torch._foreach_lerp_(average, weights, 1.0 - schedule.averaging_decay(int(updates), limit))
-
-    return torch.no_grad()(update)
+        config, origin = self.run.config, self.run.origin(step)
+        model_file.save(self.path, "vocoder", self.average.module.state_dict(), config, origin)
+        if self.has_trained_discriminators or step > self.training.adversarial_from:
+            path = model_file.discriminators_of(self.path)
+            model_file.save(path, "discriminators", self.discriminators.module.state_dict(), config, origin)

@@ -1,4 +1,4 @@
-"""Analyzing an untrained separator on real speech: every file, what stands in it, and every refusal."""
+"""Analysis of an untrained separator on real speech: all files, their content, and all errors."""
 
 import json
 import zipfile
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from basis_melgan.analysis.clip_selection import ClipSelection
-from basis_melgan.analysis.separator import analyze
+from basis_melgan.analysis.separator import analyze_separator
 from basis_melgan.audio import files
 from basis_melgan.cli.main import main
 from basis_melgan.config.networks import SeparatorConfig
@@ -65,9 +65,9 @@ def large(corpora: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def analyzed(separator: Path, corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An analysis of two drawn test clips."""
+    """An analysis of two random test clips."""
     out = tmp_path_factory.mktemp("out") / "deep" / "analysis"
-    analyze(separator, corpora / "large", out, ClipSelection(None, 2, "test", 1), -4.0)
+    analyze_separator(separator, corpora / "large", out, ClipSelection(None, 2, "test", 1), -4.0)
     return out
 
 
@@ -80,15 +80,15 @@ def read_table(folder: Path) -> dict:
 
 
 def read_waves(folder: Path, index: int) -> dict[str, np.ndarray]:
-    """The eight waves, their common factor undone."""
-    scale = np.float32(read_table(folder)["utterances"][index]["scale"])
+    """The eight waves without their common scale."""
+    scale = np.float32(read_table(folder)["clips"][index]["scale"])
     return {name: files.read(folder / f"7_{index}_{name}.wav")[0] / scale for name in WAVES}
 
 
-# What stands in the folder
+# Content of the folder
 
 
-def test_the_folder_holds_every_file_and_nothing_else(analyzed: Path) -> None:
+def test_the_folder_has_all_files_and_no_others(analyzed: Path) -> None:
     expected = {f"7_{index}_{name}.wav" for index in (0, 1) for name in WAVES}
     expected |= {f"7_{index}_weights.{kind}" for index in (0, 1) for kind in ("png", "npz")}
     expected |= {"7_basis.png", "7_basis.npz", "table.md", "table.json", "summary.md"}
@@ -96,12 +96,12 @@ def test_the_folder_holds_every_file_and_nothing_else(analyzed: Path) -> None:
     assert [path.name for path in analyzed.parent.iterdir()] == ["analysis"]
 
 
-def test_waves_are_what_the_separator_makes(analyzed: Path, separator: Path, corpora: Path) -> None:
+def test_waves_are_the_separators_estimates(analyzed: Path, separator: Path, corpora: Path) -> None:
     model, _ = model_file.load_separator(separator)
     clips = {clip.id: path for path, clip in manifest.load_clips(manifest.load(corpora / "large"), "test")}
-    for index, each in enumerate(read_table(analyzed)["utterances"]):
+    for index, scores in enumerate(read_table(analyzed)["clips"]):
         waves = read_waves(analyzed, index)
-        speech, rate = files.read(clips[each["clip"]])
+        speech, rate = files.read(clips[scores["clip"]])
         assert rate == 24_000
         np.testing.assert_allclose(waves["original"], speech, atol=1e-4)
         np.testing.assert_array_equal(waves["mix_non_noi"], waves["original"])
@@ -120,8 +120,8 @@ def test_waves_are_what_the_separator_makes(analyzed: Path, separator: Path, cor
 def test_weights_are_the_separators_sorted_by_peak(analyzed: Path, separator: Path) -> None:
     model, _ = model_file.load_separator(separator)
     basis, weights = np.load(analyzed / "7_basis.npz"), np.load(analyzed / "7_0_weights.npz")
-    signals = model.basis.atoms.numpy()
-    np.testing.assert_array_equal(basis["signals"], signals[basis["order"]])
+    atoms = model.basis.atoms.numpy()
+    np.testing.assert_array_equal(basis["atoms"], atoms[basis["order"]])
     assert sorted(basis["order"]) == list(range(16))
     assert (np.diff(basis["peaks"]) >= 0).all()
     np.testing.assert_array_equal(basis["hertz"][basis["magnitudes"].argmax(axis=1)], basis["peaks"])
@@ -134,124 +134,129 @@ def test_weights_are_the_separators_sorted_by_peak(analyzed: Path, separator: Pa
     for name, wave in (("speech", "est_wav"), ("noise", "est_noi")):
         unsorted = np.empty_like(weights[name])
         unsorted[weights["order"]] = weights[name]
-        made = model.decode(torch.from_numpy(unsorted)[None], mix.shape[-1])[0].numpy()
-        np.testing.assert_allclose(made, read_waves(analyzed, 0)[wave], atol=1e-4)
+        estimate = model.decode(torch.from_numpy(unsorted)[None], mix.shape[-1])[0].numpy()
+        np.testing.assert_allclose(estimate, read_waves(analyzed, 0)[wave], atol=1e-4)
 
 
-def test_pictures_are_pictures(analyzed: Path) -> None:
-    pictures = [content for name, content in contents(analyzed).items() if name.endswith(".png")]
-    assert len(pictures) == 3
-    for picture in pictures:
-        assert picture.startswith(b"\x89PNG\r\n")
-        width, height = (int.from_bytes(picture[start : start + 4], "big") for start in (16, 20))
+def test_figures_are_png_files(analyzed: Path) -> None:
+    figures = [content for name, content in contents(analyzed).items() if name.endswith(".png")]
+    assert len(figures) == 3
+    for figure in figures:
+        assert figure.startswith(b"\x89PNG\r\n")
+        width, height = (int.from_bytes(figure[start : start + 4], "big") for start in (16, 20))
         assert min(width, height) >= 600
 
 
 def test_scores_are_those_of_the_waves(analyzed: Path) -> None:
-    for index, each in enumerate(read_table(analyzed)["utterances"]):
-        waves, scores = read_waves(analyzed, index), each["scores"]
+    for index, clip in enumerate(read_table(analyzed)["clips"]):
+        waves, scores = read_waves(analyzed, index), clip["scores"]
         assert scores["mix"][SI_SNR] == pytest.approx(-4.0, abs=0.3)
         for name, source in (("mix", "original"), ("est_wav_non_noi", "original"), ("est_noi", "noi")):
             assert scores[name][SI_SNR] == pytest.approx(si_snr(waves[source], waves[name]), rel=0.01)
         expected = pesq_wb(waves["original"], waves["est_wav_non_noi"], 24_000)
         assert scores["est_wav_non_noi"][PESQ] == pytest.approx(expected, abs=0.05)
-        for name, found in scores.items():
-            level = 10 * np.log10(np.mean(np.square(waves[name] * each["scale"], dtype=np.float64)))
-            assert found[LEVEL] == pytest.approx(level, abs=0.2)  # 16 bits have noise of their own
+        for name, columns in scores.items():
+            level = 10 * np.log10(np.mean(np.square(waves[name] * clip["scale"], dtype=np.float64)))
+            assert columns[LEVEL] == pytest.approx(level, abs=0.2)  # rounding to 16 bits adds noise
         assert scores["est_noi_non_noi"] | {LEVEL: None} == {SI_SNR: None, PESQ: None, LEVEL: None}
 
 
-def test_means_are_over_the_utterances(analyzed: Path) -> None:
+def test_means_are_over_the_clips(analyzed: Path) -> None:
     table = read_table(analyzed)
     for wave, columns in table["means"].items():
         for column, mean in columns.items():
-            scores = [each["scores"][wave][column] for each in table["utterances"]]
+            scores = [clip["scores"][wave][column] for clip in table["clips"]]
             assert mean == (None if None in scores else pytest.approx(np.mean(scores)))
     assert (table["separator"], table["step"], table["seed"], table["snr"]) == ("separator.safetensors", 7, 1, -4.0)
 
 
-def test_the_markdown_table_says_the_same(analyzed: Path) -> None:
+def test_the_markdown_table_has_the_numbers_of_the_json_file(analyzed: Path) -> None:
     table, text = read_table(analyzed), (analyzed / "table.md").read_text(encoding="utf-8")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    assert rows[0] == ["utterance", "wave", "against", SI_SNR, PESQ, LEVEL]
-    first = table["utterances"][0]
+    assert rows[0] == ["clip", "wave", "reference", SI_SNR, PESQ, LEVEL]
+    first = table["clips"][0]
     assert len(rows) == 2 + 5 * 3
     scores = first["scores"]["est_wav"]
     numbers = [f"{scores[SI_SNR]:.1f}", f"{scores[PESQ]:.2f}", f"{scores[LEVEL]:.1f}"]
     assert rows[3] == [f"0: large/{first['clip']} (test)", "est_wav", "original", *numbers]
     level = table["means"]["est_noi_non_noi"][LEVEL]
     assert rows[-1] == ["mean of 2", "est_noi_non_noi", "silence", "–", "–", f"{level:.1f}"]
-    assert text.splitlines()[0] == "`separator.safetensors` at step 7; white noise, speech at -4 dB of it (seed 1)."
+    assert text.splitlines()[0] == "`separator.safetensors` at step 7; white noise at an SNR of -4 dB (seed 1)."
     assert [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")] == table["notes"]
-    assert any("trained by its speech estimate alone" in note for note in table["notes"])
+    assert any("trained on its speech estimate only" in note for note in table["notes"])
 
 
-# Which clips
+# Selection of clips
 
 
-def test_the_same_arguments_give_the_same_bytes(analyzed: Path, separator: Path, large: Path, tmp_path: Path) -> None:
-    analyze(separator, large, tmp_path / "again", ClipSelection(None, 2, "test", 1), -4.0)
+def test_results_are_reproducible(analyzed: Path, separator: Path, large: Path, tmp_path: Path) -> None:
+    analyze_separator(separator, large, tmp_path / "again", ClipSelection(None, 2, "test", 1), -4.0)
     assert contents(tmp_path / "again") == contents(analyzed)
     stamps = {
         member.date_time for path in analyzed.glob("*.npz") for member in zipfile.ZipFile(path).infolist()
-    }  # a clock in an archive would show only after a pause
+    }  # two runs within a second would hide a time stamp
     assert stamps == {(1980, 1, 1, 0, 0, 0)}
 
 
-def test_another_seed_gives_other_clips_and_other_noise(separator: Path, large: Path, tmp_path: Path) -> None:
+def test_the_seed_changes_clips_and_noise(separator: Path, large: Path, tmp_path: Path) -> None:
     name = manifest.load(large)[0].clips[0].id
     for seed in (1, 2):
-        analyze(separator, large, tmp_path / str(seed), ClipSelection([name], 3, "test", seed), 0.0)
+        analyze_separator(separator, large, tmp_path / str(seed), ClipSelection([name], 3, "test", seed), 0.0)
     assert contents(tmp_path / "1")["7_0_original.wav"] == contents(tmp_path / "2")["7_0_original.wav"]
     assert contents(tmp_path / "1")["7_0_noi.wav"] != contents(tmp_path / "2")["7_0_noi.wav"]
-    draws = {
-        tuple(one.clip.id for one in ClipSelection(None, 2, "train", seed).of(manifest.load(large)))
+    selections = {
+        tuple(clip.full_id for clip in ClipSelection(None, 2, "train", seed).select(manifest.load(large)))
         for seed in range(9)
     }
-    assert len(draws) > 1
+    assert len(selections) > 1
 
 
-def test_noise_of_a_clip_does_not_depend_on_the_others(analyzed: Path, separator: Path, large: Path, tmp_path: Path):
-    second = read_table(analyzed)["utterances"][1]["clip"]
-    analyze(separator, large, tmp_path / "out", ClipSelection([second], 3, "test", 1), -4.0)
+def test_the_noise_of_a_clip_is_independent_of_other_clips(
+    analyzed: Path, separator: Path, large: Path, tmp_path: Path
+):
+    second = read_table(analyzed)["clips"][1]["clip"]
+    analyze_separator(separator, large, tmp_path / "out", ClipSelection([second], 3, "test", 1), -4.0)
     assert contents(tmp_path / "out")["7_0_mix.wav"] == contents(analyzed)["7_1_mix.wav"]
 
 
-def test_clips_are_drawn_over_all_corpora_without_repetition(corpora: Path) -> None:
+def test_random_clips_are_from_all_corpora_without_repetition(corpora: Path) -> None:
     loaded = manifest.load(corpora)
-    every = {(each.name, clip.id) for each in loaded for clip in each.split("test")}
-    drawn = ClipSelection(None, 99, "test", 3).of(loaded)
-    assert len(drawn) == len(every)
-    assert {(one.corpus, one.clip.id) for one in drawn} == every
-    assert {one.corpus for one in drawn} == {"large", "small"}
-    assert all(one.path.is_file() for one in drawn)
-    reversed_ = tuple(replace(each, clips=each.clips[::-1]) for each in loaded[::-1])
-    assert ClipSelection(None, 2, "test", 3).of(reversed_) == ClipSelection(None, 2, "test", 3).of(loaded) == drawn[:2]
+    expected = {f"{corpus.name}/{clip.id}" for corpus in loaded for clip in corpus.split("test")}
+    clips = ClipSelection(None, 99, "test", 3).select(loaded)
+    assert len(clips) == len(expected)
+    assert {clip.full_id for clip in clips} == expected
+    assert {clip.corpus for clip in clips} == {"large", "small"}
+    assert all(clip.path.is_file() for clip in clips)
+    reordered = tuple(replace(corpus, clips=corpus.clips[::-1]) for corpus in loaded[::-1])
+    two = ClipSelection(None, 2, "test", 3)
+    assert two.select(reordered) == two.select(loaded) == clips[:2]
 
 
-def test_clips_may_be_named_from_any_split_in_any_order(corpora: Path) -> None:
+def test_ids_select_clips_of_any_split_in_their_order(corpora: Path) -> None:
     loaded = manifest.load(corpora)
     first, last = loaded[0].clips[0].id, loaded[0].clips[-1].id
-    found = ClipSelection([last, f"small/{first}", last], 1, "validation", 1).of(loaded)
-    assert [(one.corpus, one.clip.id) for one in found] == [("large", last), ("small", first)]
+    clips = ClipSelection([last, f"small/{first}", last], 1, "validation", 1).select(loaded)
+    assert [clip.full_id for clip in clips] == [f"large/{last}", f"small/{first}"]
 
 
-def test_more_clips_than_there_are_is_noted(separator: Path, large: Path, tmp_path: Path) -> None:
-    report = analyze(separator, large, tmp_path / "out", ClipSelection(None, 20, "validation", 1), -4.0)
-    assert len(report.utterances) == 1
-    assert "20 clips were asked for; validation has 1, and these are all" in report.notes
+def test_a_note_tells_of_missing_clips(separator: Path, large: Path, tmp_path: Path) -> None:
+    report = analyze_separator(
+        separator, large, tmp_path / "out", ClipSelection(None, 20, "validation", 1), -4.0
+    ).report
+    assert len(report.clips) == 1
+    assert "the validation split has only 1 of the 20 requested clips" in report.notes
 
 
 # Level
 
 
-def test_all_eight_waves_are_scaled_alike_where_one_would_clip(large: Path, tmp_path: Path) -> None:
+def test_all_eight_waves_have_the_same_scale_if_one_would_clip(large: Path, tmp_path: Path) -> None:
     loud = save_separator(tmp_path / "loud.safetensors", gain=20.0)
     soft = save_separator(tmp_path / "soft.safetensors", gain=20.0 / 1024)
-    reports = [analyze(model, large, tmp_path / model.stem, ONE, 20.0) for model in (loud, soft)]
-    scale = reports[0].utterances[0].scale
+    reports = [analyze_separator(model, large, tmp_path / model.stem, ONE, 20.0).report for model in (loud, soft)]
+    scale = reports[0].clips[0].scale
     assert scale < 0.5
-    assert reports[1].utterances[0].scale == 1.0
+    assert reports[1].clips[0].scale == 1.0
     scaled, unscaled = (
         {name: files.read(tmp_path / folder / f"7_0_{name}.wav")[0] for name in WAVES} for folder in ("loud", "soft")
     )
@@ -261,28 +266,30 @@ def test_all_eight_waves_are_scaled_alike_where_one_would_clip(large: Path, tmp_
         np.testing.assert_allclose(wave, unscaled[name] * gain, atol=6e-5 * max(1.0, gain))
     assert sum(f"scaled by {scale:.4g}" in note for note in reports[0].notes) == 1
     assert not any("scaled" in note for note in reports[1].notes)
-    loud_scores, soft_scores = (report.utterances[0].scores for report in reports)
+    loud_scores, soft_scores = (report.clips[0].scores for report in reports)
     assert loud_scores["est_wav"][SI_SNR] == pytest.approx(soft_scores["est_wav"][SI_SNR], abs=1e-3)
     assert loud_scores["mix"][LEVEL] == pytest.approx(soft_scores["mix"][LEVEL] + 20 * np.log10(scale), abs=1e-3)
 
 
-def test_a_score_that_cannot_be_had_is_told(large: Path, tmp_path: Path) -> None:
-    dumb = save_separator(tmp_path / "dumb.safetensors", gain=0.0)
-    report = analyze(dumb, large, tmp_path / "out", ONE, -4.0)
-    assert report.utterances[0].scores["est_wav"] == {SI_SNR: None, PESQ: None, LEVEL: None}
+def test_a_note_has_the_reason_for_a_missing_score(large: Path, tmp_path: Path) -> None:
+    silent = save_separator(tmp_path / "silent.safetensors", gain=0.0)
+    report = analyze_separator(silent, large, tmp_path / "out", ONE, -4.0).report
+    assert report.clips[0].scores["est_wav"] == {SI_SNR: None, PESQ: None, LEVEL: None}
     assert report.means()["est_wav"][SI_SNR] is None
     assert sum(note.startswith(f"0, est_wav, {SI_SNR}: estimate: silent") for note in report.notes) == 1
     assert "| est_wav | original | – | – | – |" in report.table()
 
 
-# Refusals
+# Errors
 
 
-def refuse(error: type[BasisMelGANError], separator: Path, corpus: Path, out: Path, choice=ONE, snr=-4.0, force=False):
-    """The one line of a refusal, which leaves nothing behind."""
+def error_message(
+    error: type[BasisMelGANError], separator: Path, corpus: Path, out: Path, selection=ONE, snr=-4.0, force=False
+) -> str:
+    """The one-line message of an error, which must not change any file."""
     before = sorted(out.parent.rglob("*"))
     with pytest.raises(error) as raised:
-        analyze(separator, corpus, out, choice, snr, force)
+        analyze_separator(separator, corpus, out, selection, snr, force=force)
     assert sorted(out.parent.rglob("*")) == before
     message = str(raised.value)
     assert "\n" not in message
@@ -290,103 +297,108 @@ def refuse(error: type[BasisMelGANError], separator: Path, corpus: Path, out: Pa
 
 
 @pytest.mark.parametrize("count", [0, -3])
-def test_a_count_below_one(count: int) -> None:
-    with pytest.raises(ConfigurationError, match=f"^count: {count} clips; draw 1 or more$"):
+def test_a_count_below_one_raises(count: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"^count: {count} is too few; select 1 or more clips$"):
         ClipSelection(None, count, "test", 1)
 
 
-def test_a_negative_seed() -> None:
+def test_a_negative_seed_raises() -> None:
     with pytest.raises(ConfigurationError, match=r"^seed: -1 is negative; use 0 or more$"):
         ClipSelection(None, 1, "test", -1)
 
 
 @pytest.mark.parametrize("snr", [float("nan"), float("inf"), -101.0])
-def test_an_snr_that_cannot_be(snr: float, separator: Path, large: Path, tmp_path: Path) -> None:
-    assert refuse(ConfigurationError, separator, large, tmp_path / "out", snr=snr).startswith(f"snr: {snr} dB")
+def test_an_snr_out_of_range_raises(snr: float, separator: Path, large: Path, tmp_path: Path) -> None:
+    assert error_message(ConfigurationError, separator, large, tmp_path / "out", snr=snr).startswith(f"snr: {snr} dB")
 
 
-def test_an_unknown_clip_names_the_nearest(separator: Path, large: Path, tmp_path: Path) -> None:
+def test_the_error_of_an_unknown_id_suggests_the_nearest(separator: Path, large: Path, tmp_path: Path) -> None:
     known = manifest.load(large)[0].clips[0].id
-    message = refuse(CorpusError, separator, large, tmp_path / "out", ClipSelection([known + "x"], 1, "test", 1))
-    assert message == f"clips: '{known}x' is the id of no clip; did you mean {known}?"
-    message = refuse(CorpusError, separator, large, tmp_path / "out", ClipSelection([""], 1, "test", 1))
-    assert message == "clips: '' is the id of no clip; clips.jsonl of the corpus lists them"
+    message = error_message(CorpusError, separator, large, tmp_path / "out", ClipSelection([known + "x"], 1, "test", 1))
+    assert message == f"clips: no clip has the id '{known}x'; did you mean {known}?"
+    message = error_message(CorpusError, separator, large, tmp_path / "out", ClipSelection([""], 1, "test", 1))
+    assert message == "clips: no clip has the id ''; clips.jsonl of the corpus lists them"
 
 
-def test_a_clip_of_two_corpora_must_be_told_apart(separator: Path, corpora: Path, tmp_path: Path) -> None:
+def test_an_id_in_two_corpora_needs_the_name_of_the_corpus(separator: Path, corpora: Path, tmp_path: Path) -> None:
     name = manifest.load(corpora)[0].clips[0].id
-    message = refuse(CorpusError, separator, corpora, tmp_path / "out", ClipSelection([name], 1, "test", 1))
-    assert message == f"clips: '{name}' is in several corpora; say large/{name} or small/{name}"
+    message = error_message(CorpusError, separator, corpora, tmp_path / "out", ClipSelection([name], 1, "test", 1))
+    assert message == f"clips: '{name}' is in several corpora; use large/{name} or small/{name}"
 
 
 def test_an_existing_folder_needs_force_and_must_be_an_analysis(separator: Path, large: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    for name in ("thesis.txt", "table.json"):  # the second as an analysis has it
+    for name in ("thesis.txt", "table.json"):  # the second is the name of a file of an analysis
         (out / name).write_text("years of work", encoding="utf-8")
-    assert "thesis.txt, which is of no analysis and would be lost" in refuse(OutputError, separator, large, out)
-    assert "thesis.txt, which is of no analysis" in refuse(OutputError, separator, large, out, force=True)
-    assert "is a file; name a folder" in refuse(OutputError, separator, large, out / "thesis.txt", force=True)
+    assert "thesis.txt, which no analysis writes and which would be lost" in error_message(
+        OutputError, separator, large, out
+    )
+    assert "thesis.txt, which no analysis writes" in error_message(OutputError, separator, large, out, force=True)
+    assert "is a file; name a folder" in error_message(OutputError, separator, large, out / "thesis.txt", force=True)
     (out / "thesis.txt").unlink()
-    assert "exists; choose another folder, or --force" in refuse(OutputError, separator, large, out)
-    analyze(separator, large, out, ONE, -4.0, force=True)
+    assert "exists; choose another folder, or --force" in error_message(OutputError, separator, large, out)
+    analyze_separator(separator, large, out, ONE, -4.0, force=True)
     (out / "7_9_original.wav").write_bytes(b"of an earlier run")
-    analyze(separator, large, out, ONE, -4.0, force=True)
+    analyze_separator(separator, large, out, ONE, -4.0, force=True)
     assert len(contents(out)) == 8 + 2 + 2 + 3
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_folder_that_cannot_be_made(separator: Path, large: Path, tmp_path: Path) -> None:
+def test_a_folder_below_a_file_raises(separator: Path, large: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    assert "file is a file; choose another place" in refuse(OutputError, separator, large, tmp_path / "file" / "out")
+    assert "file is a file; choose another place" in error_message(
+        OutputError, separator, large, tmp_path / "file" / "out"
+    )
 
 
-def test_an_interruption_leaves_nothing_and_keeps_the_old(
+def test_an_interruption_keeps_the_earlier_analysis(
     separator: Path, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    analyze(separator, large, out, ONE, -4.0)
+    analyze_separator(separator, large, out, ONE, -4.0)
     before = contents(out)
 
-    def interrupted(*_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("basis_melgan.analysis.separator.scored", interrupted)
+    monkeypatch.setattr("basis_melgan.analysis.separator.score_waves", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        analyze(separator, large, out, ClipSelection(None, 1, "test", 5), -4.0, force=True)
+        analyze_separator(separator, large, out, ClipSelection(None, 1, "test", 5), -4.0, force=True)
     assert contents(out) == before
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_other_models_and_other_rates(separator: Path, large: Path, tmp_path: Path) -> None:
+def test_unusable_models_and_sample_rates_raise(separator: Path, large: Path, tmp_path: Path) -> None:
     missing = tmp_path / "missing.safetensors"
-    assert "no such file" in refuse(ModelFileError, missing, large, tmp_path / "out")
+    assert "no such file" in error_message(ModelFileError, missing, large, tmp_path / "out")
     slow = replace(CONFIG, frames=replace(CONFIG.frames, sample_rate=16_000))
-    message = refuse(CorpusError, save_separator(tmp_path / "slow.safetensors", slow), large, tmp_path / "out")
+    message = error_message(CorpusError, save_separator(tmp_path / "slow.safetensors", slow), large, tmp_path / "out")
     assert "prepared at 24000 Hz" in message
-    assert "no such folder" in refuse(CorpusError, separator, tmp_path / "nowhere", tmp_path / "out")
+    assert "no such folder" in error_message(CorpusError, separator, tmp_path / "nowhere", tmp_path / "out")
 
 
 # The command line
 
 
-def test_through_the_command_line(
-    separator: Path, large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, separator: Path, large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("basis_melgan.progress.FIRST_LINE_SECONDS", 0.0)
     names = [clip.id for clip in manifest.load(large)[0].clips[:2]]
-    words = ["analyze", str(separator), str(large), str(tmp_path / "out"), "--clips", ",".join(names), "--snr", "3"]
-    assert main(words) == 0
-    printed, progress = capsys.readouterr()
-    assert printed == (tmp_path / "out" / "table.md").read_text(encoding="utf-8") + f"\n{tmp_path / 'out'}\n"
-    assert "analyzing" in progress
-    assert "analyzing" not in printed
+    argv = ["analyze", str(separator), str(large), str(tmp_path / "out"), "--clips", ",".join(names), "--snr", "3"]
+    assert main(argv) == 0
+    output, progress = capsys.readouterr()
+    assert output == (tmp_path / "out" / "table.md").read_text(encoding="utf-8") + f"\n{tmp_path / 'out'}\n"
+    assert "analyze 1 of 2" in progress
+    assert "analyze 1 of 2" not in output
     table = read_table(tmp_path / "out")
-    assert [each["clip"] for each in table["utterances"]] == names
+    assert [clip["clip"] for clip in table["clips"]] == names
     assert table["means"]["mix"][SI_SNR] == pytest.approx(3.0, abs=0.3)
-    assert main(words) == 2
+    assert main(argv) == 2
     error = capsys.readouterr().err
     assert error.startswith("basis-melgan: ")
     assert "exists" in error
     assert error.count("\n") == 1
-    assert main([*words[:4], "--count", "0", "--force"]) == 2
-    assert capsys.readouterr().err == "basis-melgan: count: 0 clips; draw 1 or more\n"
+    assert main([*argv[:4], "--count", "0", "--force"]) == 2
+    assert capsys.readouterr().err == "basis-melgan: count: 0 is too few; select 1 or more clips\n"

@@ -1,9 +1,9 @@
-"""Labels of systems: short, and never two alike."""
+"""Labels of systems: short and unique."""
 
 import pytest
 
 from basis_melgan.errors import ConfigurationError
-from basis_melgan.evaluation.labels import labels
+from basis_melgan.evaluation.labels import system_labels
 
 
 @pytest.mark.parametrize(
@@ -24,17 +24,17 @@ from basis_melgan.evaluation.labels import labels
         ("first/waves second/waves", "first second"),
     ],
 )
-def test_labels_are_short_and_told_apart(names: str, expected: str) -> None:
-    assert labels(names.split()) == expected.split()
+def test_labels_are_short_and_unique(names: str, expected: str) -> None:
+    assert system_labels(names.split()) == expected.split()
 
 
-def test_a_folder_by_another_name_has_its_own(tmp_path, monkeypatch) -> None:
+def test_a_relative_path_is_labeled_by_its_folders_name(tmp_path, monkeypatch) -> None:
     (tmp_path / "hifigan" / "deep").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "hifigan")
-    assert labels([".", "deep", "deep/../../hifigan/other"]) == ["hifigan", "deep", "other"]
+    assert system_labels([".", "deep", "deep/../../hifigan/other"]) == ["hifigan", "deep", "other"]
 
 
 @pytest.mark.parametrize("names", ["world world", "a/b.onnx a/../a/b.onnx", "a.onnx ./a.onnx c", "a/b.onnx a/B.onnx"])
-def test_what_is_named_twice_is_refused(names: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"systems: two of them are called .*; name each once, or"):
-        labels(names.split())
+def test_a_repeated_system_raises(names: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"systems: two have the label .*; name each system once, or"):
+        system_labels(names.split())

@@ -1,4 +1,4 @@
-"""What tests of trainings stand on: a decomposition, and a way to train either stage for a few steps."""
+"""Fixtures of training tests: a decomposition, and a function that trains either stage for a few steps."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +13,11 @@ from basis_melgan.config.schema import Config
 from basis_melgan.training import separator as separator_stage
 from basis_melgan.training import trainer, vocoder
 from basis_melgan.training.decompose import decompose
-from basis_melgan.training.vocoder import Sources
+from basis_melgan.training.vocoder import VocoderInputs
 
 
 @pytest.fixture(autouse=True)
-def _curves_of_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def _log_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "LOG_EVERY", 1)
 
 
@@ -29,8 +29,8 @@ def decomposition(tmp_path_factory: pytest.TempPathFactory, config: Config, corp
 
 
 @pytest.fixture
-def frame_rate(config: Config) -> Config:
-    """A frame-rate generator that learns by regression alone."""
+def convnext(config: Config) -> Config:
+    """Settings of a small ConvNeXt generator, trained with regression losses only."""
     weights = config.vocoder_training.loss_weights | {"weights/l1": 0.0}
     config = with_settings(config, "vocoder_training", adversarial_from=1_000, loss_weights=weights)
     generator = ConvNeXtConfig(channels=48, hidden=96, blocks=2, atoms=96, spacing="mixed")
@@ -39,23 +39,23 @@ def frame_rate(config: Config) -> Config:
 
 @pytest.fixture
 def train(corpus: Path, separator: Path):
-    """Train a stage into a folder, with some settings of its own changed."""
-    clips = corpus
+    """Function that trains a stage into a run folder, with some settings of the stage changed."""
+    default_corpus = corpus
 
     def run(
         stage: str,
         out: Path,
         config: Config,
         force: bool = False,
-        corpus: Path = clips,
-        start: Path | None = None,
+        corpus: Path = default_corpus,
+        init_from: Path | None = None,
         **settings: Any,
     ) -> Path:
         config = with_settings(config, f"{stage}_training", **settings)
         if stage == "separator":
             separator_stage.train(corpus, out, config, force)
         else:
-            vocoder.train(corpus, out, Sources(separator, start=start), config, force)
+            vocoder.train(corpus, out, VocoderInputs(separator, init_from=init_from), config, force)
         return out
 
     return run

@@ -1,4 +1,4 @@
-"""Trainings of a few steps, and what they leave."""
+"""Trainings of a few steps, and readers of their results."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,8 +26,8 @@ def with_settings(config: Config, section: str, **values: Any) -> Config:
     return replace(config, **{section: replace(getattr(config, section), **values)})
 
 
-def on_one_batch(task: Any, steps: int) -> list[dict[str, float]]:
-    """Logs of steps that all see the same batch: the loudest two of some items, since clips begin with a pause."""
+def train_on_one_batch(task: Any, steps: int) -> list[dict[str, float]]:
+    """Logs of steps on the same batch: the loudest two of six items, since clips begin with a pause."""
     wave = "wave" if isinstance(task, VocoderTask) else "sources"
     items = sorted((task.dataset[index] for index in range(6)), key=lambda item: -item[wave].square().mean())
     batch = default_collate(items[:2])
@@ -35,9 +35,9 @@ def on_one_batch(task: Any, steps: int) -> list[dict[str, float]]:
 
 
 def improvement(values: Sequence[float]) -> float:
-    """How far values have fallen from the first to the median of the last sixth.
+    """Decrease of a loss from its first value to the median of its last sixth.
 
-    Of a training that learns a batch by heart. The last value alone depends on how a processor rounds.
+    The last value alone would depend on a processor's rounding.
     """
     return values[0] - float(np.median(values[-len(values) // 6 :]))
 
@@ -51,7 +51,7 @@ def separator_task(corpus: Path, out: Path, config: Config) -> SeparatorTask:
 def vocoder_task(
     corpus: Path, separator: Path, out: Path, config: Config, generator: model_file.AnyGenerator | None = None
 ) -> VocoderTask:
-    """Stage 2 as a task; the paper's generator over the separator's basis unless another is given."""
+    """Task of stage 2, by default with a MelGAN generator over the separator's basis."""
     corpora = manifest.load(corpus)
     out.mkdir(exist_ok=True)
     dataset = SpeechCrops(manifest.load_clips(corpora, "train"), config, None)
@@ -65,9 +65,9 @@ def vocoder_task(
 
 
 def board(out: Path) -> EventAccumulator:
-    read = EventAccumulator(str(out / "log"), size_guidance={"scalars": 0})
-    read.Reload()
-    return read
+    events = EventAccumulator(str(out / "log"), size_guidance={"scalars": 0})
+    events.Reload()
+    return events
 
 
 def parameters(module: torch.nn.Module) -> dict[str, torch.Tensor]:

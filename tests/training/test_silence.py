@@ -1,4 +1,4 @@
-"""Digital silence is a crop like any other: in every loss, every discriminator, and a step of either stage."""
+"""Digital silence gives finite values and gradients in every loss, every discriminator and both stages."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,7 +29,7 @@ WAVES = {
 
 
 def every_loss(estimate: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """Losses of stage 2 between waves, and of stage 1, which takes them for speech and noise."""
+    """Losses of stage 2 between waves (2, T), and of stage 1 with the waves as speech and noise."""
     spectra, target_spectra = Spectra(estimate), Spectra(target)
     sources, target_sources = estimate[None], target[None]
     return {
@@ -37,7 +37,7 @@ def every_loss(estimate: Tensor, target: Tensor) -> dict[str, Tensor]:
         "mel/l1": losses.mel_loss(spectra, target_spectra, 24_000),
         "si-snr": losses.speech_si_snr_loss(sources, target_sources, 25.0),
         "pit-si-snr": losses.permutation_invariant_si_snr_loss(sources, target_sources),
-        **losses.pair_losses(estimate.view(2, 48, -1), target.view(2, 48, -1)),
+        **losses.quadrature_losses(estimate.view(2, 48, -1), target.view(2, 48, -1)),
     }
 
 
@@ -52,7 +52,7 @@ def test_every_loss_has_a_finite_value_and_gradient(estimate: str, target: str) 
 
 
 @pytest.mark.parametrize("wave", WAVES)
-def test_every_discriminator_has_a_finite_verdict_and_gradient(wave: str) -> None:
+def test_every_discriminator_has_a_finite_output_and_gradient(wave: str) -> None:
     config = DiscriminatorConfig(
         channels=4, stft_channels=4, periods=(2, 3), period_channels=4, resolutions=RESOLUTIONS
     )
@@ -65,7 +65,7 @@ def test_every_discriminator_has_a_finite_verdict_and_gradient(wave: str) -> Non
 
 
 def silent(batch: Mapping[str, Tensor], *names: str) -> dict[str, object]:
-    """A batch whose first item is digital silence, and whose second is as it was."""
+    """A batch with digital silence as its first item."""
     first = torch.arange(2)[:, None, None] == 0
     changed = {name: torch.where(first if batch[name].ndim == 3 else first[:, 0], 0.0, batch[name]) for name in names}
     return {**batch, **changed, "id": ["silence@0", "speech@0"]}
@@ -76,7 +76,7 @@ def finite(module: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("loss", ["si-snr", "pit-si-snr"])
-def test_a_separator_learns_from_silence(loss: str, tmp_path: Path, config: Config, corpus: Path) -> None:
+def test_separator_trains_on_silence(loss: str, tmp_path: Path, config: Config, corpus: Path) -> None:
     config = with_settings(config, "separator_training", loss=loss)
     task = separator_task(corpus, tmp_path, config)
     batch = torch.utils.data.default_collate([task.dataset[index] for index in range(2)])
@@ -86,37 +86,35 @@ def test_a_separator_learns_from_silence(loss: str, tmp_path: Path, config: Conf
 
 
 @pytest.mark.parametrize("first_adversarial_step", [0, 1_000])
-def test_the_papers_vocoder_learns_from_silence(
+def test_melgan_vocoder_trains_on_silence(
     first_adversarial_step: int, tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
     config = with_settings(config, "vocoder_training", adversarial_from=first_adversarial_step)
     task = vocoder_task(corpus, separator, tmp_path, config)
-    learn_from_silence(task, float(task.dataset[0]["mel"].min()))
+    train_on_silence(task, float(task.dataset[0]["mel"].min()))
 
 
-def test_the_frame_rate_vocoder_learns_from_silence_by_every_loss(
-    tmp_path: Path, frame_rate: Config, corpus: Path, separator: Path
+def test_convnext_vocoder_trains_on_silence_with_every_loss(
+    tmp_path: Path, convnext: Config, corpus: Path, separator: Path
 ) -> None:
-    every = dict.fromkeys(LOSS_WEIGHTS, 1.0) | {"weights/l1": 0.0}
-    config = with_settings(frame_rate, "discriminators", periods=(2, 3), period_channels=4)
-    config = with_settings(config, "vocoder_training", adversarial_from=0, loss_weights=every, steps=1_000)
+    weights = dict.fromkeys(LOSS_WEIGHTS, 1.0) | {"weights/l1": 0.0}
+    config = with_settings(convnext, "discriminators", periods=(2, 3), period_channels=4)
+    config = with_settings(config, "vocoder_training", adversarial_from=0, loss_weights=weights, steps=1_000)
     task = vocoder_task(corpus, separator, tmp_path, config, model_file.new_generator(config))
-    learn_from_silence(task, float(task.dataset[0]["mel"].min()))
+    train_on_silence(task, float(task.dataset[0]["mel"].min()))
 
 
-def test_the_released_vocoder_learns_from_silence(
-    tmp_path: Path, config: Config, corpus: Path, separator: Path
-) -> None:
-    """It says of a silent mel next to nothing, which rounds to the very magnitudes of silence."""
+def test_pretrained_vocoder_trains_on_silence(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
+    """Its output for a silent mel is so small that its magnitudes round to those of silence."""
     path = pretrained_path("speech-24k", ".safetensors")
-    generator, released = model_file.load_vocoder(path)
-    training = replace(released.vocoder_training, batch_size=2, adversarial_from=1_000, crop_frames=20)
-    config = replace(released, vocoder_training=training, trainer=config.trainer)
+    generator, saved = model_file.load_vocoder(path)
+    training = replace(saved.vocoder_training, batch_size=2, adversarial_from=1_000, crop_frames=20)
+    config = replace(saved, vocoder_training=training, trainer=config.trainer)
     task = vocoder_task(corpus, separator, tmp_path, config, generator.requires_grad_(True))
-    learn_from_silence(task, -16.118096)  # ln 1e-7
+    train_on_silence(task, -16.118096)  # ln 1e-7
 
 
-def learn_from_silence(task: VocoderTask, silent_mel: float) -> None:
+def train_on_silence(task: VocoderTask, silent_mel: float) -> None:
     batch = torch.utils.data.default_collate([task.dataset[index] for index in range(2)])
     batch = silent(batch, "wave", "mel")
     batch["mel"][0] = silent_mel

@@ -1,16 +1,16 @@
-// What every part of the page stands on: the data, small builders of elements, numbers, and the look of a system.
+// Shared by all parts of the page: data, element builders, number formats, and the style of each system.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const REFERENCE = "recording";
 const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "down"];
 const DASHES = ["", "7 3", "2 3", "9 3 2 3", "4 2", "12 4"];
 
-/** An element with properties; `class`, `text`, `on…` and attributes by their own names, then its children. */
+/** Create an HTML element from properties (`text`, `style`, `on…` handlers, attributes) and children. */
 function el(tag, properties = {}, ...children) {
   return fill(document.createElement(tag), properties, children);
 }
 
-/** The same for SVG. */
+/** Create an SVG element likewise. */
 function svg(tag, properties = {}, ...children) {
   return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), properties, children);
 }
@@ -27,7 +27,7 @@ function fill(element, properties, children) {
   return element;
 }
 
-/** A section of the page, entered into the navigation. */
+/** Add a section to the page and to the navigation. */
 function section(id, title, ...children) {
   document.getElementById("nav").append(el("a", { href: `#${id}`, text: title }));
   const box = el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title`, text: title }), children);
@@ -35,19 +35,19 @@ function section(id, title, ...children) {
   return box;
 }
 
-/** A labeled choice; `chosen` is called with the value. */
-function choice(label, values, value, chosen, names = values) {
-  const options = values.map((each, place) => el("option", { value: each, text: names[place], selected: each === value }));
-  const select = el("select", { onchange: () => chosen(select.value) }, options);
-  return el("label", { class: "choice" }, el("span", { text: label }), select);
+/** A labeled drop-down list; `onSelect` receives the new value. */
+function dropdown(label, values, value, onSelect, names = values) {
+  const options = values.map((option, index) => el("option", { value: option, text: names[index], selected: option === value }));
+  const list = el("select", { onchange: () => onSelect(list.value) }, options);
+  return el("label", { class: "choice" }, el("span", { text: label }), list);
 }
 
-/** A number with a true minus sign. */
+/** Format a number with a typographic minus sign. */
 function number(value, digits) {
   return value.toFixed(digits).replace(/^-(?=.*[1-9])/, "−").replace("-", "");
 }
 
-/** As many decimals as numbers of this size need. */
+/** Number of decimals for numbers of this magnitude. */
 function digitsFor(size) {
   return size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
 }
@@ -57,29 +57,29 @@ function withUnit(column) {
 }
 
 function column(name) {
-  return DATA.columns.find((each) => each.name === name);
+  return DATA.columns.find((entry) => entry.name === name);
 }
 
-/** The measure that the page opens with: PESQ-WB where it was measured. */
-function firstMeasure() {
+/** The metric shown first: PESQ-WB if available. */
+function firstMetric() {
   return (column("PESQ-WB") ?? DATA.columns[0]).name;
 }
 
-/** Color, marker and dashes of the nth of several things; the recording is always plain ink. */
+/** Color, marker and dash pattern of a name among several; the recording is always plain ink. */
 function look(name, names) {
   if (name === REFERENCE) return { color: "var(--ink)", shape: "bar", dash: "" };
-  const place = names.filter((each) => each !== REFERENCE).indexOf(name);
-  return { color: `var(--hue-${place % 6})`, shape: SHAPES[place % 6], dash: DASHES[place % 6] };
+  const index = names.filter((other) => other !== REFERENCE).indexOf(name);
+  return { color: `var(--hue-${index % 6})`, shape: SHAPES[index % 6], dash: DASHES[index % 6] };
 }
 
 function systemLook(name) {
   return look(name, DATA.systems.map((system) => system.name));
 }
 
-/** The color that a style variable has now, as red, green and blue. */
+/** Current value of a color variable as red, green and blue. */
 function rgb(variable) {
   const hex = getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
-  return [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));
+  return [1, 3, 5].map((start) => parseInt(hex.slice(start, start + 2), 16));
 }
 
 /** A marker centered at x, y. */
@@ -101,7 +101,7 @@ function marker(shape, x, y, color, hollow = false) {
   return svg("polygon", { points: points.map(([dx, dy]) => `${x + dx},${y + dy}`).join(" "), ...paint });
 }
 
-/** A small picture of a system's marker, for legends and headings. */
+/** A system's marker for legends and headings. */
 function badge(style, hollow = false) {
   return svg("svg", { class: "badge", viewBox: "-8 -8 16 16", "aria-hidden": "true" }, marker(style.shape, 0, 0, style.color, hollow));
 }

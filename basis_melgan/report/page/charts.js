@@ -1,4 +1,4 @@
-// One chart for everything with two axes: lines, points with intervals, and level lines, drawn at the width it has.
+// Charts with two axes: lines, points with intervals, and horizontal level lines, at the width of their box.
 
 const MARGIN = { left: 52, right: 14, top: 10, bottom: 42 };
 
@@ -13,17 +13,17 @@ const MARGIN = { left: 52, right: 14, top: 10, bottom: 42 };
  */
 function chart(box, spec) {
   let width = 0;
-  box.style.minHeight = `${spec.height}px`; // or the page would jump while it is drawn anew
+  box.style.minHeight = `${spec.height}px`; // keeps the page from jumping while the chart is redrawn
   new ResizeObserver(() => {
     if (box.clientWidth && box.clientWidth !== width) {
       width = box.clientWidth;
-      box.replaceChildren(drawn(spec, width));
+      box.replaceChildren(renderChart(spec, width));
     }
   }).observe(box);
   return box;
 }
 
-function drawn(spec, width) {
+function renderChart(spec, width) {
   const height = spec.height;
   const values = {
     x: [...(spec.lines ?? []).flatMap((line) => line.points.map(([x]) => x)), ...(spec.points ?? []).map((point) => point.x)],
@@ -37,36 +37,36 @@ function drawn(spec, width) {
   const y = scale(spec.y, values.y, height - MARGIN.bottom, MARGIN.top, Math.max(3, Math.floor(height / 55)));
   const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": spec.label });
   drawAxes(root, spec, x, y, width, height);
-  // Names keep off the level lines.
-  const taken = (spec.levels ?? []).map((level) => ({ left: x.start, right: x.end, top: y.at(level.y) - 1, bottom: y.at(level.y) + 1 }));
-  for (const level of spec.levels ?? []) drawLevel(root, level, x, y, taken);
+  // Labels must not cover the level lines.
+  const occupied = (spec.levels ?? []).map((level) => ({ left: x.start, right: x.end, top: y.at(level.y) - 1, bottom: y.at(level.y) + 1 }));
+  for (const level of spec.levels ?? []) drawLevel(root, level, x, y, occupied);
   for (const line of spec.lines ?? []) drawLine(root, line, x, y);
   for (const point of spec.points ?? []) {
-    taken.push({ left: x.at(point.x) - 7, right: x.at(point.x) + 7, top: y.at(point.y) - 7, bottom: y.at(point.y) + 7 });
+    occupied.push({ left: x.at(point.x) - 7, right: x.at(point.x) + 7, top: y.at(point.y) - 7, bottom: y.at(point.y) + 7 });
   }
-  for (const point of spec.points ?? []) drawPoint(root, point, x, y, taken, width);
+  for (const point of spec.points ?? []) drawPoint(root, point, x, y, occupied, width);
   return root;
 }
 
-/** Where values lie between two pixels, and the ticks of the axis. */
+/** Map values to pixels between two ends, with the ticks of the axis. */
 function scale(axis, values, start, end, count) {
-  const change = axis.log ? Math.log10 : (value) => value;
-  let low = change(axis.from ?? Math.min(...values));
-  let high = change(axis.to ?? Math.max(...values));
+  const transform = axis.log ? Math.log10 : (value) => value;
+  let low = transform(axis.from ?? Math.min(...values));
+  let high = transform(axis.to ?? Math.max(...values));
   if (!(high > low)) [low, high] = [low - 0.5, low + 0.5];
   const slack = (high - low) * 0.06;
   if (axis.from === undefined) low -= slack;
   if (axis.to === undefined) high += slack;
-  const at = (value) => start + ((change(value) - low) / (high - low)) * (end - start);
+  const at = (value) => start + ((transform(value) - low) / (high - low)) * (end - start);
   return { at, start, end, ticks: axis.log ? logTicks(low, high) : evenTicks(low, high, count) };
 }
 
 function evenTicks(low, high, count) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= rough);
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
   const ticks = [];
-  for (let place = Math.ceil(low / step); place * step <= high + step * 1e-9; place += 1) ticks.push(place * step);
+  for (let index = Math.ceil(low / step); index * step <= high + step * 1e-9; index += 1) ticks.push(index * step);
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   return ticks.map((value) => ({ value, text: compact(value, digits) }));
 }
@@ -84,7 +84,7 @@ function logTicks(low, high) {
   return ticks;
 }
 
-/** Thousands as k, so that steps of a training stay short. */
+/** Format a number with thousands as k, for training steps. */
 function compact(value, digits) {
   const thousands = Math.abs(value) >= 10000;
   return number(thousands ? value / 1000 : value, thousands ? (value % 1000 ? 1 : 0) : digits) + (thousands ? " k" : "");
@@ -99,10 +99,10 @@ function drawAxes(root, spec, x, y, width, height) {
     );
   }
   for (const tick of x.ticks) {
-    const at = x.at(tick.value);
+    const position = x.at(tick.value);
     root.append(
-      svg("line", { x1: at, x2: at, y1: y.start, y2: y.start + 4, class: "axis" }),
-      svg("text", { x: at, y: y.start + 17, "text-anchor": "middle", text: tick.text }),
+      svg("line", { x1: position, x2: position, y1: y.start, y2: y.start + 4, class: "axis" }),
+      svg("text", { x: position, y: y.start + 17, "text-anchor": "middle", text: tick.text }),
     );
   }
   const middle = (y.start + y.end) / 2;
@@ -124,15 +124,15 @@ function drawLine(root, line, x, y) {
   root.append(svg("path", { d: path, "stroke-linejoin": "round", ...style }, svg("title", { text: line.name })));
 }
 
-function drawLevel(root, level, x, y, taken) {
+function drawLevel(root, level, x, y, occupied) {
   const at = y.at(level.y);
   const text = svg("text", { class: "name", text: level.label, "text-anchor": "end" });
   root.append(svg("line", { x1: x.start, x2: x.end, y1: at, y2: at, stroke: level.color, "stroke-width": 1.5, "stroke-dasharray": level.dash || "5 4" }));
-  place(text, [[x.end - 2, at - 6, "end"], [x.end - 2, at + 15, "end"], [x.start + 6, at - 6, "start"]], taken, Infinity);
+  placeLabel(text, [[x.end - 2, at - 6, "end"], [x.end - 2, at + 15, "end"], [x.start + 6, at - 6, "start"]], occupied, Infinity);
   root.append(text);
 }
 
-function drawPoint(root, point, x, y, taken, width) {
+function drawPoint(root, point, x, y, occupied, width) {
   const [px, py] = [x.at(point.x), y.at(point.y)];
   if (point.interval) {
     const [low, high] = point.interval.map(y.at);
@@ -142,26 +142,26 @@ function drawPoint(root, point, x, y, taken, width) {
   shape.append(svg("title", { text: point.title }));
   const text = svg("text", { class: point.hollow ? "name soft" : "name", text: point.label });
   const spots = [[px + 11, py + 4, "start"], [px - 11, py + 4, "end"], [px, py - 12, "middle"], [px, py + 21, "middle"], [px + 9, py - 10, "start"], [px + 9, py + 19, "start"], [px - 9, py + 19, "end"], [px + 7, py - 12, "end"], [px + 7, py + 21, "end"]];
-  place(text, spots, taken, width);
+  placeLabel(text, spots, occupied, width);
   root.append(shape, text);
 }
 
-/** Put a text to the first spot inside the chart where it covers nothing. */
-function place(text, spots, taken, width) {
-  const long = text.textContent.length * 7;
+/** Move a label to the first position inside the chart where it covers nothing. */
+function placeLabel(text, spots, occupied, width) {
+  const textWidth = text.textContent.length * 7;
   const boxes = spots.map(([x, y, anchor]) => {
-    const left = anchor === "start" ? x : anchor === "end" ? x - long : x - long / 2;
-    return { left, right: left + long, top: y - 11, bottom: y + 3 };
+    const left = anchor === "start" ? x : anchor === "end" ? x - textWidth : x - textWidth / 2;
+    return { left, right: left + textWidth, top: y - 11, bottom: y + 3 };
   });
   const overlaps = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
   const inside = boxes.filter((box) => box.left > MARGIN.left && box.right < width);
-  const best = inside.find((box) => !taken.some((other) => overlaps(box, other))) ?? inside[0] ?? boxes[0];
+  const best = inside.find((box) => !occupied.some((other) => overlaps(box, other))) ?? inside[0] ?? boxes[0];
   const [x, y, anchor] = spots[boxes.indexOf(best)];
-  taken.push(best);
+  occupied.push(best);
   fill(text, { x, y, "text-anchor": anchor }, []);
 }
 
-/** Names beside the lines or markers they stand for. */
+/** A list of names with their lines or markers. */
 function legend(entries) {
   const items = entries.map(({ name, style, hollow, line }) => {
     const stroke = { x1: 0, x2: 26, y1: 5, y2: 5, stroke: style.color, "stroke-width": 2.4, "stroke-dasharray": style.dash };

@@ -1,16 +1,16 @@
-// The table of all means, or of all differences from the baseline, and the scatter of quality against cost.
+// The table of means or of differences from the baseline, and the scatter plot of quality against cost.
 
 const COSTS = {
-  rtf: { name: "Real-time factor", label: "real-time factor (seconds of computing per second of speech, one thread)", of: (system) => DATA.timing[system.name] },
-  gmac: { name: "GMAC/s", label: "multiply-adds per second of speech (GMAC/s)", of: (system) => single(system.gmac_per_second) },
+  rtf: { name: "Real-time factor", label: "real-time factor (compute seconds per second of audio, one thread)", of: (system) => DATA.timing[system.name] },
+  gmac: { name: "GMAC/s of audio", label: "GMAC per second of audio", of: (system) => single(system.gmac_per_second) },
   parameters: { name: "Parameters (M)", label: "parameters (millions)", of: (system) => single(system.parameters === null ? null : system.parameters / 1e6) },
 };
 
 function single(value) {
-  return value === null ? undefined : { mean: value, interval: null, clips: DATA.clips_measured };
+  return value === null ? undefined : { mean: value, interval: null, clips: DATA.clip_count };
 }
 
-/** The rows of the summary: every corpus, and all of them together. */
+/** Names of the corpora, "all" first if there are several. */
 function corpusNames() {
   const names = [...new Set(Object.values(DATA.summary).flatMap((corpora) => Object.keys(corpora)))];
   return names.includes("all") ? ["all", ...names.filter((name) => name !== "all")] : names;
@@ -20,9 +20,9 @@ function corpusLabel(name) {
   return name === "all" ? "all corpora" : name;
 }
 
-/** A table in a box of its own that scrolls sideways; cells are elements or texts. */
-function scrolling(caption, head, rows) {
-  const heads = head.map((cell, place) => el("th", { scope: "col", class: place ? "" : "first", "aria-sort": cell.sort }, cell.content ?? cell));
+/** A table in a box that scrolls sideways; cells are elements or texts. */
+function scrollingTable(caption, head, rows) {
+  const heads = head.map((cell, index) => el("th", { scope: "col", class: index ? "" : "first", "aria-sort": cell.sort }, cell.content ?? cell));
   const lines = rows.map(([name, ...cells]) => el("tr", {}, el("th", { scope: "row", class: "first" }, name), cells.map((cell) => el("td", {}, cell))));
   const table = el("table", {}, el("caption", { class: "unseen", text: caption }), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, lines));
   return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, table);
@@ -43,37 +43,37 @@ function meanCell(estimate, digits, best, total) {
 function differenceCell(estimate, digits, higherIsBetter) {
   if (!estimate) return el("span", { class: "soft", text: "–" });
   const signed = (value) => (value > 0 ? "+" : "") + number(value, digits);
-  const sure = estimate.interval && Math.sign(estimate.interval[0]) * Math.sign(estimate.interval[1]) > 0;
+  const significant = estimate.interval && Math.sign(estimate.interval[0]) * Math.sign(estimate.interval[1]) > 0;
   const better = estimate.mean > 0 === higherIsBetter;
-  const [sign, text, kind] = !sure ? ["≈", "no clear difference", "soft"] : better ? ["▲", "better", "better"] : ["▼", "worse", "worse"];
+  const [sign, text, kind] = !significant ? ["≈", "no clear difference", "soft"] : better ? ["▲", "better", "better"] : ["▼", "worse", "worse"];
   const lines = [el("span", { class: kind }, `${signed(estimate.mean)} `, el("span", { role: "img", "aria-label": text, title: text, text: sign }))];
   if (estimate.interval) lines.push(el("small", { text: estimate.interval.map(signed).join(" … ") }));
   return el("span", { class: "cell" }, lines);
 }
 
-/** Columns of the big table: every measure, then what the systems cost. */
+/** Columns of the results table: the metrics, then the costs. */
 function tableColumns(corpus) {
-  const measures = DATA.columns.map((each) => ({
-    title: `${withUnit(each)} ${each.higher_is_better ? "↑" : "↓"}`,
-    higher: each.higher_is_better,
-    mean: (name) => DATA.summary[name]?.[corpus]?.[each.name],
-    gap: (name) => DATA.differences[name]?.[corpus]?.[each.name],
+  const metrics = DATA.columns.map((metric) => ({
+    title: `${withUnit(metric)} ${metric.higher_is_better ? "↑" : "↓"}`,
+    higher: metric.higher_is_better,
+    mean: (name) => DATA.summary[name]?.[corpus]?.[metric.name],
+    difference: (name) => DATA.differences[name]?.[corpus]?.[metric.name],
   }));
   const costs = Object.values(COSTS).map((cost) => ({
     title: `${cost.name} ↓`,
     higher: false,
     mean: (name) => cost.of(DATA.systems.find((system) => system.name === name)),
   }));
-  return [...measures, ...costs.filter((each) => DATA.systems.some((system) => each.mean(system.name)))];
+  return [...metrics, ...costs.filter((cost) => DATA.systems.some((system) => cost.mean(system.name)))];
 }
 
-function clipsOf(corpus) {
-  const most = Object.values(DATA.summary).flatMap((corpora) => Object.values(corpora[corpus] ?? {}).map((each) => each.clips));
-  return Math.max(0, ...most);
+function clipCount(corpus) {
+  const counts = Object.values(DATA.summary).flatMap((corpora) => Object.values(corpora[corpus] ?? {}).map((estimate) => estimate.clips));
+  return Math.max(0, ...counts);
 }
 
 function buildResults() {
-  const state = { corpus: corpusNames()[0], view: "means", sorted: null, down: true };
+  const state = { corpus: corpusNames()[0], view: "means", sortColumn: null, descending: true };
   const box = el("div");
   const draw = () => box.replaceChildren(resultsTable(state, draw));
   const change = (name) => (value) => {
@@ -81,8 +81,8 @@ function buildResults() {
     draw();
   };
   const toolbar = el("div", { class: "toolbar" },
-    choice("Corpus", corpusNames(), state.corpus, change("corpus"), corpusNames().map(corpusLabel)),
-    choice("Show", ["means", "differences"], "means", change("view"), ["means", `differences from ${DATA.baseline}`]),
+    dropdown("Corpus", corpusNames(), state.corpus, change("corpus"), corpusNames().map(corpusLabel)),
+    dropdown("Show", ["means", "differences"], "means", change("view"), ["means", `differences from ${DATA.baseline}`]),
   );
   section("results", "Results", toolbar, box);
   draw();
@@ -90,43 +90,43 @@ function buildResults() {
 
 function resultsTable(state, draw) {
   const means = state.view === "means";
-  const columns = tableColumns(state.corpus).filter((each) => means || each.gap);
-  const value = (each, name) => (means ? each.mean(name) : each.gap(name));
+  const columns = tableColumns(state.corpus).filter((entry) => means || entry.difference);
+  const value = (entry, name) => (means ? entry.mean(name) : entry.difference(name));
   const names = DATA.systems.map((system) => system.name).filter((name) => means || name !== DATA.baseline);
-  if (state.sorted !== null && columns[state.sorted]) {
-    const weight = (name) => (value(columns[state.sorted], name)?.mean ?? NaN) * (state.down ? -1 : 1);
-    names.sort((a, b) => (Number.isNaN(weight(a)) - Number.isNaN(weight(b))) || weight(a) - weight(b));
+  if (state.sortColumn !== null && columns[state.sortColumn]) {
+    const rank = (name) => (value(columns[state.sortColumn], name)?.mean ?? NaN) * (state.descending ? -1 : 1);
+    names.sort((a, b) => (Number.isNaN(rank(a)) - Number.isNaN(rank(b))) || rank(a) - rank(b));
   }
-  const sortBy = (place) => () => {
-    state.down = state.sorted === place ? !state.down : true;
-    state.sorted = place;
+  const sortBy = (index) => () => {
+    state.descending = state.sortColumn === index ? !state.descending : true;
+    state.sortColumn = index;
     draw();
-    document.querySelectorAll("#results th button")[place].focus();
+    document.querySelectorAll("#results th button")[index].focus();
   };
-  const head = columns.map((each, place) => ({
-    content: el("button", { type: "button", class: "sorter", onclick: sortBy(place), text: each.title }),
-    sort: state.sorted !== place ? undefined : state.down ? "descending" : "ascending",
+  const head = columns.map((entry, index) => ({
+    content: el("button", { type: "button", class: "sorter", onclick: sortBy(index), text: entry.title }),
+    sort: state.sortColumn !== index ? undefined : state.descending ? "descending" : "ascending",
   }));
-  const body = names.map((name) => [systemName(name), ...columns.map((each) => resultCell(state, each, name))]);
-  const caption = means ? `Means of every measure, ${corpusLabel(state.corpus)}` : `Differences from ${DATA.baseline}, ${corpusLabel(state.corpus)}`;
+  const body = names.map((name) => [systemName(name), ...columns.map((entry) => resultCell(state, entry, name))]);
+  const caption = means ? `Means of all metrics, ${corpusLabel(state.corpus)}` : `Differences from ${DATA.baseline}, ${corpusLabel(state.corpus)}`;
   const note = means
-    ? "Mean over clips, and under it the 95 % interval. ↑ more is better, ↓ less is better. Bold and underlined: the best system, the recording aside."
-    : `Each system minus ${DATA.baseline} on the same clips, with the 95 % interval of the mean. ▲ better, ▼ worse, ≈ the interval holds zero.`;
-  return el("div", {}, scrolling(caption, ["System", ...head], body), el("p", { class: "note", text: note }));
+    ? "Mean over clips with its 95 % interval. ↑ higher is better, ↓ lower is better. Bold and underlined: the best system other than the recording."
+    : `Mean of each system minus ${DATA.baseline} on the same clips, with its 95 % interval. ▲ better, ▼ worse, ≈ the interval contains zero.`;
+  return el("div", {}, scrollingTable(caption, ["System", ...head], body), el("p", { class: "note", text: note }));
 }
 
-function resultCell(state, each, name) {
-  const all = DATA.systems.filter((system) => system.name !== REFERENCE).map((system) => each.mean(system.name)?.mean).filter((mean) => mean !== undefined);
-  const digits = digitsFor(Math.max(...all.map(Math.abs), 0));
-  if (state.view !== "means") return differenceCell(each.gap(name), digits + 1, each.higher);
-  const best = name !== REFERENCE && all.length > 1 && each.mean(name)?.mean === (each.higher ? Math.max(...all) : Math.min(...all));
-  return meanCell(each.mean(name), digits, best, clipsOf(state.corpus));
+function resultCell(state, entry, name) {
+  const values = DATA.systems.filter((system) => system.name !== REFERENCE).map((system) => entry.mean(system.name)?.mean).filter((mean) => mean !== undefined);
+  const digits = digitsFor(Math.max(...values.map(Math.abs), 0));
+  if (state.view !== "means") return differenceCell(entry.difference(name), digits + 1, entry.higher);
+  const best = name !== REFERENCE && values.length > 1 && entry.mean(name)?.mean === (entry.higher ? Math.max(...values) : Math.min(...values));
+  return meanCell(entry.mean(name), digits, best, clipCount(state.corpus));
 }
 
 function buildScatter() {
-  const offered = Object.keys(COSTS).filter((key) => DATA.systems.some((system) => COSTS[key].of(system)));
-  const state = { measure: firstMeasure(), cost: offered.includes("gmac") ? "gmac" : offered[0], corpus: corpusNames()[0] };
-  if (!offered.length) return;
+  const costs = Object.keys(COSTS).filter((key) => DATA.systems.some((system) => COSTS[key].of(system)));
+  const state = { metric: firstMetric(), cost: costs.includes("gmac") ? "gmac" : costs[0], corpus: corpusNames()[0] };
+  if (!costs.length) return;
   const box = el("div");
   const draw = () => box.replaceChildren(...scatter(state));
   const change = (name) => (value) => {
@@ -134,9 +134,9 @@ function buildScatter() {
     draw();
   };
   const toolbar = el("div", { class: "toolbar" },
-    choice("Quality", DATA.columns.map((each) => each.name), state.measure, change("measure"), DATA.columns.map(withUnit)),
-    choice("Cost", offered, state.cost, change("cost"), offered.map((key) => COSTS[key].name)),
-    choice("Corpus", corpusNames(), state.corpus, change("corpus"), corpusNames().map(corpusLabel)),
+    dropdown("Quality", DATA.columns.map((metric) => metric.name), state.metric, change("metric"), DATA.columns.map(withUnit)),
+    dropdown("Cost", costs, state.cost, change("cost"), costs.map((key) => COSTS[key].name)),
+    dropdown("Corpus", corpusNames(), state.corpus, change("corpus"), corpusNames().map(corpusLabel)),
   );
   section("speed", "Quality and cost", toolbar, el("div", { class: "card" }, box));
   draw();
@@ -144,39 +144,39 @@ function buildScatter() {
 
 function scatter(state) {
   const cost = COSTS[state.cost];
-  const measured = column(state.measure);
+  const metric = column(state.metric);
   const points = [];
   const levels = [];
   for (const system of DATA.systems) {
-    const quality = DATA.summary[system.name]?.[state.corpus]?.[state.measure];
+    const quality = DATA.summary[system.name]?.[state.corpus]?.[state.metric];
     const style = systemLook(system.name);
     if (!quality) continue;
-    const price = cost.of(system);
-    const title = `${system.name}: ${state.measure} ${number(quality.mean, 3)}${price ? `, ${cost.name} ${number(price.mean, 3)}` : ""}`;
-    if (price) points.push({ x: price.mean, y: quality.mean, interval: quality.interval, label: system.name, title, ...style });
+    const x = cost.of(system);
+    const title = `${system.name}: ${state.metric} ${number(quality.mean, 3)}${x ? `, ${cost.name} ${number(x.mean, 3)}` : ""}`;
+    if (x) points.push({ x: x.mean, y: quality.mean, interval: quality.interval, label: system.name, title, ...style });
     else levels.push({ y: quality.mean, label: system.name, ...style });
   }
-  const published = state.cost === "gmac" && state.measure === "PESQ-WB" ? DATA.peers : [];
+  const published = state.cost === "gmac" && state.metric === "PESQ-WB" ? DATA.peers : [];
   for (const peer of published) {
-    const title = `${peer.name}, published: PESQ ${peer.pesq_wb}, ${peer.gmac_per_second} GMAC/s`;
+    const title = `${peer.name}, published: PESQ ${peer.pesq_wb}, ${peer.gmac_per_second} GMAC per second of audio`;
     points.push({ x: peer.gmac_per_second, y: peer.pesq_wb, label: peer.name, title, hollow: true, color: "var(--soft)", shape: "circle" });
   }
   const spec = {
-    label: `${state.measure} against ${cost.name}, ${points.length} systems`,
+    label: `${state.metric} against ${cost.name}, ${points.length} systems`,
     height: 400,
     x: { label: cost.label, log: true },
-    y: { label: `${withUnit(measured)}, ${measured.higher_is_better ? "more" : "less"} is better` },
+    y: { label: `${withUnit(metric)}, ${metric.higher_is_better ? "higher" : "lower"} is better` },
     points,
     levels,
   };
   const box = chart(el("div", { class: "chart" }), spec);
-  const keys = [{ name: "measured here, with 95 % interval", style: { shape: "circle", color: "var(--ink)" } }];
-  if (published.length) keys.push({ name: "published by others", style: { shape: "circle", color: "var(--soft)" }, hollow: true });
-  if (levels.length) keys.push({ name: `no ${cost.name} known: level only`, style: { color: "var(--ink)", dash: "5 4" }, line: true });
+  const keys = [{ name: "this comparison, with 95 % interval", style: { shape: "circle", color: "var(--ink)" } }];
+  if (published.length) keys.push({ name: "published", style: { shape: "circle", color: "var(--soft)" }, hollow: true });
+  if (levels.length) keys.push({ name: `no ${cost.name}: quality only`, style: { color: "var(--ink)", dash: "5 4" }, line: true });
   return [legend(keys), box, published.length ? publishedNote(published) : ""];
 }
 
 function publishedNote(published) {
   const sources = [...new Set(published.map((peer) => peer.source))].join("; ");
-  return el("p", { class: "note" }, el("strong", { text: "Hollow marks are published figures on other data and cannot be compared point by point with the filled ones. " }), `${sources}.`);
+  return el("p", { class: "note" }, el("strong", { text: "Hollow markers are published results on other data and are not directly comparable. " }), `${sources}.`);
 }
