@@ -170,7 +170,7 @@ class ConvNeXtGenerator(nn.Module):
         )
         # Mel frames back and ahead that a frame's samples depend on.
         right_pad = frames.basis_length - frames.stride - left_pad
-        self.left_context = sum(sizes.kernel - 1 - each for each in lookaheads) + -(-right_pad // frames.hop)
+        self.left_context = sum(sizes.kernel - 1 - lookahead for lookahead in lookaheads) + -(-right_pad // frames.hop)
         self.lookahead = sum(lookaheads) + -(-left_pad // frames.hop)
 
     @torch.no_grad()

@@ -39,12 +39,12 @@ class Origin:
     Attributes:
         step: training steps, those of the model that it started from included.
         data_hash: hash of the training clips.
-        others: hashes of its other sources by role, such as the vocoder it started from or the separator.
+        source_hashes: hashes of its other sources by role, such as the vocoder it started from or the separator.
     """
 
     step: int
     data_hash: str
-    others: Mapping[str, str] = field(default_factory=dict)
+    source_hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, origin: Origin) -> None:
@@ -59,7 +59,7 @@ def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, or
         "config": json.dumps(config.to_dict()),
         "step": str(origin.step),
         "data": origin.data_hash,
-        "origins": json.dumps({name: digest for name, digest in origin.others.items() if digest}),
+        "origins": json.dumps({name: digest for name, digest in origin.source_hashes.items() if digest}),
         "basis_melgan": basis_melgan.__version__,
         "torch": str(torch.__version__),
     }

@@ -83,24 +83,26 @@ class StreamState:
 
 
 class ZeroPad(nn.Module):
-    """Zero padding of frames (B, F, C), for a convolution that sees `left` frames back and `right` frames ahead."""
+    """Zero padding of frames (B, F, C), for a convolution that sees frames back and ahead."""
 
-    def __init__(self, left: int, right: int) -> None:
+    def __init__(self, left_context: int, lookahead: int) -> None:
+        """Prepare for a kernel that sees `left_context` frames back and `lookahead` frames ahead."""
         super().__init__()
-        self.left, self.right = left, right
+        self.left_context, self.lookahead = left_context, lookahead
 
     def forward(self, frames: Tensor, state: StreamState | None = None) -> tuple[Tensor, Tensor]:
         """Pad frames (B, F, C).
 
         Returns:
-            Frames (B, left + F + right, C) for the convolution, and those (B, F, C) that its output is aligned with.
+            Frames (B, left_context + F + lookahead, C) for the convolution, and the frames (B, F, C) that its output
+            is aligned with.
         """
         if state is None:
-            return F.pad(frames, (0, 0, self.left, self.right)), frames
+            return F.pad(frames, (0, 0, self.left_context, self.lookahead)), frames
         inside = frames * state.mask(frames.shape[1], frames.dtype)[:, None]
-        padded = state.prepend_context(inside, self.left + self.right, axis=1)
-        state.delay += self.right
-        return padded, padded[:, self.left : -self.right or None]
+        padded = state.prepend_context(inside, self.left_context + self.lookahead, axis=1)
+        state.delay += self.lookahead
+        return padded, padded[:, self.left_context : -self.lookahead or None]
 
 
 class ReflectionPad(nn.Module):

@@ -18,7 +18,7 @@ KERNEL = 3  # frames of a depthwise convolution, P in Conv-TasNet's paper
 LSTM_LAYERS = 4  # as in TasNet's paper
 
 
-class Separated(NamedTuple):
+class SeparationOutput(NamedTuple):
     """Output of a separator for a mixture (B, T).
 
     Attributes:
@@ -72,13 +72,13 @@ class Separator(nn.Module):
         wave: Tensor = self.basis(weights.flatten(0, -3))
         return wave[:, margin : margin + samples].reshape(*weights.shape[:-2], samples)
 
-    def forward(self, mixture: Tensor) -> Separated:
+    def forward(self, mixture: Tensor) -> SeparationOutput:
         """Separate a mixture (B, T) of any length into sources of that same length."""
         encoded = self.encode(mixture)
         paired = isinstance(self.basis, LearnedAtoms)
         masks = self.masker(magnitudes(encoded) if paired else encoded).float().unflatten(1, (SOURCES, -1))
         weights = (torch.cat([masks, masks], dim=2) if paired else masks) * encoded[:, None]
-        return Separated(self.decode(weights, mixture.shape[-1]), weights)
+        return SeparationOutput(self.decode(weights, mixture.shape[-1]), weights)
 
 
 class ConvolutionalMasker(nn.Module):

@@ -23,7 +23,7 @@ from basis_melgan.errors import AudioError, ModelFileError, OutputError
 from basis_melgan.inference import pretrained
 from basis_melgan.inference.separate import separate, separated
 from basis_melgan.models import model_file
-from basis_melgan.models.tasnet import Separated, Separator
+from basis_melgan.models.tasnet import SeparationOutput, Separator
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 QUANTUM = 1 / 32_768  # of 16-bit sound
@@ -75,10 +75,10 @@ class Stub(torch.nn.Module):
         self.level = level
         self.seen: list[int] = []
 
-    def forward(self, mixture: Tensor) -> Separated:
+    def forward(self, mixture: Tensor) -> SeparationOutput:
         self.seen.append(mixture.shape[-1])
         speech = mixture.mean(dim=-1, keepdim=True).expand_as(mixture) if self.level else mixture
-        return Separated(torch.stack([speech, -speech], dim=1).clone(), mixture)
+        return SeparationOutput(torch.stack([speech, -speech], dim=1).clone(), mixture)
 
 
 # The files

@@ -25,7 +25,7 @@ CONFIG = Config(
     separator=SeparatorConfig(atoms=8, channels=4, hidden=6, blocks=2, repeats=1),
     generator=MelGANConfig(channels=8, upsampling=(2, 2), stacks=1),
 )
-ORIGIN = model_file.Origin(step=321, data_hash="c0ffee", others={"start": "cafe", "mels": ""})
+ORIGIN = model_file.Origin(step=321, data_hash="c0ffee", source_hashes={"start": "cafe", "mels": ""})
 KINDS: tuple[model_file.Kind, ...] = ("separator", "vocoder")
 LOADERS: dict[str, Any] = {"separator": model_file.load_separator, "vocoder": model_file.load_vocoder}
 
