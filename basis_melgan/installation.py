@@ -1,4 +1,4 @@
-"""How this package was installed, and so how its optional parts are."""
+"""Hints on how to install optional dependencies, matching how this package was installed."""
 
 import json
 import os
@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 NAME = "basis-melgan"
-ROOT = Path(__file__).parents[1]  # of the repository, where this is a clone of it
+ROOT = Path(__file__).parents[1]  # of the repository, if this is a clone
 
 
 def install_command(extra: str = "") -> str:
-    """The command that installs this package with an extra, from where this installation came.
+    """Return the command that installs this package with an extra, from the origin of this installation.
 
     Args:
-        extra: an optional part, such as ``train``; nothing for the package alone.
+        extra: an optional set of dependencies, such as ``train``; empty for the package alone.
     """
     try:
         origin = distribution(NAME).read_text("direct_url.json")
@@ -26,30 +26,30 @@ def install_command(extra: str = "") -> str:
 
 
 def requirement(extra: str, origin: str | None) -> str:
-    """What pip is asked for, quoted for a shell.
+    """Return the requirement to give to pip, quoted for a shell.
 
     Args:
-        extra: as `install_command` takes it.
-        origin: what pip noted of the origin (`direct_url.json`, PEP 610); None for an index.
+        extra: as in `install_command`.
+        origin: the origin that pip recorded (`direct_url.json`, PEP 610); None for a package index.
     """
-    part = f"[{extra}]" if extra else ""
+    suffix = f"[{extra}]" if extra else ""
     record = json.loads(origin) if origin else {}
     url = urlsplit(record.get("url", ""))
     path = url2pathname(url.path)
     if url.scheme == "file" and not Path(path).exists():  # such as a clone that was deleted since
         record = {}
     if "dir_info" in record and url.scheme == "file":
-        editable = "-e " if record["dir_info"].get("editable") else ""
-        return editable + _quoted(f"{path}{part}")
+        option = "-e " if record["dir_info"].get("editable") else ""
+        return option + _quote(f"{path}{suffix}")
     if "vcs_info" in record:
         revision = record["vcs_info"].get("requested_revision")
-        at = f"@{revision}" if revision else ""
-        return _quoted(f"{NAME}{part} @ {record['vcs_info']['vcs']}+{record['url']}{at}")
+        revision_suffix = f"@{revision}" if revision else ""
+        return _quote(f"{NAME}{suffix} @ {record['vcs_info']['vcs']}+{record['url']}{revision_suffix}")
     if record:
-        return _quoted(f"{NAME}{part} @ {record['url']}")
-    return _quoted(f"{NAME}{part}")
+        return _quote(f"{NAME}{suffix} @ {record['url']}")
+    return _quote(f"{NAME}{suffix}")
 
 
-def _quoted(word: str) -> str:
-    """A word in the double quotes that every shell knows, unless it holds what they do not protect."""
+def _quote(word: str) -> str:
+    """Put a word in double quotes, which every shell has; use shlex if it holds characters they do not protect."""
     return shlex.quote(word) if set(word) & set('"$`\\!') and os.name == "posix" else f'"{word}"'

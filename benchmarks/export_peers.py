@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 
 from basis_melgan.config.schema import Config
 from basis_melgan.export.onnx import OPSET, add_metadata, clean
-from basis_melgan.export.quantize import chosen, quantize
+from basis_melgan.export.quantize import quantizable_layers, quantize
 from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import sealed
 from basis_melgan.inference.reference_mel import reference_mel
@@ -51,7 +51,7 @@ def main(out: Path, names: list[str]) -> None:
         graph = export_graph(model, info)
         save(out / f"{name}.onnx", graph, info)
         mel = reference_mel(info, CALIBRATION_FRAMES)
-        layers = chosen(graph, ())
+        layers = quantizable_layers(graph)
         float_layers = [layer for layer in FLOAT_LAYERS if layer in layers]
         save(out / f"{name}-int8.onnx", quantize(graph, [{"mel": mel[None]}], float_layers), info, "int8")
 

@@ -21,7 +21,7 @@ from basis_melgan.audio.mel import mel_spectrogram, mel_to_magnitude
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import MelConfigName
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.augmentation import Change
+from basis_melgan.corpus.augmentation import Augmentation
 from basis_melgan.errors import MelError
 from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel
@@ -61,19 +61,19 @@ def scales(mel: AnyMel, mel_config: MelConfigName) -> Iterator[tuple[str, AnyMel
 
 def recordings(wave: files.Wave, rng: np.random.Generator, make: Callable[[files.Wave], AnyMel]) -> dict[str, AnyMel]:
     """Mels of a recording and of its degraded versions."""
-    blur = Change(blur=float(rng.uniform(0.3, 1.0)))
+    blur = Augmentation(blur=float(rng.uniform(0.3, 1.0)))
     noise = rng.standard_normal(wave.size) * wave.std() * 10 ** (-rng.uniform(0, 30) / 20)
     noisy = make(at_level((wave + noise).astype(np.float32), rng))
     clean = make(wave)
     return {
         "clean": clean,
-        "smoothed": blur.smoothed(clean),
-        "smoothed by 1": Change(blur=1.0).smoothed(clean),
+        "smoothed": blur.blur_mel(clean),
+        "smoothed by 1": Augmentation(blur=1.0).blur_mel(clean),
         "at -45 to 0 dBFS": make(at_level(wave, rng)),
         "with noise": noisy,
-        "smoothed with noise": blur.smoothed(noisy),
+        "smoothed with noise": blur.blur_mel(noisy),
         "0.64 to 2 s": excerpt(clean, rng),
-        "0.64 to 2 s, smoothed": excerpt(blur.smoothed(clean), rng),
+        "0.64 to 2 s, smoothed": excerpt(blur.blur_mel(clean), rng),
     }
 
 

@@ -15,10 +15,10 @@ from trainings import COMMANDS, run
 
 from basis_melgan.audio import files
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.augmentation import Change
+from basis_melgan.corpus.augmentation import Augmentation
 from basis_melgan.inference.loading import load_vocoder
 
-SMOOTHED = Change(blur=1.0)
+SMOOTHED = Augmentation(blur=1.0)
 
 
 def synthesize(path: Path, corpora: tuple[manifest.Corpus, ...], out: Path) -> None:
@@ -27,7 +27,7 @@ def synthesize(path: Path, corpora: tuple[manifest.Corpus, ...], out: Path) -> N
     clips = [(corpus, clip) for corpus in corpora for clip in corpus.split("validation")]
     for corpus, clip in track(clips, path.stem, console=Console(stderr=True)):
         wave, rate = files.read(corpus.path(clip))
-        estimate = vocoder(SMOOTHED.smoothed(vocoder.mel(wave, rate)))[: len(wave)]
+        estimate = vocoder(SMOOTHED.blur_mel(vocoder.mel(wave, rate)))[: len(wave)]
         target = out / corpus.name / f"{clip.id}.wav"
         target.parent.mkdir(parents=True, exist_ok=True)
         files.write(target, estimate, rate)

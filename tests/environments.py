@@ -1,7 +1,7 @@
-"""Install the package and each of its extras as a user would, and run there every command that the README promises.
+"""Install the package and each of its extras into clean environments, and run the commands that they enable.
 
-Nothing else is in those environments: what a command imports beside what its extra brings, only this finds. An extra
-that holds another is installed over it, which leaves what pip would have made of it alone.
+These environments contain nothing else, so a missing dependency of an extra fails here. An extra that includes another
+is installed on top of it, with the same result as a fresh installation.
 
     make test-extras
 """
@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[1]
 CLIPS = ROOT / "examples" / "clips"
 SHORT = "--config {root}/tests/short.yaml"
-# What is laid out as each corpus is, for its recipe to list.
+# Recipes that get a small corpus with the layout of the public one.
 CORPORA = ("ljspeech", "biaobei", "vctk", "libritts", "aishell3")
-# By environment, in turn: what is installed over what is there already, and what runs then.
+# By environment: what is installed, in order, and the commands to run after each step.
 ENVIRONMENTS: dict[str, list[tuple[str, list[str]]]] = {
     "core, train, metrics": [
         (
@@ -37,7 +37,7 @@ ENVIRONMENTS: dict[str, list[tuple[str, list[str]]]] = {
         (
             ".[train]",
             [
-                *(f"prepare {corpus} prepared/{corpus} --source laid/{corpus}" for corpus in CORPORA),
+                *(f"prepare {corpus} prepared/{corpus} --source corpora/{corpus}" for corpus in CORPORA),
                 f"prepare folder data --source {{clips}} {SHORT}",
                 f"train-separator data separator {SHORT}",
                 "separate {clip} separated",
@@ -73,22 +73,22 @@ ENVIRONMENTS: dict[str, list[tuple[str, list[str]]]] = {
 
 
 def main() -> int:
-    """Make all environments; returns the exit status."""
+    """Create and test all environments; return the exit status."""
     failures = 0
     for name, stages in ENVIRONMENTS.items():
         with TemporaryDirectory() as place:
-            failures += environment(name, stages, Path(place))
-    print(f"{failures} commands failed" if failures else "every command ran in an environment of its extra alone")
+            failures += check_environment(name, stages, Path(place))
+    print(f"{failures} commands failed" if failures else "all commands ran in clean environments")
     return int(failures > 0)
 
 
-def environment(name: str, stages: list[tuple[str, list[str]]], folder: Path) -> int:
-    """Install and run the stages of one environment in a folder; returns how many commands failed."""
+def check_environment(name: str, stages: list[tuple[str, list[str]]], folder: Path) -> int:
+    """Create one environment in a folder and run its commands; return the number of failures."""
     venv.create(folder / "venv", with_pip=True)
     scripts = Path(sysconfig.get_path("scripts", "venv", {"base": str(folder / "venv")}))
     work = folder / "work"
-    lay_out(work / "laid")
-    words = {
+    write_corpora(work / "corpora")
+    paths = {
         "root": str(ROOT),
         "clips": str(CLIPS),
         "clip": str(sorted(CLIPS.glob("*.flac"))[0]),
@@ -96,35 +96,34 @@ def environment(name: str, stages: list[tuple[str, list[str]]], folder: Path) ->
     }
     failures = 0
     for extra, commands in stages:
-        began = time.monotonic()
-        run([str(scripts / "python"), "-m", "pip", "install", "--quiet", f"{ROOT}{extra.removeprefix('.')}"], work)
-        print(f"{name}: pip install {extra!r} in {time.monotonic() - began:.0f} s", flush=True)
+        start = time.monotonic()
+        install([str(scripts / "python"), "-m", "pip", "install", "--quiet", f"{ROOT}{extra.removeprefix('.')}"], work)
+        print(f"{name}: pip install {extra!r} in {time.monotonic() - start:.0f} s", flush=True)
         for command in commands:
-            failures += not ran([str(scripts / "basis-melgan"), *shlex.split(command.format(**words))], work)
+            failures += not succeeds([str(scripts / "basis-melgan"), *shlex.split(command.format(**paths))], work)
     return failures
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder, and end with what it said where it fails."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{shlex.join(command)}\n{done.stdout}{done.stderr}")
-    return done
+def install(command: list[str], folder: Path) -> None:
+    """Run a command in a folder; exit with its output if it fails."""
+    process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if process.returncode:
+        sys.exit(f"{shlex.join(command)}\n{process.stdout}{process.stderr}")
 
 
-def ran(command: list[str], folder: Path) -> bool:
-    """Whether a command ends well; tells how long it took, or what it said."""
-    began = time.monotonic()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    took = time.monotonic() - began
-    print(f"  {shlex.join(command[1:])}: {'ok' if done.returncode == 0 else 'FAILED'}, {took:.1f} s", flush=True)
-    if done.returncode:
-        print(done.stdout + done.stderr, flush=True)
-    return done.returncode == 0
+def succeeds(command: list[str], folder: Path) -> bool:
+    """Run a command in a folder; print its duration, or its output if it fails."""
+    start = time.monotonic()
+    process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - start
+    print(f"  {shlex.join(command[1:])}: {'ok' if process.returncode == 0 else 'FAILED'}, {seconds:.1f} s", flush=True)
+    if process.returncode:
+        print(process.stdout + process.stderr, flush=True)
+    return process.returncode == 0
 
 
-def lay_out(root: Path) -> None:
-    """A corpus of one clip for every recipe of a public corpus."""
+def write_corpora(root: Path) -> None:
+    """Write a corpus of a few clips in the layout of each public corpus."""
     texts = {
         "ljspeech/metadata.csv": "LJ001-0001|Five pounds.|Five pounds.\n",
         "biaobei/ProsodyLabeling/000001-010000.txt": "000001\t卡尔普#4。\n\tka2 er2 pu3\n",
@@ -150,7 +149,7 @@ def lay_out(root: Path) -> None:
     ):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(sorted(CLIPS.glob("*.flac"))[0], path)  # libsndfile goes by the content
+        shutil.copyfile(sorted(CLIPS.glob("*.flac"))[0], path)  # libsndfile detects the format from the content
 
 
 if __name__ == "__main__":

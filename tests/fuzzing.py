@@ -1,4 +1,4 @@
-"""What fuzz tests share: how many cases, what is done to a file's bytes, and what becomes of each case, in time."""
+"""Shared parts of the fuzz tests: the number of cases, ways to damage a file's bytes, and a time limit per case."""
 
 import os
 import signal
@@ -14,16 +14,16 @@ import pytest
 
 from basis_melgan.errors import BasisMelGANError, InputWarning
 
-LIMIT = 20  # seconds for one case, of which nearly all take milliseconds
-NUMBERS = (0, 0xFFFF_FFFF, 0x7FFF_FFFF)
+LIMIT = 20  # seconds for one case; nearly all take milliseconds
+HEADER_NUMBERS = (0, 0xFFFF_FFFF, 0x7FFF_FFFF)
 
 
-class Outcome(NamedTuple):
-    """What became of a case.
+class CaseResult(NamedTuple):
+    """The messages of one case.
 
     Attributes:
-        refusal: what a user is told of an input that cannot be used; empty where it can.
-        warnings: what a user is told of an input that is used.
+        refusal: the error message for an unusable input; empty for a usable one.
+        warnings: the warnings for a usable input.
     """
 
     refusal: str
@@ -31,90 +31,90 @@ class Outcome(NamedTuple):
 
 
 def case_count(default: int) -> int:
-    """How many cases of each kind there are: `FUZZ_CASES` of them, or so many."""
+    """Return the number of cases of each kind: the environment variable `FUZZ_CASES`, or `default`."""
     return int(os.environ.get("FUZZ_CASES", default))
 
 
-def outcome(work: Callable[[], object]) -> Outcome:
-    """Do some work within the time limit; exceptions that are no refusal go on, and fail the test."""
+def run_case(work: Callable[[], object]) -> CaseResult:
+    """Run a case within the time limit; exceptions other than the package's own propagate and fail the test."""
     refusal = ""
-    with time_limit(), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", InputWarning)  # in front of the filters that make errors of some
+    with time_limit(), warnings.catch_warnings(record=True) as records:
+        warnings.simplefilter("always", InputWarning)  # before filters that turn warnings into errors
         try:
             work()
         except BasisMelGANError as error:
             refusal = str(error)
             assert refusal.strip()
-    messages = [str(warning.message) for warning in caught if issubclass(warning.category, InputWarning)]
+    messages = [str(record.message) for record in records if issubclass(record.category, InputWarning)]
     assert not any("\n" in text for text in (refusal, *messages)), (refusal, messages)
-    return Outcome(refusal, messages)
+    return CaseResult(refusal, messages)
 
 
 @contextmanager
 def time_limit() -> Iterator[None]:
-    """Fail what hangs, at once where there are alarms (POSIX), otherwise when it ends."""
+    """Fail a case that hangs: at once on systems with alarms (POSIX), otherwise when it ends."""
 
     def stop(*_: object) -> None:
-        pytest.fail(f"a case took more than {LIMIT} s")  # no Exception, so nothing takes it for a damaged file
+        pytest.fail(f"a case took more than {LIMIT} s")  # not an Exception, so no handler takes it for a damaged file
 
-    start, alarms = time.monotonic(), hasattr(signal, "SIGALRM")
-    if alarms:
+    start, has_alarms = time.monotonic(), hasattr(signal, "SIGALRM")
+    if has_alarms:
         previous = signal.signal(signal.SIGALRM, stop)
         signal.alarm(LIMIT)
     try:
         yield
     finally:
-        if alarms:
+        if has_alarms:
             signal.alarm(0)
             signal.signal(signal.SIGALRM, previous)
     assert time.monotonic() - start < LIMIT
 
 
-def altered(content: bytes, rng: np.random.Generator) -> bytes:
-    """The same bytes with a few changed, cut off, left out, doubled or put in; near the front as often as anywhere."""
-    damaged = bytearray(content)
+def alter_bytes(content: bytes, rng: np.random.Generator) -> bytes:
+    """Replace, truncate, delete, repeat or insert bytes, one to three times; half of the edits are near the start."""
+    edited = bytearray(content)
     for _ in range(int(rng.integers(1, 4))):
-        end = len(damaged) if rng.random() < 0.5 else min(len(damaged), 256)
-        place, length = int(rng.integers(0, max(1, end))), int(rng.integers(1, 64))
+        end = len(edited) if rng.random() < 0.5 else min(len(edited), 256)
+        position, length = int(rng.integers(0, max(1, end))), int(rng.integers(1, 64))
         match int(rng.integers(0, 5)):
             case 0:
-                damaged[place : place + 1] = rng.bytes(1)
+                edited[position : position + 1] = rng.bytes(1)
             case 1:
-                del damaged[place:]
+                del edited[position:]
             case 2:
-                del damaged[place : place + length]
+                del edited[position : position + length]
             case 3:
-                damaged[place:place] = damaged[place : place + length]
+                edited[position:position] = edited[position : position + length]
             case _:
-                damaged[place:place] = rng.bytes(length)
-    return bytes(damaged)
+                edited[position:position] = rng.bytes(length)
+    return bytes(edited)
 
 
-def truncated(content: bytes, rng: np.random.Generator) -> bytes:
-    """The first of the bytes; all but a few as often as any number of them."""
+def truncate(content: bytes, rng: np.random.Generator) -> bytes:
+    """Cut the bytes at a random length; half of the time at least three quarters remain."""
     return content[: int(rng.integers(0 if rng.random() < 0.5 else len(content) * 3 // 4, len(content)))]
 
 
-def miscounted(content: bytes, rng: np.random.Generator) -> bytes:
-    """The same bytes with 0, -1 or the greatest of integers written over some of the header, in either byte order."""
-    place = int(rng.integers(0, min(len(content), 128) - 4))
-    number = struct.pack(("<I", ">I")[int(rng.integers(2))], NUMBERS[int(rng.integers(3))])
-    return content[:place] + number + content[place + 4 :]
+def corrupt_number(content: bytes, rng: np.random.Generator) -> bytes:
+    """Overwrite four header bytes with 0, -1 or the largest integer, in either byte order."""
+    position = int(rng.integers(0, min(len(content), 128) - 4))
+    number = struct.pack(("<I", ">I")[int(rng.integers(2))], HEADER_NUMBERS[int(rng.integers(3))])
+    return content[:position] + number + content[position + 4 :]
 
 
-def extended(content: bytes, rng: np.random.Generator) -> bytes:
-    """The same bytes, and random ones behind them."""
+def append_bytes(content: bytes, rng: np.random.Generator) -> bytes:
+    """Append random bytes."""
     return content + rng.bytes(int(rng.integers(1, 20_000)))
 
 
-def doubled(content: bytes, rng: np.random.Generator) -> bytes:
-    """The same bytes and again some or all of them, as of two files that were put behind one another."""
-    return content + (content if rng.random() < 0.5 else truncated(content, rng))
+def concatenate(content: bytes, rng: np.random.Generator) -> bytes:
+    """Append the same bytes again, completely or truncated, as if two files were concatenated."""
+    return content + (content if rng.random() < 0.5 else truncate(content, rng))
 
 
-DAMAGES = (altered, truncated, miscounted, extended, doubled)
+DAMAGES = (alter_bytes, truncate, corrupt_number, append_bytes, concatenate)
 
 
-def damaged(content: bytes, rng: np.random.Generator) -> bytes:
-    """The bytes of a file, damaged in one of all ways."""
+def damage(content: bytes, rng: np.random.Generator) -> bytes:
+    """Damage the bytes of a file in a random one of all ways."""
     return DAMAGES[int(rng.integers(len(DAMAGES)))](content, rng)

@@ -1,6 +1,6 @@
-"""Damaged files: whatever bytes of a model, a mel or a recording are changed, cut or added, the answer is one line.
+"""Damaged models, mels and recordings are synthesized, or refused in one line.
 
-A few hundred cases here; `make fuzz` runs thousands.
+A few hundred cases run by default; `make fuzz` runs thousands.
 """
 
 import io
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from fuzzing import case_count, damaged, outcome
+from fuzzing import case_count, damage, run_case
 
 from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.synthesize import vocode
@@ -41,42 +41,41 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_a_damaged_source_is_spoken_or_refused(suffix: str, tmp_path: Path) -> None:
+def test_a_damaged_source_is_synthesized_or_refused(suffix: str, tmp_path: Path) -> None:
     vocoder, source, out = Vocoder.load(), tmp_path / f"source{suffix}", tmp_path / "out.wav"
     WRITERS[suffix](source)
-    content, refused = source.read_bytes(), 0
+    content, refusals = source.read_bytes(), 0
     for seed in range(CASES):
-        source.write_bytes(damaged(content, np.random.default_rng(seed)))
+        source.write_bytes(damage(content, np.random.default_rng(seed)))
         out.unlink(missing_ok=True)
-        result = outcome(partial(vocode, str(source), str(out), vocoder))
+        result = run_case(partial(vocode, str(source), str(out), vocoder))
         assert out.exists() == (not result.refusal), seed
-        refused += bool(result.refusal)
+        refusals += bool(result.refusal)
         assert {path.name for path in tmp_path.iterdir()} <= {source.name, out.name}, seed
-    assert refused
+    assert refusals
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
 def test_a_damaged_model_is_refused(suffix: str, tmp_path: Path) -> None:
-    whole = pretrained_path("speech-24k", suffix)
-    content, path = whole.read_bytes(), tmp_path / f"model{suffix}"
+    content, path = pretrained_path("speech-24k", suffix).read_bytes(), tmp_path / f"model{suffix}"
     load = Vocoder.load if suffix == ".onnx" else model_file.load_vocoder
     for seed in range(CASES):
-        changed = damaged(content, np.random.default_rng(seed))
-        path.write_bytes(changed)
-        refusal = outcome(partial(load, path)).refusal
+        damaged_content = damage(content, np.random.default_rng(seed))
+        path.write_bytes(damaged_content)
+        refusal = run_case(partial(load, path)).refusal
         if refusal:
             assert str(path) in refusal, seed
-        else:  # weights have no hash in a .safetensors file, so a changed one is a weight like another
-            assert suffix == ".safetensors" or changed == content, seed
+        else:  # .safetensors files hold no hash, so a changed weight is not detected
+            assert suffix == ".safetensors" or damaged_content == content, seed
 
 
-def test_a_mel_file_with_more_behind_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_after_the_array_of_a_mel_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vocoder, source = Vocoder.load(), tmp_path / "two.npy"
     WRITERS[".npy"](source)
     content = 2 * source.read_bytes()
     source.write_bytes(content)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
     for name in (str(source), "-"):
-        refusal = outcome(partial(vocode, name, str(tmp_path / "out.wav"), vocoder)).refusal
+        refusal = run_case(partial(vocode, name, str(tmp_path / "out.wav"), vocoder)).refusal
         assert refusal.endswith("holds 4928 bytes behind its first array; expected the mel alone, so save it anew")
     assert not (tmp_path / "out.wav").exists()

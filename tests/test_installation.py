@@ -1,4 +1,4 @@
-"""The command that a hint names: it installs from where this installation came."""
+"""Installation hints: the command installs from the origin of this installation."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def origin(url: str, **record: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("noted", "expected"),
+    ("recorded_origin", "expected"),
     [
         (None, '"basis-melgan[train]"'),
         (origin(ROOT.as_uri(), dir_info={}), f'"{ROOT}[train]"'),
@@ -38,11 +38,11 @@ def origin(url: str, **record: object) -> str:
         ),
     ],
 )
-def test_pip_is_asked_for_what_was_installed(noted: str | None, expected: str) -> None:
-    assert requirement("train", noted) == expected
+def test_the_requirement_has_the_recorded_origin(recorded_origin: str | None, expected: str) -> None:
+    assert requirement("train", recorded_origin) == expected
 
 
-def test_a_shell_reads_any_path_as_it_is(tmp_path: Path) -> None:
+def test_every_path_is_quoted_for_the_shell(tmp_path: Path) -> None:
     for name in ("two words", 'a "quoted" one', "a $dollar `and` tick", "it's"):
         folder = tmp_path / name
         folder.mkdir()
@@ -50,17 +50,17 @@ def test_a_shell_reads_any_path_as_it_is(tmp_path: Path) -> None:
         assert shlex.split(command) == [f"{folder}[play]"]
 
 
-def test_no_extra_is_the_package_alone() -> None:
+def test_without_an_extra_the_package_alone_is_installed() -> None:
     assert requirement("", None) == '"basis-melgan"'
     assert install_command().startswith("pip install ")
 
 
-def test_every_hint_of_the_package_asks_for_the_command() -> None:
-    """None spells a name that only an index could resolve; the docstring of `packages` is none."""
-    named = re.compile(r"pip install ['\"]basis-melgan\[")
-    found = {
+def test_every_hint_in_the_package_uses_install_command() -> None:
+    """No message has a literal requirement, which only a package index could resolve."""
+    pattern = re.compile(r"pip install ['\"]basis-melgan\[")
+    literal_hints = {
         path.relative_to(ROOT).as_posix(): count
         for path in (ROOT / "basis_melgan").rglob("*.py")
-        if (count := len(named.findall(path.read_text(encoding="utf-8"))))
+        if (count := len(pattern.findall(path.read_text(encoding="utf-8"))))
     }
-    assert found == {}
+    assert literal_hints == {}

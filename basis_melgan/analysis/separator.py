@@ -22,12 +22,12 @@ from basis_melgan.analysis.separation_scores import SeparationReport, Separation
 from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.noise import white_over
+from basis_melgan.corpus.noise import white_noise
 from basis_melgan.errors import ConfigurationError, OutputError
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
 from basis_melgan.progress import track
-from basis_melgan.storage.paths import require_place
+from basis_melgan.storage.paths import require_creatable
 
 MAX_SNR = 100.0  # absolute value in dB; beyond it, 16 bits resolve only one of speech and noise
 DPI = 150
@@ -150,7 +150,7 @@ class AnalysisWriter:
     def write_clip(self, index: int, selected: SelectedClip, seed: int, snr: float) -> SeparationScores:
         """Write waves and weights of one clip, and score the waves."""
         original, rate = files.read(selected.path)
-        noise = white_over(np.random.default_rng([seed, int(selected.clip.sha256, 16)]), original, snr)
+        noise = white_noise(np.random.default_rng([seed, int(selected.clip.sha256, 16)]), original, snr)
         mixture, clean = torch.from_numpy(original + noise)[None], torch.from_numpy(original)[None]
         with torch.no_grad():
             encoded, noisy_output, clean_output = self.model.encode(mixture), self.model(mixture), self.model(clean)
@@ -199,7 +199,7 @@ def _require_replaceable(out: Path, force: bool) -> None:
     """Check, before any work, that a folder can be created, or replaced without losing other files."""
     if out.is_file():
         raise OutputError(f"{out}: is a file; name a folder")
-    require_place(out)
+    require_creatable(out)
     names = [path.name for path in sorted(out.iterdir()) if path.name not in TABLES] if out.is_dir() else []
     foreign = next((name for name in names if not DATA_FILE.fullmatch(name)), None)
     if foreign:

@@ -22,7 +22,8 @@ from basis_melgan.audio.waves import resample as resample
 from basis_melgan.audio.waves import rounded as rounded
 from basis_melgan.errors import AudioError, InputWarning, OutputError
 from basis_melgan.installation import install_command
-from basis_melgan.storage.atomic import aside, storing
+from basis_melgan.storage.atomic import atomic_write, output_errors
+from basis_melgan.storage.folders import visible_files
 
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
     *(".aif", ".aifc", ".bwf", ".mp2", ".mpga", ".oga", ".opus", ".snd", ".sph", ".wave"),
@@ -122,11 +123,7 @@ def _walk(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise AudioError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable") from error
 
-    paths: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += (Path(parent, name) for name in names if not name.startswith("."))
-    return sorted(paths)
+    return visible_files(folder, refuse)
 
 
 def stream(path: Path | BinaryIO, to: int) -> Iterator[Wave]:
@@ -214,18 +211,18 @@ def writing(path: Path, rate: int) -> Iterator[Callable[[Wave], None]]:
         OutputError: the path cannot be written or its suffix names no sound format.
     """
     kind = _format(path)
-    with aside(path, str(os.getpid())) as place:
-        with storing(path, soundfile.SoundFileError):
+    with atomic_write(path, str(os.getpid())) as place:
+        with output_errors(path, soundfile.SoundFileError):
             sound = soundfile.SoundFile(place, "w", rate, 1, subtype=SUBTYPE, format=kind)
 
         def put(wave: Wave) -> None:
-            with storing(path, soundfile.SoundFileError):
+            with output_errors(path, soundfile.SoundFileError):
                 sound.write(pcm(wave))
 
         try:
             yield put
         finally:
-            with storing(path, soundfile.SoundFileError):
+            with output_errors(path, soundfile.SoundFileError):
                 sound.close()
 
 
@@ -268,7 +265,7 @@ def require_new(path: Path, force: bool) -> None:
     Raises:
         OutputError: it is a folder, it exists and `force` is not given, or no file can have its name.
     """
-    with storing(path):  # a name may be too long, or lie in a folder that cannot be read
+    with output_errors(path):  # a name may be too long, or lie in a folder that cannot be read
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; name a file")
         if path.exists() and not force:

@@ -1,1 +1,1 @@
-"""How fast vocoders and peers are, and how many operations they take."""
+"""Benchmarks: speed in ONNX Runtime beside other vocoders, and multiply-adds beside HiFi-GAN's."""

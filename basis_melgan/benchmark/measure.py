@@ -1,4 +1,4 @@
-"""How fast vocoders and peers are in ONNX Runtime, measured side by side."""
+"""Speed of vocoders and peers in ONNX Runtime, measured side by side."""
 
 import subprocess
 import sys
@@ -11,50 +11,51 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from basis_melgan.audio import files
+from basis_melgan.audio.mel import Array
 from basis_melgan.errors import ConfigurationError, ModelFileError
-from basis_melgan.inference.backend import Array, Info
+from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import open_session, read_info
 from basis_melgan.inference.pretrained import resolve_model
 from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.progress import track
 
-SECONDS = 10.0  # of audio, of the real-time factors
+SECONDS = 10.0  # of audio, for real-time factors
 THREADS = (1, 2)
-CHUNKS = (10, 20, 100)  # ms of audio, in whole mel frames
-LENGTHS = (1, 10, 60, 600)  # seconds of audio, for which the cost is to be the same
-BEGUN = 50  # mel frames that each speaks before its turn, since the systems before took the caches
-REST = 0.1  # seconds before each turn, in which threads of the system before cease to spin
-SPOKEN = 5.0  # seconds of the recording that a whole command speaks
-# The most that a process has had resident, in KiB; what the parent had before it started does not count.
-HIGH_WATER = "open('/proc/self/status').read().split('VmHWM:')[1].split()[0]"
-SIZE = 1_024  # of the matrices by whose product the machine is measured
+CHUNK_MILLISECONDS = (10, 20, 100)  # of audio, rounded to whole mel frames
+LENGTHS = (1, 10, 60, 600)  # seconds of audio, over which the real-time factor should be constant
+WARM_UP_FRAMES = 50  # synthesized before each measurement, since the previous system has filled the caches
+PAUSE = 0.1  # seconds before each measurement, in which threads of the previous system stop spinning
+COMMAND_SECONDS = 5.0  # of audio, synthesized by the whole command
+COMMAND_RATE = 24_000  # Hz, of its input
+# Peak resident memory of a process in KiB. Unlike getrusage, it does not include the parent's memory before the fork.
+PEAK_MEMORY_KIB = "open('/proc/self/status').read().split('VmHWM:')[1].split()[0]"
+MATRIX_SIZE = 1_024  # of the matrix product that measures the machine
 
 
 class Peer:
-    """A network that makes a wave of a whole mel: what benchmarks/export_peers.py leaves."""
+    """Another project's vocoder, exported by benchmarks/export_peers.py; maps a whole mel to a wave."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        """Load its file, to be run on so many threads.
+        """Load an exported peer.
 
         Raises:
-            ModelFileError: the file is missing, damaged, or none of a peer.
+            ModelFileError: the file is missing, damaged, or not a peer.
         """
         self._session = open_session(path, threads)
         self.info = read_info(path, self._session, "peer")
 
     def __call__(self, mel: Array) -> Array:
-        """Mel (M, F) to wave (F·hop,)."""
+        """Synthesize a mel (M, F) to a wave (F·hop,)."""
         wave: Array = self._session.run(None, {"mel": mel[None]})[0][0]
         return wave
 
 
 @dataclass(frozen=True)
-class Chunks:
-    """Seconds that chunks of one length take: the first of a stream, and of all the median and the 99th percentile."""
+class ChunkLatency:
+    """Compute times of stream chunks in seconds: of the first of a stream, and median and 99th percentile of all."""
 
     first: float
     median: float
@@ -62,145 +63,174 @@ class Chunks:
 
 
 @dataclass(frozen=True)
+class CommandCost:
+    """Cost of `basis-melgan vocode` on 5 s of audio, from start to exit."""
+
+    seconds: float
+    resident_bytes: int  # peak
+
+
+@dataclass(frozen=True)
 class Speed:
-    """What was measured of one system.
+    """Measurements of one system.
 
     Attributes:
-        name: of its file.
-        info: what it says of itself.
-        size: of its file, bytes.
-        load: seconds from its path to a system that speaks.
-        factors: real-time factors by threads, one a round.
-        lengths: real-time factors by seconds of audio, on one thread; vocoders alone.
-        chunks: by ms of audio, on one thread; vocoders alone.
-        command: seconds and bytes resident of `basis-melgan vocode` on 5 s of audio, start to exit; vocoders alone.
+        name: file name of the system.
+        info: description stored in the file.
+        file_bytes: size of the file.
+        load_seconds: time from the path to a loaded system.
+        real_time_factors: by number of threads, one per repeat.
+        real_time_factors_by_length: by seconds of audio, on one thread; vocoders only.
+        chunk_latencies: by milliseconds of audio, on one thread; vocoders only.
+        command: cost of the whole command; vocoders only.
     """
 
     name: str
     info: Info
-    size: int
-    load: float
-    factors: dict[int, list[float]]
-    lengths: dict[int, float]
-    chunks: dict[int, Chunks]
-    command: tuple[float, int] | None
+    file_bytes: int
+    load_seconds: float
+    real_time_factors: dict[int, list[float]]
+    real_time_factors_by_length: dict[int, float]
+    chunk_latencies: dict[int, ChunkLatency]
+    command: CommandCost | None
 
 
-def measure(systems: Sequence[str], rounds: int) -> tuple[list[Speed], dict[str, list[float]]]:
-    """Measure systems in turns, so that what else the machine does meets all of them alike.
+def measure(systems: Sequence[str], repeats: int) -> tuple[list[Speed], dict[str, list[float]]]:
+    """Measure systems in alternation, so that other load on the machine affects all of them equally.
 
     Args:
-        systems: files of vocoders or of peers, or names of vocoders that come with this package.
-        rounds: how often each speaks; what is reported are medians.
+        systems: files of vocoders or peers, or names of pretrained vocoders.
+        repeats: number of measurements of each; reports give medians.
 
     Returns:
-        One record a system, in their order; and by precision the multiply-adds per second of a matrix product, one a
-        round, where the extra `export` is installed.
+        The measurements of each system, and by precision the multiply-adds per second of a matrix product, one per
+        repeat, if the extra `export` is installed.
 
     Raises:
-        ConfigurationError: too few rounds.
+        ConfigurationError: `repeats` is below 1.
         ModelFileError: a file cannot be used.
     """
-    if rounds < 1:
-        raise ConfigurationError(f"rounds: {rounds}; use 1 or more, 7 for medians that say something")
+    if repeats < 1:
+        raise ConfigurationError(f"repeats: {repeats}; use 1 or more, at least 7 for stable medians")
     paths = [resolve_model(name, ".onnx") for name in systems]
-    opened = [_opener(path) for path in paths]
-    loads = [_timed(partial(opens, path)) for opens, path in zip(opened, paths, strict=True)]
-    speakers = {
-        threads: [opens(path, threads) for opens, path in zip(opened, paths, strict=True)] for threads in THREADS
-    }
-    infos = [speaker.info for speaker in speakers[1]]
+    loaders = [_loader(path) for path in paths]
+    load_seconds = [_seconds(partial(load, path)) for load, path in zip(loaders, paths, strict=True)]
+    loaded = {threads: [load(path, threads) for load, path in zip(loaders, paths, strict=True)] for threads in THREADS}
+    infos = [system.info for system in loaded[1]]
     mels = [reference_mel(info, round(SECONDS * info.rate / info.hop)) for info in infos]
-    factors: list[dict[int, list[float]]] = [{threads: [] for threads in THREADS} for _ in paths]
-    precisions = sorted({info.precision for info in infos})
-    products = _products(precisions)
-    peaks: dict[str, list[float]] = {precision: [] for precision in products}
-    for turn in track(range(rounds + 1), "in turns", console=Console(stderr=True)):
-        for threads, each in speakers.items():
-            for place, (speaker, mel) in enumerate(zip(each, mels, strict=True)):
-                time.sleep(REST)
-                speaker(mel[:, :BEGUN])
-                taken = _timed(partial(speaker, mel)) / SECONDS
-                if turn:  # the first is to warm up
-                    factors[place][threads].append(taken)
-        for precision, multiply in products.items():
-            taken = _timed(multiply)
-            if turn:
-                peaks[precision].append(SIZE**3 / taken)
-    found = []
-    for place, path in enumerate(track(paths, "one by one", console=Console(stderr=True))):
-        alone: tuple[Any, ...] = ({}, {}, None)
-        if isinstance(vocoder := speakers[1][place], Vocoder):
-            alone = _lengths(vocoder, rounds), _chunks(vocoder, mels[place]), _command(path, rounds)
-        found.append(Speed(path.name, infos[place], path.stat().st_size, loads[place], factors[place], *alone))
-    return found, peaks
+    factors, peak_rates = _alternate(loaded, mels, repeats)
+    speeds = []
+    for index, path in enumerate(track(paths, "bench: system")):
+        vocoder, size = loaded[1][index], path.stat().st_size
+        own_measurements: tuple[Any, ...] = ({}, {}, None)
+        if isinstance(vocoder, Vocoder):
+            own_measurements = (
+                _real_time_factors_by_length(vocoder, repeats),
+                _chunk_latencies(vocoder, mels[index]),
+                _command_cost(path, repeats),
+            )
+        speeds.append(Speed(path.name, infos[index], size, load_seconds[index], factors[index], *own_measurements))
+    return speeds, peak_rates
 
 
-def _opener(path: Path) -> Callable[..., Vocoder | Peer]:
-    """What opens a file: that of a vocoder or of a peer."""
+def _loader(path: Path) -> Callable[..., Vocoder | Peer]:
+    """Return the function that loads a file, of a vocoder or of a peer."""
     try:
         Peer(path)
     except ModelFileError:
-        Vocoder.load(path)  # raises where it is neither
+        Vocoder.load(path)  # raises if the file is neither
         return Vocoder.load
     return Peer
 
 
-def _products(precisions: Sequence[str]) -> dict[str, Callable[[], Any]]:
+def _alternate(
+    systems: dict[int, list[Vocoder | Peer]], mels: Sequence[Array], repeats: int
+) -> tuple[list[dict[int, list[float]]], dict[str, list[float]]]:
+    """Measure all systems and matrix products in turn, `repeats` times after a warm-up.
+
+    Args:
+        systems: the same systems by number of threads.
+        mels: the input (M, F) of each.
+        repeats: number of measurements of each.
+
+    Returns:
+        The real-time factors of each system by number of threads, and the multiply-adds per second by precision.
+    """
+    factors: list[dict[int, list[float]]] = [{threads: [] for threads in systems} for _ in mels]
+    products = _matrix_products(sorted({system.info.precision for system in systems[1]}))
+    peak_rates: dict[str, list[float]] = {precision: [] for precision in products}
+    for repeat in track(range(repeats + 1), "bench: repeat"):
+        is_warm_up = repeat == 0
+        for threads, loaded in systems.items():
+            for index, (system, mel) in enumerate(zip(loaded, mels, strict=True)):
+                time.sleep(PAUSE)
+                system(mel[:, :WARM_UP_FRAMES])
+                seconds = _seconds(partial(system, mel))
+                if not is_warm_up:
+                    factors[index][threads].append(seconds / SECONDS)
+        for precision, multiply in products.items():
+            seconds = _seconds(multiply)
+            if not is_warm_up:
+                peak_rates[precision].append(MATRIX_SIZE**3 / seconds)
+    return factors, peak_rates
+
+
+def _matrix_products(precisions: Sequence[str]) -> dict[str, Callable[[], Any]]:
+    """Return a matrix product per precision; none if the extra `export` is not installed."""
     try:
-        from basis_melgan.benchmark.matmul import product
+        from basis_melgan.benchmark.matmul import matrix_product
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("basis_melgan"):
             raise
         return {}
-    return {precision: product(precision, SIZE) for precision in precisions}
+    return {precision: matrix_product(precision, MATRIX_SIZE) for precision in precisions}
 
 
-def _timed(work: Callable[[], Any]) -> float:
+def _seconds(work: Callable[[], Any]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
-def _lengths(vocoder: Vocoder, rounds: int) -> dict[int, float]:
-    """Real-time factors by seconds of audio: medians of the rounds, but what is longer than theirs is spoken once."""
-    found = {}
-    for seconds in LENGTHS:
-        mel = reference_mel(vocoder.info, round(seconds * vocoder.info.rate / vocoder.info.hop))
-        taken = [_timed(partial(vocoder, mel)) for _ in range(rounds if seconds <= SECONDS else 1)]
-        found[seconds] = float(np.median(taken)) / seconds
-    return found
+def _real_time_factors_by_length(vocoder: Vocoder, repeats: int) -> dict[int, float]:
+    """Return real-time factors by seconds of audio: medians up to `SECONDS`, single measurements above."""
+    factors = {}
+    for length in LENGTHS:
+        mel = reference_mel(vocoder.info, round(length * vocoder.info.rate / vocoder.info.hop))
+        times = [_seconds(partial(vocoder, mel)) for _ in range(repeats if length <= SECONDS else 1)]
+        factors[length] = float(np.median(times)) / length
+    return factors
 
 
-def _chunks(vocoder: Vocoder, mel: Array) -> dict[int, Chunks]:
-    found = {}
-    for milliseconds in CHUNKS:
-        count = max(1, round(milliseconds / 1e3 * vocoder.info.rate / vocoder.info.hop))
-        chunks = [mel[:, start : start + count] for start in range(0, mel.shape[1] - count + 1, count)]
+def _chunk_latencies(vocoder: Vocoder, mel: Array) -> dict[int, ChunkLatency]:
+    latencies = {}
+    for milliseconds in CHUNK_MILLISECONDS:
+        frames = max(1, round(milliseconds / 1e3 * vocoder.info.rate / vocoder.info.hop))
+        chunks = [mel[:, start : start + frames] for start in range(0, mel.shape[1] - frames + 1, frames)]
         streams = [vocoder.stream() for _ in range(3)]
-        taken = [_timed(partial(stream.push, chunk)) for stream in streams for chunk in chunks]
-        first = float(np.median(taken[:: len(chunks)]))
-        found[milliseconds] = Chunks(first, float(np.median(taken)), float(np.quantile(taken, 0.99)))
-    return found
+        times = [_seconds(partial(stream.push, chunk)) for stream in streams for chunk in chunks]
+        first = float(np.median(times[:: len(chunks)]))
+        latencies[milliseconds] = ChunkLatency(first, float(np.median(times)), float(np.quantile(times, 0.99)))
+    return latencies
 
 
-def _command(path: Path, rounds: int) -> tuple[float, int]:
-    """Seconds from start to exit, and bytes resident, of a command that speaks a recording."""
-    taken, resident = [], []
-    rate = 24_000
+def _command_cost(path: Path, repeats: int) -> CommandCost:
+    """Measure the command that synthesizes a recording in a process of its own; returns medians."""
+    times, peaks = [], []
     with TemporaryDirectory() as folder:
         source, out = Path(folder) / "in.wav", Path(folder) / "out.wav"
-        noise = 0.1 * np.random.default_rng(0).standard_normal(round(SPOKEN * rate))
-        files.write(source, noise.astype(np.float32), rate)
+        noise = 0.1 * np.random.default_rng(0).standard_normal(round(COMMAND_SECONDS * COMMAND_RATE))
+        files.write(source, noise.astype(np.float32), COMMAND_RATE)
         program = (
-            f"import sys; from basis_melgan.cli.main import main; sys.exit(main(sys.argv[1:]) or print({HIGH_WATER}))"
+            "import sys; from basis_melgan.cli.main import main; "
+            f"sys.exit(main(sys.argv[1:]) or print({PEAK_MEMORY_KIB}))"
         )
-        words = [sys.executable, "-c", program, "vocode", source, out, "--vocoder", path, "--force"]
-        for _ in range(rounds):
+        command = [sys.executable, "-c", program, "vocode", str(source), str(out), "--vocoder", str(path), "--force"]
+        for _ in range(repeats):
             start = time.perf_counter()
-            done = subprocess.run([str(word) for word in words], capture_output=True, text=True, errors="replace")
-            taken.append(time.perf_counter() - start)
-            if done.returncode:
-                raise ModelFileError(f"{path}: basis-melgan vocode failed: {done.stderr.strip()}")
-            resident.append(1024 * int(done.stdout))
-    return float(np.median(taken)), int(np.median(resident))
+            process = subprocess.run(command, capture_output=True, text=True, errors="replace")
+            times.append(time.perf_counter() - start)
+            if process.returncode:
+                raise ModelFileError(f"{path}: basis-melgan vocode failed: {process.stderr.strip()}")
+            peaks.append(1024 * int(process.stdout))
+    return CommandCost(float(np.median(times)), int(np.median(peaks)))

@@ -198,10 +198,10 @@ def vocode(
     from basis_melgan.inference.loading import load_vocoder
     from basis_melgan.inference.synthesize import vocode
     from basis_melgan.inference.vocoder import DEFAULT_VOCODER
-    from basis_melgan.storage.parallel import processes
+    from basis_melgan.storage.parallel import process_count
 
     speaker = load_vocoder(vocoder or DEFAULT_VOCODER, threads, backend, mel_config)
-    vocode(source, out, speaker, processes(jobs), stream, force)
+    vocode(source, out, speaker, process_count(jobs), stream, force)
 
 
 def play(

@@ -1,4 +1,4 @@
-"""Changes of a recording that a vocoder must follow, other voices and levels, and of a mel that it must not."""
+"""Data augmentation of crops: speed and level, which a vocoder must reproduce, and mel blur, which it must ignore."""
 
 import math
 from dataclasses import dataclass
@@ -13,43 +13,43 @@ from basis_melgan.config.schema import AugmentationConfig
 
 
 @dataclass(frozen=True)
-class Change:
-    """What is done to a crop and to its mel.
+class Augmentation:
+    """The augmentation of one crop and its mel.
 
     Attributes:
-        rate: how many times faster it is played.
-        level: dB it is made louder by, as far as full scale allows.
-        blur: standard deviation, in bands and in frames, of the Gaussian that its mel is smoothed by.
+        rate: playback speed as a factor; pitch changes with it.
+        level: gain in dB, limited so that the crop stays within full scale.
+        blur: standard deviation, in bands and in frames, of the Gaussian that smooths the mel.
     """
 
     rate: float = 1.0
     level: float = 0.0
     blur: float = 0.0
 
-    def before(self, samples: int) -> int:
-        """Samples of the recording that the first `samples` of the changed crop are made from."""
-        return math.ceil(samples * self.rate)
+    def source_length(self, length: int) -> int:
+        """Return how much of the recording yields `length` samples, or frames, of augmented audio."""
+        return math.ceil(length * self.rate)
 
     def __call__(self, wave: Wave, sample_rate: int) -> Wave:
-        """Change a wave (T,) of `sample_rate` Hz to one of T / rate samples."""
+        """Augment a wave (T,) of `sample_rate` Hz to one of T / rate samples."""
         if (self.rate, self.level) == (1.0, 0.0):
             return wave
-        played = files.resample(wave, sample_rate * self.rate, sample_rate)
-        peak = float(np.abs(played).max(initial=0.0))
+        resampled = files.resample(wave, sample_rate * self.rate, sample_rate)
+        peak = float(np.abs(resampled).max(initial=0.0))
         gain = min(10 ** (self.level / 20), 1 / peak if peak > 0 else 1.0)
-        return played * np.float32(gain)
+        return resampled * np.float32(gain)
 
-    def smoothed(self, mel: Array) -> Array:
-        """A mel (M, F), smoothed as those that a text-to-speech system predicts are."""
+    def blur_mel(self, mel: Array) -> Array:
+        """Smooth a mel (M, F), to resemble the oversmoothed output of text-to-speech systems."""
         return mel if self.blur == 0 else gaussian_filter(mel, self.blur, mode="nearest")
 
 
-UNCHANGED = Change()
+NO_AUGMENTATION = Augmentation()
 
 
-def draw(rng: np.random.Generator, config: AugmentationConfig) -> Change:
-    """The change of one crop: none, or a rate drawn evenly in octaves, a level in dB, and a blur."""
+def draw(rng: np.random.Generator, config: AugmentationConfig) -> Augmentation:
+    """Draw the augmentation of one crop: none, or a log-uniform rate, a uniform level in dB and a uniform blur."""
     if config.fraction == 0 or rng.random() >= config.fraction:
-        return UNCHANGED
+        return NO_AUGMENTATION
     octaves = rng.uniform(*np.log2(config.rate))
-    return Change(float(2**octaves), float(rng.uniform(*config.level)), float(rng.uniform(*config.blur)))
+    return Augmentation(float(2**octaves), float(rng.uniform(*config.level)), float(rng.uniform(*config.blur)))

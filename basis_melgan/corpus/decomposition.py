@@ -1,4 +1,4 @@
-"""A decomposed corpus as `basis-melgan decompose` writes it: weights and re-synthesized waves, read by crop."""
+"""Reader of a decomposed corpus (`basis-melgan decompose`): weights and re-synthesized waves, loaded by crop."""
 
 import json
 from dataclasses import dataclass
@@ -23,56 +23,57 @@ class Decomposition:
 
     folder: Path
     frames: FrameGeometry
-    shards: dict[str, int]  # of each clip, by the hash of its sound file: several corpora may share an id
+    shards: dict[str, int]  # shard number by the SHA-256 of a clip's file, since ids may repeat across corpora
 
-    def weights(self, clip: Clip, first: int, length: int) -> npt.NDArray[np.float32]:
-        """Speech weights (N, K) of the mel frames [first, first + length) of a clip."""
-        start = self.frames.lead + first * self.frames.weights_per_mel
-        stop = start + length * self.frames.weights_per_mel
-        opened = _open(self._shard(clip))
-        rows: npt.NDArray[np.float16] = opened.get_slice(f"{clip.sha256}/weights")[start:stop]  # type: ignore[no-untyped-call]
+    def weights(self, clip: Clip, first_frame: int, frame_count: int) -> npt.NDArray[np.float32]:
+        """Return the speech weights (N, K) of the mel frames [first_frame, first_frame + frame_count) of a clip."""
+        start = self.frames.lead + first_frame * self.frames.weights_per_mel
+        stop = start + frame_count * self.frames.weights_per_mel
+        shard = _open_shard(self._shard(clip))
+        rows: npt.NDArray[np.float16] = shard.get_slice(f"{clip.sha256}/weights")[start:stop]  # type: ignore[no-untyped-call]
         return np.ascontiguousarray(rows.T, dtype=np.float32)
 
     def wave(self, clip: Clip, start: int, samples: int) -> npt.NDArray[np.float32]:
-        """Samples [start, start + samples) of a clip's re-synthesized wave, (T,)."""
-        opened = _open(self._shard(clip))
-        part: npt.NDArray[np.float16] = opened.get_slice(f"{clip.sha256}/wave")[start : start + samples]  # type: ignore[no-untyped-call]
-        return part.astype(np.float32)
+        """Return the samples [start, start + samples) of a clip's re-synthesized wave, (T,)."""
+        shard = _open_shard(self._shard(clip))
+        wave: npt.NDArray[np.float16] = shard.get_slice(f"{clip.sha256}/wave")[start : start + samples]  # type: ignore[no-untyped-call]
+        return wave.astype(np.float32)
 
     def _shard(self, clip: Clip) -> Path:
         return self.folder / shard_name(self.shards[clip.sha256])
 
 
 def load(folder: Path, separator: Path, data_hash: str) -> Decomposition:
-    """Open a decomposition of a corpus by a separator.
+    """Open the decomposition of a corpus by a separator.
 
     Raises:
-        CorpusError: it is missing, unfinished, of another version, or of another separator or corpus.
+        CorpusError: it is missing, unfinished, of another version, or from another separator or corpus.
     """
     try:
-        stored = dict(json.loads((folder / "decomposition.json").read_text(encoding="utf-8")))
+        stored_metadata = dict(json.loads((folder / "decomposition.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise CorpusError(
             f"{folder}: holds no finished decomposition ({error}); run `basis-melgan decompose`"
         ) from error
-    for key, expected in header(separator, data_hash).items():
-        if stored.get(key) != expected:
+    for key, expected in metadata(separator, data_hash).items():
+        if stored_metadata.get(key) != expected:
             raise CorpusError(
-                f"{folder}: decomposed with another {key} ({stored.get(key)}, now {expected}); decompose again"
+                f"{folder}: was decomposed with another {key} ({stored_metadata.get(key)}, now {expected}); "
+                "decompose again"
             )
-    return Decomposition(folder, FrameGeometry(**stored["frames"]), stored["shards"])
+    return Decomposition(folder, FrameGeometry(**stored_metadata["frames"]), stored_metadata["shards"])
 
 
-def header(separator: Path, data_hash: str) -> dict[str, object]:
-    """What a decomposition depends on: its format, the separator's file, and the corpus."""
-    return {"version": VERSION, "separator": hashing.of_file(separator), "data": data_hash}
+def metadata(separator: Path, data_hash: str) -> dict[str, object]:
+    """Return what a decomposition depends on: its format version, the separator's file and the corpus."""
+    return {"version": VERSION, "separator": hashing.sha256_of_file(separator), "data": data_hash}
 
 
 def shard_name(number: int) -> str:
-    """Where a shard lies in the folder of a decomposition."""
+    """Return the path of a shard, relative to the folder of its decomposition."""
     return f"shards/{number:05d}.safetensors"
 
 
 @lru_cache(maxsize=256)
-def _open(shard: Path) -> safe_open:
-    return safe_open(shard, framework="numpy")
+def _open_shard(path: Path) -> safe_open:
+    return safe_open(path, framework="numpy")

@@ -1,4 +1,4 @@
-"""What every recipe lists, the folder it is given to list, and the tables that say what is spoken."""
+"""Entries that every recipe lists, and the matching of transcript tables with recordings."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,45 +8,45 @@ from basis_melgan.errors import CorpusError
 
 
 @dataclass(frozen=True)
-class Item:
-    """One recording before it is prepared, or what should be one and is none."""
+class Entry:
+    """One recording to prepare, or a problem in place of one."""
 
-    id: str  # its name in the corpus, possibly with sub-folders; no suffix
+    id: str  # name in the corpus, possibly with sub-folders; no suffix
     path: Path
-    speaker: str  # empty where unknown
-    text: str  # empty where unknown
-    fault: str = ""  # why there is nothing to prepare; empty for a recording
-    detail: str = ""  # of the fault
+    speaker: str  # empty if unknown
+    text: str  # empty if unknown
+    problem: str = ""  # why there is nothing to prepare; empty for a recording
+    detail: str = ""  # of the problem
 
 
 @dataclass(frozen=True)
-class Row:
-    """What a table says of one recording."""
+class TableRow:
+    """One row of a transcript table."""
 
     id: str
-    path: Path
+    path: Path  # of the recording
     speaker: str
     text: str
-    place: str  # file and line
+    location: str  # FILE:LINE
 
 
-def given(source: Path | None, recipe: str, layout: str) -> Path:
-    """The source folder of a recipe that needs one.
+def require_source(source: Path | None, recipe: str, layout: str) -> Path:
+    """Return the source folder of a recipe that needs one.
 
     Raises:
-        CorpusError: none was given, or it is no folder.
+        CorpusError: the source is missing or not a folder.
     """
     if source is None:
-        raise CorpusError(f"recipe {recipe}: no source given, and it fetches nothing itself; give {layout}")
+        raise CorpusError(f"recipe {recipe}: cannot be downloaded, so it needs a source; give {layout}")
     if not source.is_dir():
         raise CorpusError(f"{source}: no such folder; recipe {recipe} expects {layout}")
     return source
 
 
-def lines(table: Path) -> Iterator[tuple[str, str]]:
-    """The lines of a table in UTF-8 that are not blank, each after its place, `FILE:LINE`.
+def read_lines(table: Path) -> Iterator[tuple[str, str]]:
+    """Yield the location (`FILE:LINE`) and text of every line of a UTF-8 table that is not blank.
 
-    A byte order mark, which some editors put at the beginning, is no part of the first.
+    A byte order mark at the start of the file is ignored.
 
     Raises:
         CorpusError: the table cannot be read, or is not UTF-8.
@@ -56,45 +56,46 @@ def lines(table: Path) -> Iterator[tuple[str, str]]:
     except OSError as error:
         raise CorpusError(f"{table}: cannot be read ({error.strerror}); expected a table of texts") from error
     for number, line in enumerate(content.split(b"\n"), 1):
-        place = f"{table}:{number}"
+        location = f"{table}:{number}"
         try:
             text = line.decode("utf-8").removesuffix("\r")
         except UnicodeDecodeError as error:
             raise CorpusError(
-                f"{place}: is not UTF-8 ({error.reason}); convert the table with iconv -t UTF-8"
+                f"{location}: is not UTF-8 ({error.reason}); convert the table with iconv -t UTF-8"
             ) from error
         if text.strip():
-            yield place, text
+            yield location, text
 
 
-def damaged(table: Path, place: str, line: str, expected: str) -> Item:
-    """A line of a table that says nothing of any recording, where `expected` was looked for."""
-    number = place.rpartition(":")[2]
-    detail = f"{place}: {line.strip()[:80]!r}; expected {expected}"
-    return Item(f"{table.name}-{number}", table, "", "", fault="damaged row", detail=detail)
+def damaged_row(table: Path, location: str, line: str, expected: str) -> Entry:
+    """Return the entry of a table line that does not have the `expected` format."""
+    number = location.rpartition(":")[2]
+    detail = f"{location}: {line.strip()[:80]!r}; expected {expected}"
+    return Entry(f"{table.name}-{number}", table, "", "", problem="damaged row", detail=detail)
 
 
-def matched(rows: Iterable[Row | Item], recordings: Iterable[Path], tables: str) -> Iterator[Item]:
-    """Rows and recordings brought together; what has no partner, or is there twice, becomes an item with its fault.
+def match_rows(rows: Iterable[TableRow | Entry], recordings: Iterable[Path], table_name: str) -> Iterator[Entry]:
+    """Yield an entry for every row and every recording; one without a counterpart gets a problem.
 
     Args:
-        rows: of all tables; items are passed on.
-        recordings: every one that the corpus has.
-        tables: what messages call the place where a recording has no row.
+        rows: rows of all tables; entries are passed through.
+        recordings: every recording of the corpus.
+        table_name: the table that messages name for a recording without a row.
     """
-    unlisted = {path: path.stem for path in recordings}
-    listed: set[Path] = set()
+    without_row = {path: path.stem for path in recordings}
+    with_row: set[Path] = set()
     for row in rows:
-        if isinstance(row, Item):
+        if isinstance(row, Entry):
             yield row
             continue
-        item = Item(row.id, row.path, row.speaker, row.text)
-        if row.path in listed:
-            yield Item(row.id, row.path, "", "", fault="repeated row", detail=f"{row.place}: it has a row before")
-        elif unlisted.pop(row.path, None) is None:
-            yield Item(row.id, row.path, "", "", fault="missing recording", detail=f"{row.place}: names it")
+        if row.path in with_row:
+            detail = f"{row.location}: an earlier row names the same recording"
+            yield Entry(row.id, row.path, "", "", problem="repeated row", detail=detail)
+        elif without_row.pop(row.path, None) is None:
+            detail = f"{row.location}: names a recording that does not exist"
+            yield Entry(row.id, row.path, "", "", problem="missing recording", detail=detail)
         else:
-            yield item
-        listed.add(row.path)
-    for path, name in unlisted.items():
-        yield Item(name, path, "", "", fault="no row", detail=f"{path}: {tables} has no row for it")
+            yield Entry(row.id, row.path, row.speaker, row.text)
+        with_row.add(row.path)
+    for path, name in without_row.items():
+        yield Entry(name, path, "", "", problem="no row", detail=f"{path}: {table_name} has no row for it")

@@ -1,6 +1,6 @@
-"""The prepared corpus on disk: `corpus.json` (what it is), `clips.jsonl` (one clip a line), `flac/` (the clips).
+"""A prepared corpus on disk: `corpus.json` (summary), `clips.jsonl` (one clip per line) and `flac/` (the clips).
 
-All text is UTF-8, whatever the locale. Clips stand in the order of their file names, which also decides the split.
+All text is UTF-8, independent of the locale. Clips are sorted by file name, which also determines their split.
 """
 
 import json
@@ -26,14 +26,14 @@ class Clip:
     file: str  # relative to the corpus folder, with forward slashes
     samples: int  # at the corpus's sample rate
     split: Split
-    speaker: str  # empty where the recipe does not know it
-    text: str  # what is said, as the corpus writes it; may be empty
+    speaker: str  # empty if unknown
+    text: str  # transcript as in the corpus; may be empty
     sha256: str  # of the file's bytes
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A prepared corpus: where it lies and what it holds."""
+    """A prepared corpus: its folder and its clips."""
 
     folder: Path
     name: str
@@ -42,45 +42,46 @@ class Corpus:
     clips: tuple[Clip, ...]
 
     def split(self, name: Split) -> tuple[Clip, ...]:
-        """Clips of one split, in the order of their file names."""
+        """Return the clips of one split, sorted by file name."""
         return tuple(clip for clip in self.clips if clip.split == name)
 
     def path(self, clip: Clip) -> Path:
-        """Absolute path of a clip's sound file."""
+        """Return the absolute path of a clip's sound file."""
         return self.folder.absolute() / clip.file
 
     def seconds(self, name: Split | None = None) -> float:
-        """Length in seconds of one split, or of the whole corpus."""
+        """Return the duration of one split, or of the whole corpus, in seconds."""
         return sum(clip.samples for clip in self.clips if name in (None, clip.split)) / self.sample_rate
 
     @property
     def data_hash(self) -> str:
-        """SHA-256 over every clip's id and content, whatever the order."""
-        return hashing.of_parts(f"{clip.id} {clip.sha256}" for clip in self.clips)
+        """SHA-256 over the id and content of every clip, independent of their order."""
+        return hashing.sha256_of_texts(f"{clip.id} {clip.sha256}" for clip in self.clips)
 
 
 def load(path: Path) -> tuple[Corpus, ...]:
-    """Read the prepared corpus at `path`, or every one that lies directly inside it, sorted by folder name.
+    """Read the prepared corpus at `path`, or every corpus directly inside it, sorted by folder name.
 
     Raises:
-        CorpusError: there is none, two have one name, or one is damaged, incomplete or of another version.
+        CorpusError: there is none, two share a name, or one is damaged, incomplete or of another version.
     """
     if (path / "corpus.json").is_file():
-        return (_load_one(path),)
+        return (_load_corpus(path),)
     if not path.is_dir():
         raise CorpusError(f"{path}: no such folder; give a corpus made by `basis-melgan prepare`")
     folders = sorted(folder for folder in path.iterdir() if (folder / "corpus.json").is_file())
     if not folders:
         raise CorpusError(
-            f"{path}: holds no corpus.json, nor does a folder in it; give a corpus made by `basis-melgan prepare`"
+            f"{path}: contains no corpus.json, nor do its sub-folders; give a corpus made by `basis-melgan prepare`"
         )
-    corpora = tuple(_load_one(folder) for folder in folders)
-    by_name = {corpus.name: corpus for corpus in corpora}  # the last of each
+    corpora = tuple(_load_corpus(folder) for folder in folders)
+    last_of_name = {corpus.name: corpus for corpus in corpora}
     for corpus in corpora:
-        if (other := by_name[corpus.name]) is not corpus:
+        duplicate = last_of_name[corpus.name]
+        if duplicate is not corpus:
             raise CorpusError(
-                f"{other.folder}: was prepared as {corpus.name}, as {corpus.folder} was, and clips are told apart by "
-                "that; prepare it again under its own name, or move it elsewhere"
+                f"{duplicate.folder}: has the same name, {corpus.name}, as {corpus.folder}; prepare it again under "
+                "another name, or move it elsewhere"
             )
     return corpora
 
@@ -96,31 +97,33 @@ def require_rate(corpora: Iterable[Corpus], sample_rate: int) -> None:
 
 
 def load_clips(corpora: Iterable[Corpus], split: Split) -> list[tuple[Path, Clip]]:
-    """Every clip of a split over all corpora, with its absolute path.
+    """Return every clip of a split over all corpora, with its absolute path.
 
     Raises:
         CorpusError: the split is empty.
     """
     corpora = tuple(corpora)
-    found = [(corpus.path(clip), clip) for corpus in corpora for clip in corpus.split(split)]
-    if not found:
+    clips = [(corpus.path(clip), clip) for corpus in corpora for clip in corpus.split(split)]
+    if not clips:
         names = ", ".join(corpus.name for corpus in corpora)
         raise CorpusError(f"{names}: no {split} clips; prepare more recordings or raise corpus.{split}_clips")
-    return found
+    return clips
 
 
 def data_hash(corpora: Iterable[Corpus]) -> str:
-    """One SHA-256 over all corpora, whatever their names and order."""
-    return hashing.of_parts(corpus.data_hash for corpus in corpora)
+    """Return one SHA-256 over the clips of all corpora, independent of names and order of the corpora."""
+    return hashing.sha256_of_texts(corpus.data_hash for corpus in corpora)
 
 
 def split_hash(corpora: Iterable[Corpus]) -> str:
-    """One SHA-256 over which clips of all corpora are of which split."""
-    return hashing.of_parts(hashing.of_parts(f"{clip.id} {clip.split}" for clip in corpus.clips) for corpus in corpora)
+    """Return one SHA-256 over the assignment of all clips to splits."""
+    return hashing.sha256_of_texts(
+        hashing.sha256_of_texts(f"{clip.id} {clip.split}" for clip in corpus.clips) for corpus in corpora
+    )
 
 
 def save(corpus: Corpus) -> None:
-    """Write `clips.jsonl`, then `corpus.json`, each aside first and then renamed; equal files are left untouched."""
+    """Write `clips.jsonl`, then `corpus.json`, each atomically; unchanged files are left untouched."""
     lines = (json.dumps(asdict(clip), ensure_ascii=False) + "\n" for clip in corpus.clips)
     write_text(corpus.folder / "clips.jsonl", "".join(lines))
     header = {
@@ -135,32 +138,32 @@ def save(corpus: Corpus) -> None:
     write_text(corpus.folder / "corpus.json", json.dumps(header, ensure_ascii=False, indent=2) + "\n")
 
 
-def _load_one(folder: Path) -> Corpus:
-    header = _objects(folder / "corpus.json", lines=False)[0]
+def _load_corpus(folder: Path) -> Corpus:
+    header = _read_objects(folder / "corpus.json", lines=False)[0]
     if header.get("version") != VERSION:
         raise CorpusError(
             f"{folder / 'corpus.json'}: version {header.get('version')}, expected {VERSION}; prepare the corpus again"
         )
     try:
-        clips = tuple(Clip(**entry) for entry in _objects(folder / "clips.jsonl", lines=True))
+        clips = tuple(Clip(**entry) for entry in _read_objects(folder / "clips.jsonl", lines=True))
         corpus = Corpus(folder, header["name"], header["recipe"], header["sample_rate"], clips)
-        whole = corpus.data_hash == header["hash"]
+        is_consistent = corpus.data_hash == header["hash"]
     except (KeyError, TypeError) as error:
         raise CorpusError(f"{folder}: its manifest is damaged ({error}); prepare the corpus again") from error
-    if not whole:
-        raise CorpusError(f"{folder}: clips.jsonl does not agree with corpus.json's hash; prepare the corpus again")
+    if not is_consistent:
+        raise CorpusError(f"{folder}: clips.jsonl does not match the hash in corpus.json; prepare the corpus again")
     missing = [clip.file for clip in clips if not (folder / clip.file).is_file()]
     if missing:
         raise CorpusError(f"{folder}: {len(missing)} clips are missing, first {missing[0]}; prepare the corpus again")
     return corpus
 
 
-def _objects(path: Path, lines: bool) -> Sequence[dict[str, Any]]:
+def _read_objects(path: Path, lines: bool) -> Sequence[dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
-        found = [json.loads(part) for part in (text.split("\n")[:-1] if lines else [text])]
+        entries = [json.loads(part) for part in (text.split("\n")[:-1] if lines else [text])]
     except (OSError, ValueError) as error:
         raise CorpusError(f"{path}: cannot be read ({error}); prepare the corpus again") from error
-    if not all(isinstance(entry, dict) for entry in found):
-        raise CorpusError(f"{path}: not made of JSON objects; prepare the corpus again")
-    return found
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise CorpusError(f"{path}: does not consist of JSON objects; prepare the corpus again")
+    return entries

@@ -25,9 +25,9 @@ from basis_melgan.evaluation.tables import csv_table, markdown_table, mixed_prec
 from basis_melgan.metrics.table import chosen
 from basis_melgan.storage import hashing
 from basis_melgan.storage.atomic import write_text
-from basis_melgan.storage.journal import Journal
-from basis_melgan.storage.parallel import processes
-from basis_melgan.storage.paths import require_file, require_folder
+from basis_melgan.storage.parallel import process_count
+from basis_melgan.storage.paths import require_output_folder, require_writable_file
+from basis_melgan.storage.progress_log import ProgressLog
 
 PROGRESS_LOG = "scores.jsonl"  # name of the file in the folder of a comparison
 MARKER = ".basis-melgan"  # name of the file that marks a folder of waves as written by this package
@@ -88,7 +88,7 @@ def evaluate_system(
     _require_results_file(json_path, b'{\n "basis_melgan"')
     _require_results_file(csv_path, b"system,corpus,clip,")
     if waves:
-        require_folder(waves, MARKER)
+        require_output_folder(waves, MARKER)
     log_path = json_path and json_path.with_name(f".{json_path.name}.done")  # deleted when the results are complete
     results = _evaluate([Output(spec, waves) for spec in resolve_systems([system])], config, log_path)
     _write_results(results, json_path, csv_path)
@@ -120,7 +120,7 @@ def compare_systems(systems: Sequence[str], config: EvalConfig, out: Path, force
     systems = [*(system for system in systems if system != RECORDING), RECORDING]
     if len(systems) < 2:
         raise ConfigurationError(f"systems: only {RECORDING}; name at least one to compare with it")
-    require_folder(out, PROGRESS_LOG)
+    require_output_folder(out, PROGRESS_LOG)
     if (out / RESULTS).exists() and not force:
         raise OutputError(f"{out}: has results of a comparison; choose another folder, or --force to replace them")
     specs = resolve_systems(systems)
@@ -176,7 +176,7 @@ def _evaluate(outputs: Sequence[Output], config: EvalConfig, log_path: Path | No
     for output in outputs:
         if output.folder:
             write_text(output.folder / MARKER, "Waves written by basis-melgan, which may replace them.\n")
-    clips = score_tasks(tasks, processes(config.jobs), Journal(log_path, run_metadata) if log_path else None)
+    clips = score_tasks(tasks, process_count(config.jobs), ProgressLog(log_path, run_metadata) if log_path else None)
     return Results.from_scores(infos, config.split, data_hash, columns, unavailable, clips)
 
 
@@ -193,9 +193,9 @@ def _source_digest(source: Path | None) -> str:
     if source is None:
         return ""
     if source.is_file():
-        return hashing.of_file(source)
+        return hashing.sha256_of_file(source)
     paths = (path for path in source.rglob("*") if path.suffix in SOUND_SUFFIXES)
-    return hashing.of_parts(f"{path.relative_to(source)} {hashing.of_file(path)}" for path in paths)
+    return hashing.sha256_of_texts(f"{path.relative_to(source)} {hashing.sha256_of_file(path)}" for path in paths)
 
 
 def _write_results(results: Results, json_path: Path | None, csv_path: Path | None) -> None:
@@ -209,7 +209,7 @@ def _require_results_file(path: Path | None, prefix: bytes) -> None:
     """Check, before any work, that a file can be written and that an existing one has results."""
     if path is None:
         return
-    require_file(path)
+    require_writable_file(path)
     if not path.exists():
         return
     with path.open("rb") as file:

@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -18,8 +17,8 @@ from basis_melgan.evaluation.systems import RecordedClip, System, load_system
 from basis_melgan.metrics.signal import common
 from basis_melgan.metrics.table import MEASURES
 from basis_melgan.progress import Progress
-from basis_melgan.storage.journal import Journal
-from basis_melgan.storage.parallel import outcomes
+from basis_melgan.storage.parallel import map_unordered
+from basis_melgan.storage.progress_log import ProgressLog
 
 DECIMALS = 6  # of a score; the last bits of some metrics depend on the memory alignment of arrays
 
@@ -69,7 +68,9 @@ class Task:
         )
 
 
-def score_tasks(tasks: Sequence[Task], processes: int, progress_log: Journal | None = None) -> tuple[ClipScores, ...]:
+def score_tasks(
+    tasks: Sequence[Task], processes: int, progress_log: ProgressLog | None = None
+) -> tuple[ClipScores, ...]:
     """Run all tasks, showing progress; a progress log lets an interrupted run resume.
 
     Args:
@@ -89,12 +90,12 @@ def score_tasks(tasks: Sequence[Task], processes: int, progress_log: Journal | N
     start = time.monotonic()
     with (
         Progress("evaluate", len(tasks), len(tasks) - len(pending)) as progress,
-        closing(outcomes(_score_group, _group_by_clip(pending), processes)) as groups,
+        closing(map_unordered(_score_group, _group_by_clip(pending), processes)) as groups,
     ):
         for result in itertools.chain.from_iterable(groups):
             results[result.key] = result
             if progress_log:
-                progress_log.add(json.dumps(result.to_dict(), ensure_ascii=False))
+                progress_log.append(result.to_dict())
             progress.advance()
     audio_seconds = sum(results[task.key].seconds for task in pending)
     progress.print(
@@ -152,10 +153,10 @@ def _metric_scores(
     return scores, failures
 
 
-def _logged_results(progress_log: Journal) -> dict[ScoreKey, ClipScores]:
+def _logged_results(progress_log: ProgressLog) -> dict[ScoreKey, ClipScores]:
     """Results of earlier runs; of several sources under one label only the latest, whose wave is in the folder."""
     latest = {
-        (result.system, result.corpus, result.clip): result for result in map(ClipScores.load, progress_log.entries())
+        (result.system, result.corpus, result.clip): result for result in map(ClipScores.load, progress_log.resume())
     }
     return {result.key: result for result in latest.values()}
 

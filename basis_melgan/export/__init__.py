@@ -1,1 +1,1 @@
-"""A trained vocoder as one ONNX file, in floating point or in 8 bits."""
+"""Export of a trained vocoder as one ONNX file, in floating point or in 8 bits."""

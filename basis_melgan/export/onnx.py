@@ -18,7 +18,7 @@ from rich.console import Console
 
 import basis_melgan
 from basis_melgan.audio import files
-from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
+from basis_melgan.errors import ConfigurationError, ModelFileError
 from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import FORMAT, OnnxBackend, sealed
 from basis_melgan.inference.reference_mel import reference_mel
@@ -26,6 +26,7 @@ from basis_melgan.inference.torch import TorchBackend
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models.streaming_generator import StreamingGenerator
 from basis_melgan.storage import hashing
+from basis_melgan.storage.atomic import atomic_write, output_errors
 
 OPSET = 20  # the first with Gelu
 MAX_CONSTANT_SIZE = 1 << 24  # values
@@ -58,17 +59,12 @@ def export(source: Path, out: Path, data: str = "", license: str = "", force: bo
     console = Console(stderr=True)
     with console.status("exporting"):
         model = to_onnx(backend.model)
-    add_metadata(model, backend.info, hashing.of_file(source))
-    partial = out.with_name(f".{out.stem}.part.onnx")
-    try:
-        partial.write_bytes(sealed(model.SerializeToString()))
+    add_metadata(model, backend.info, hashing.sha256_of_file(source))
+    with atomic_write(out) as temporary:
+        with output_errors(out):
+            temporary.write_bytes(sealed(model.SerializeToString()))
         with console.status("comparing with PyTorch"):
-            difference = compare(Vocoder(TorchBackend(source, torch.float64)), Vocoder(OnnxBackend(partial)))
-        partial.replace(out)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error
-    finally:
-        partial.unlink(missing_ok=True)
+            difference = compare(Vocoder(TorchBackend(source, torch.float64)), Vocoder(OnnxBackend(temporary)))
     size = out.stat().st_size / 1e6
     console.print(f"{out}: {size:.1f} MB, opset {OPSET}, within {difference:.1e} of PyTorch at {LENGTHS} frames")
 
@@ -83,10 +79,8 @@ def prepare_output(out: Path, force: bool) -> None:
     if out.suffix != ".onnx":
         raise ConfigurationError(f"{out}: a vocoder is exported to a file that ends in .onnx")
     files.require_new(out, force)
-    try:
+    with output_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error
 
 
 def to_onnx(model: StreamingGenerator) -> onnx.ModelProto:

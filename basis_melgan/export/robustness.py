@@ -1,4 +1,4 @@
-"""How far the wave of a vocoder moves when its mel does by no more than a rounding, or comes in chunks."""
+"""Robustness of a vocoder: how far its wave changes when its mel changes by a rounding error, or comes in chunks."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -6,49 +6,49 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from basis_melgan.inference.backend import Array
+from basis_melgan.audio.mel import Array
 from basis_melgan.inference.vocoder import Vocoder
 
-JITTER = 1e-6  # nepers, on every value of a mel: the last bit of those of quiet bands, near -10
+JITTER = 1e-6  # nepers, on every value of a mel: the last bit of values near -10, as in quiet bands
 MAX_CHANGE = 2e-3  # of full scale
 MIN_SNR = 45.0  # dB
 
 
 @dataclass(frozen=True)
 class Response:
-    """What a wave became where nothing should have changed.
+    """Difference between two waves that should be equal, or the worst of several such differences.
 
     Attributes:
-        change: greatest change of a sample, of full scale.
-        snr: signal-to-noise ratio of the wave that changed most by that measure, dB; infinite where none changed.
-        energy: of all changes together, squares of full scale.
+        change: largest change of a sample, as a fraction of full scale.
+        snr: signal-to-noise ratio in dB; infinite if no sample changed.
+        energy: sum of the squared changes, full scale 1.
     """
 
     change: float = 0.0
     snr: float = math.inf
     energy: float = 0.0
 
-    def __or__(self, other: "Response") -> "Response":
-        """Both together: the worse of each."""
-        return Response(max(self.change, other.change), min(self.snr, other.snr), self.energy + other.energy)
+    def __or__(self, second: "Response") -> "Response":
+        """Combine two responses: the larger change, the lower SNR, and the sum of energies."""
+        return Response(max(self.change, second.change), min(self.snr, second.snr), self.energy + second.energy)
 
     def __str__(self) -> str:
         """One line for reports."""
-        return f"a sample moves by {self.change:.1e} of full scale, SNR {self.snr:.0f} dB"
+        return f"samples change by up to {self.change:.1e} of full scale, SNR {self.snr:.0f} dB"
 
     def within(self, reference: "Response") -> bool:
-        """Whether it is in bounds, or no worse than a reference that is not."""
+        """Whether the response is within the limits, or no worse than a reference that exceeds them."""
         return self.change <= max(MAX_CHANGE, reference.change) and self.snr >= min(MIN_SNR, reference.snr)
 
 
 def jitter_response(vocoder: Vocoder, mels: Iterable[Array], seeds: int, size: float = JITTER) -> Response:
-    """The worst response of a vocoder to uniform noise on mels.
+    """Return the worst response of a vocoder to uniform noise on mels.
 
     Args:
-        vocoder: to be measured.
+        vocoder: the vocoder to measure.
         mels: (M, F) each.
-        seeds: how many noises each mel gets.
-        size: greatest value of the noise, nepers.
+        seeds: number of noise draws per mel.
+        size: largest absolute value of the noise, nepers.
     """
     worst = Response()
     for mel in mels:
@@ -60,7 +60,7 @@ def jitter_response(vocoder: Vocoder, mels: Iterable[Array], seeds: int, size: f
 
 
 def chunk_response(vocoder: Vocoder, mels: Iterable[Array], sizes: Sequence[int]) -> Response:
-    """The worst difference between streams of mels (M, F), in chunks of so many frames, and the mels as a whole."""
+    """Return the worst difference between mels (M, F) streamed in chunks of `sizes` frames and synthesized whole."""
     worst = Response()
     for mel in mels:
         expected = vocoder(mel)
@@ -72,7 +72,7 @@ def chunk_response(vocoder: Vocoder, mels: Iterable[Array], sizes: Sequence[int]
 
 
 def response(expected: Array, wave: Array) -> Response:
-    """How far a wave (T,) is from what was expected (T,)."""
+    """Return the difference between a wave (T,) and the expected one (T,)."""
     difference = np.abs(wave.astype(np.float64) - expected)
     energy, signal = float(np.square(difference).sum()), float(np.square(expected, dtype=np.float64).sum())
     snr = 10.0 * math.log10(max(signal, np.finfo(float).tiny) / energy) if energy else math.inf

@@ -2,7 +2,6 @@
 
 import glob
 import itertools
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,7 +11,8 @@ from typing import NamedTuple
 
 from basis_melgan.audio import files
 from basis_melgan.errors import AudioError, OutputError
-from basis_melgan.storage.paths import require_place
+from basis_melgan.storage.folders import visible_files
+from basis_melgan.storage.paths import require_creatable
 
 MELS = (".npy", ".npz", ".pt")  # suffixes of their files
 SPOKEN = frozenset(MELS) | files.SOUND  # of those that are spoken
@@ -91,14 +91,14 @@ def require_out(pair: Pair, force: bool) -> None:
     """
     if pair.out.exists() and pair.source.exists() and pair.out.samefile(pair.source):
         raise OutputError(f"{pair.out}: is the source itself; name another file")
-    require_place(pair.out)
+    require_creatable(pair.out)
     files.require_free(pair.out, force)
 
 
 def _require_out(source: str, base: Path, out: Path, is_folder: bool, force: bool) -> None:
     if out.is_file():
         raise OutputError(f"{out}: is a file; name a folder for what is made of {source}")
-    require_place(out)
+    require_creatable(out)
     if not is_folder:
         return
     if base.resolve() == out.resolve():
@@ -110,19 +110,16 @@ def _require_out(source: str, base: Path, out: Path, is_folder: bool, force: boo
         )
 
 
-def _below(folder: Path, selection: Selection) -> Iterator[Path]:
+def _below(folder: Path, selection: Selection) -> list[Path]:
     """Every file below a folder, sorted; which folders cannot be looked into, the selection says."""
 
-    def note(error: OSError) -> None:
+    def note_error(error: OSError) -> None:
         selection.unusable[Path(error.filename)] = f"cannot be looked into ({error.strerror})"
 
-    paths: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=note):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for link in filter(Path.is_symlink, (Path(parent, name) for name in folders)):
-            selection.unusable[link] = "is a link to a folder, which is not followed; give the folder itself"
-        paths += [Path(parent, name) for name in names if not name.startswith(".")]
-    yield from sorted(paths)
+    def note_link(link: Path) -> None:
+        selection.unusable[link] = "is a link to a folder, which is not followed; give the folder itself"
+
+    return visible_files(folder, note_error, note_link)
 
 
 def _matches(pattern: str, selection: Selection) -> Iterator[Path]:

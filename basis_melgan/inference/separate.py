@@ -16,7 +16,7 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.inference.pretrained import resolve_model
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import SOURCES, SPEECH, Separator
-from basis_melgan.storage.paths import require_place
+from basis_melgan.storage.paths import require_creatable
 
 DEFAULT_VOCODER = "separator-24k"
 OUTPUTS = ("speech.wav", "noise.wav")
@@ -45,7 +45,7 @@ def separate(source: Path, out: Path, separator: Path | None = None, force: bool
         AudioError: the recording is missing, cannot be decoded, is empty, or holds NaN or infinite samples.
         ModelFileError: the separator cannot be used.
     """
-    require_place(out)
+    require_creatable(out)
     targets = [out / name for name in OUTPUTS]
     for target in targets:
         files.require_free(target, force)

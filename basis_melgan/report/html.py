@@ -15,7 +15,7 @@ from basis_melgan.report.curves import learning_curves, parse_runs
 from basis_melgan.report.images import DYNAMIC_RANGE, color_stops
 from basis_melgan.report.published_results import PEERS
 from basis_melgan.storage.atomic import write_text
-from basis_melgan.storage.paths import require_file
+from basis_melgan.storage.paths import require_writable_file
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("base.js", "charts.js", "heatmap.js", "tables.js", "listen.js", "blind.js", "page.js")
@@ -44,7 +44,7 @@ def write_report(
         OutputError: `out` exists, or cannot be written.
     """
     files.require_new(out, force)
-    require_file(out)
+    require_writable_file(out)
     comparison = Comparison.load(folder)
     data = {
         **_results_data(comparison.results),

@@ -1,1 +1,1 @@
-"""Files written atomically, hashes, resumable progress logs, and work shared among processes."""
+"""Files written atomically, SHA-256 hashes, resumable progress logs, folder walks and worker processes."""

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic file writes: a file is replaced completely or not at all."""
 
 import hashlib
 import os
@@ -8,40 +8,40 @@ from pathlib import Path
 
 from basis_melgan.errors import OutputError
 
-LONGEST_NAME = 255  # bytes that file systems hold
+MAX_NAME_BYTES = 255  # limit of common file systems
 
 
 @contextmanager
-def aside(path: Path, writer: str = "") -> Iterator[Path]:
-    """A place beside `path` to write to: what is there takes the place of `path` when the block ends.
+def atomic_write(path: Path, writer: str = "") -> Iterator[Path]:
+    """Yield a temporary path beside `path`; the file written there replaces `path` when the block ends.
 
-    Nothing is left of it when the block ends by an error. Its folder is made.
+    The temporary file is removed when the block raises. The parent folder of `path` is created.
 
     Args:
-        path: what is written.
-        writer: tells the places of several processes apart that may write one path at once, each for a while. Without
-            it the place has one name, so that what a killed process leaves there is written over.
+        path: the file to write.
+        writer: makes the temporary name unique per process, where several processes may write `path` at once. Without
+            it the name is always the same, so that the next run overwrites what a killed process left.
 
     Raises:
-        OutputError: the folder cannot be made, or `path` cannot be replaced.
+        OutputError: the folder cannot be created, or `path` cannot be replaced.
     """
-    place = path.with_name(_aside_name(path.name, f".{writer}.part" if writer else ".part"))
-    with storing(path):
+    temporary = path.with_name(_temporary_name(path.name, f".{writer}.part" if writer else ".part"))
+    with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield place
-        with storing(path):
-            place.replace(path)
+        yield temporary
+        with output_errors(path):
+            temporary.replace(path)
     finally:
-        place.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def storing(path: Path, failure: type[Exception] = OSError) -> Iterator[None]:
-    """Tell a failure to write in the user's terms: the operating system's, and one of another kind.
+def output_errors(path: Path, failure: type[Exception] = OSError) -> Iterator[None]:
+    """Raise an OutputError that names `path` in place of an OSError or a `failure` from the block.
 
     Raises:
-        OutputError: it failed.
+        OutputError: the block raised one of the two.
     """
     try:
         yield
@@ -50,19 +50,19 @@ def storing(path: Path, failure: type[Exception] = OSError) -> Iterator[None]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file aside, then rename; nothing is left of one that cannot be written.
+    """Write a file atomically.
 
     Raises:
         OutputError: the path cannot be written.
     """
-    with aside(path) as place, storing(path):
-        place.write_bytes(content)
+    with atomic_write(path) as temporary, output_errors(path):
+        temporary.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text as `write_bytes` does; a file that already holds it is left untouched.
+    """Write UTF-8 text atomically; a file that already holds this text keeps its modification time.
 
-    File names that are no valid UTF-8 come out as JSON escapes.
+    File names that are not valid UTF-8 are written as JSON escapes.
 
     Raises:
         OutputError: the path cannot be written.
@@ -72,9 +72,9 @@ def write_text(path: Path, text: str) -> None:
         write_bytes(path, content)
 
 
-def _aside_name(name: str, tail: str) -> str:
-    """The name of a file's place aside: hidden, and no longer than file systems hold."""
-    if len(os.fsencode(f".{name}{tail}")) <= LONGEST_NAME:
-        return f".{name}{tail}"
-    tail = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{tail}"
-    return f".{os.fsencode(name)[: LONGEST_NAME - 1 - len(tail)].decode('utf-8', 'ignore')}{tail}"
+def _temporary_name(name: str, suffix: str) -> str:
+    """Return a hidden file name of at most `MAX_NAME_BYTES` bytes; long names are cut and get a hash."""
+    if len(os.fsencode(f".{name}{suffix}")) <= MAX_NAME_BYTES:
+        return f".{name}{suffix}"
+    suffix = f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{suffix}"
+    return f".{os.fsencode(name)[: MAX_NAME_BYTES - 1 - len(suffix)].decode('utf-8', 'ignore')}{suffix}"

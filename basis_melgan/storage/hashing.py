@@ -1,16 +1,16 @@
-"""SHA-256 digests, by which what was made of something knows it again."""
+"""SHA-256 hashes that identify the files and data an artifact was made from."""
 
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 
-def of_file(path: Path) -> str:
-    """Digest of a file's bytes."""
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def sha256_of_file(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def of_parts(parts: Iterable[str]) -> str:
-    """Digest of texts, such as names and what lies under them; their order makes no difference."""
-    return hashlib.sha256("\n".join(sorted(parts)).encode("utf-8", "backslashreplace")).hexdigest()
+def sha256_of_texts(texts: Iterable[str]) -> str:
+    """Return one hexadecimal SHA-256 of several texts, independent of their order."""
+    return hashlib.sha256("\n".join(sorted(texts)).encode("utf-8", "backslashreplace")).hexdigest()

@@ -1,4 +1,4 @@
-"""Where results go, looked at before any work is done for them."""
+"""Checks of output paths, made before any work starts."""
 
 import os
 from pathlib import Path
@@ -6,46 +6,46 @@ from pathlib import Path
 from basis_melgan.errors import OutputError
 
 
-def require_place(path: Path) -> None:
-    """Check, before any work, that a file or a folder can be made where it is to lie, or a folder be filled.
+def require_creatable(path: Path) -> None:
+    """Check that a file or folder can be created at `path`, or that an existing folder can be filled.
 
     Raises:
-        OutputError: what lies above it is a file, or may not be written to.
+        OutputError: the nearest existing parent is a file or not writable.
     """
-    places = [*([path] if path.is_dir() else []), *path.absolute().parents]
-    above = next(place for place in places if place.exists())
-    if not above.is_dir():
-        raise OutputError(f"{path}: cannot be made, since {above} is a file; choose another place")
-    if not os.access(above, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise OutputError(f"{path}: cannot be made, since {above} may not be written to; choose a writable place")
+    candidates = [*([path] if path.is_dir() else []), *path.absolute().parents]
+    parent = next(candidate for candidate in candidates if candidate.exists())
+    if not parent.is_dir():
+        raise OutputError(f"{path}: cannot be created because {parent} is a file; choose another place")
+    if not os.access(parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise OutputError(f"{path}: cannot be created because {parent} is not writable; choose a writable place")
 
 
-def require_file(path: Path) -> None:
-    """Check, before any work, that a file may be written, or replaced.
+def require_writable_file(path: Path) -> None:
+    """Check that a file can be written or replaced at `path`.
 
     Raises:
-        OutputError: it is a folder, or cannot be made there.
+        OutputError: `path` is a folder, or cannot be created.
     """
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; name a file")
-    require_place(path)
+    require_creatable(path)
 
 
-def require_folder(folder: Path, *marks: str) -> None:
-    """Check, before any work, that results may fill a folder: it is new, empty, or one that they filled before.
+def require_output_folder(folder: Path, *markers: str) -> None:
+    """Check that results may be written into a folder: it is new, empty, or holds earlier results of the same kind.
 
     Args:
-        folder: what a user named.
-        marks: names of files, one of which lies in every folder of such results.
+        folder: the folder that a user named.
+        markers: names of files or folders, at least one of which every folder of such results contains.
 
     Raises:
-        OutputError: it is a file, holds what is not of this program's making, or cannot be made there.
+        OutputError: `folder` is a file, holds unrelated files, or cannot be created.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; name a folder")
-    require_place(folder)
-    if not folder.is_dir() or any((folder / mark).is_file() for mark in marks):
+    require_creatable(folder)
+    if not folder.is_dir() or any((folder / marker).exists() for marker in markers):
         return
-    strange = next((path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")), None)
-    if strange:
-        raise OutputError(f"{folder}: holds other files, such as {strange}; name a new or an empty folder")
+    unrelated = next((path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")), None)
+    if unrelated:
+        raise OutputError(f"{folder}: holds unrelated files, such as {unrelated}; name a new or empty folder")

@@ -50,7 +50,7 @@ def decompose(separator: Path, corpus: Path, out: Path, trainer: TrainerConfig, 
     clips: Clips = [(corpus.path(clip), clip) for corpus in corpora for clip in corpus.clips]
     fabric = Fabric(accelerator=trainer.accelerator, devices=trainer.devices, num_nodes=trainer.nodes)
     fabric.launch()
-    header = decomposition.header(separator, manifest.data_hash(corpora))
+    header = decomposition.metadata(separator, manifest.data_hash(corpora))
     shard_count = math.ceil(len(clips) / CLIPS_PER_SHARD)
     if fabric.is_global_zero:
         _prepare_folder(out, header, force)

@@ -26,7 +26,7 @@ def fine_tune(corpus: Path, out: Path, init_from: Path, mels: Path | None, confi
         corpus: prepared corpus, or a folder of several.
         out: run folder.
         init_from: the vocoder's file.
-        mels: folder of predicted mels, see `basis_melgan.corpus.mels.Mels`; None computes them from the recordings.
+        mels: folder of predicted mels, see `corpus.mels.MelSource`; None computes them from the recordings.
         config: its `seed`, `fine_tuning` and `trainer` are used.
         force: start over and replace the contents of `out`.
 

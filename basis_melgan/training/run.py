@@ -16,7 +16,7 @@ from basis_melgan.config.loading import from_dict
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError, OutputError, TrainingError
 from basis_melgan.models.model_file import Origin, metadata
-from basis_melgan.storage.atomic import aside
+from basis_melgan.storage.atomic import atomic_write
 
 # Settings that may change when a training resumes.
 CHANGEABLE_SETTINGS = frozenset({"steps", "decay_steps", "adversarial_from", "validate_every"})
@@ -82,7 +82,7 @@ class Run:
         content = {**state, "step": step, "identity": self.identity()}
         writes = fabric.is_global_zero  # the other processes take part in gathering the state
         try:
-            with aside(self.checkpoint) if writes else nullcontext(self.checkpoint) as path:
+            with atomic_write(self.checkpoint) if writes else nullcontext(self.checkpoint) as path:
                 fabric.save(path, content)
         except (OSError, RuntimeError) as error:  # PyTorch raises RuntimeError on a full disk
             raise OutputError(

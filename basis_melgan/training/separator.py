@@ -16,8 +16,8 @@ from basis_melgan import plotting
 from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.datasets import MixtureCrops, excerpts
-from basis_melgan.corpus.noise import white_over
+from basis_melgan.corpus.datasets import MixtureCrops, validation_excerpts
+from basis_melgan.corpus.noise import white_noise
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import SOURCES, Separator
 from basis_melgan.training import losses, schedule
@@ -59,7 +59,7 @@ class SeparatorTask:
         self.validate_every = training.validate_every
         self.dataset = MixtureCrops(manifest.load_clips(corpora, "train"), run.config)
         validation_clips = manifest.load_clips(corpora, "validation")
-        self.validation = excerpts(validation_clips, run.config.frames.sample_rate)
+        self.validation = validation_excerpts(validation_clips, run.config.frames.sample_rate)
         self.separator = Separator(run.config.separator, run.config.frames)
         if run.config.trainer.compile:
             compile_forward(self.separator)
@@ -190,6 +190,6 @@ class SeparatorTask:
     def _validation_waves(self, index: int, path: Path, samples: int) -> tuple[Tensor, Tensor]:
         """Speech (T,) of a clip and its mixture (T,) with white noise, which is the same in every validation."""
         speech = files.read(path, 0, samples)[0]
-        noise = white_over(np.random.default_rng(index), speech, VALIDATION_SNR)
+        noise = white_noise(np.random.default_rng(index), speech, VALIDATION_SNR)
         waves = torch.from_numpy(np.stack([speech, speech + noise])).to(self.fabric.device)
         return waves[0], waves[1]

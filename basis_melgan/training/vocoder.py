@@ -12,7 +12,7 @@ from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import decomposition, manifest
 from basis_melgan.corpus.datasets import SpeechCrops
-from basis_melgan.corpus.mels import Mels
+from basis_melgan.corpus.mels import MelSource
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import model_file
 from basis_melgan.models.bases.basis import ATOMS
@@ -81,7 +81,7 @@ def train(
     manifest.require_rate(corpora, config.frames.sample_rate)
     fabric = build_fabric(config.trainer, config.seed)  # seeds the generator's initial weights
     clips, validation_clips = (manifest.load_clips(corpora, split) for split in ("train", "validation"))
-    mels = Mels(config.mel, config.frames, inputs.mels)
+    mels = MelSource(config.mel, config.frames, inputs.mels)
     mels.require([*clips, *validation_clips])
     targets = _load_decomposition(inputs, manifest.data_hash(corpora))
     dataset = SpeechCrops(clips, config, targets, mels)
@@ -252,7 +252,7 @@ def _build_run(
     paths = {"separator": inputs.separator, "init_from": inputs.init_from, "discriminators": discriminators}
     origins = {
         "split": manifest.split_hash(corpora),
-        **{name: hashing.of_file(path) if path else "" for name, path in paths.items()},
+        **{name: hashing.sha256_of_file(path) if path else "" for name, path in paths.items()},
         "mels": mels_hash,
     }
     initial_step = int(model_file.metadata(inputs.init_from)["step"]) if inputs.init_from else 0

@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from basis_melgan import plotting
 from basis_melgan.audio import files
-from basis_melgan.corpus.datasets import Clips, SpeechCrops, excerpts
+from basis_melgan.corpus.datasets import Clips, SpeechCrops, validation_excerpts
 from basis_melgan.models import model_file
 from basis_melgan.models.bases.basis import SynthesisOutput
 from basis_melgan.models.convnext import ConvNeXtGenerator
@@ -63,7 +63,7 @@ class VocoderTask:
         self.steps, self.batch_size = training.steps, training.batch_size
         self.ramp_speed = schedule.ramp_speed(training.steps, training.warmup_steps, training.decay_steps)
         self.validate_every = training.validate_every
-        self.validation = excerpts(validation_clips, config.frames.sample_rate)
+        self.validation = validation_excerpts(validation_clips, config.frames.sample_rate)
         self.validation_scores = validation_scores
         self.measures = scored_measures() if validation_scores else ()
         self.has_trained_discriminators = False  # before this training's first step

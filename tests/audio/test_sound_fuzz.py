@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import DAMAGES, Outcome, case_count, outcome, truncated
+from fuzzing import DAMAGES, CaseResult, case_count, run_case, truncate
 from sound_formats import CONTAINERS, counted, encoded, id3v2, untagged
 
 from basis_melgan.audio import decoding, files
@@ -40,10 +40,10 @@ def name(kind: str) -> str:
     return "sound" + SUFFIXES.get(kind, f".{kind.split('-')[0]}" if kind.startswith(("flac", "mp3")) else ".wav")
 
 
-def streamed(content: bytes, rate: int) -> tuple[Outcome, int]:
+def streamed(content: bytes, rate: int) -> tuple[CaseResult, int]:
     """What becomes of a recording at standard input, and how many samples of `rate` Hz it has."""
     pieces: list[files.Wave] = []
-    result = outcome(lambda: pieces.extend(files.stream(io.BytesIO(content), rate)))
+    result = run_case(lambda: pieces.extend(files.stream(io.BytesIO(content), rate)))
     return result, sum(piece.size for piece in pieces)
 
 
@@ -56,7 +56,7 @@ def test_a_damaged_recording_is_synthesized_or_refused(kind: str, tmp_path: Path
         changed = DAMAGES[seed % len(DAMAGES)](content, np.random.default_rng(seed))
         source.write_bytes(changed)
         out.unlink(missing_ok=True)
-        result = outcome(partial(vocode, str(source), str(out), vocoder))
+        result = run_case(partial(vocode, str(source), str(out), vocoder))
         piped, samples = streamed(changed, vocoder.info.rate)
         assert bool(piped.refusal) == bool(result.refusal), (seed, piped, result)
         assert len(piped.warnings) == len(result.warnings), (seed, piped, result)
@@ -66,7 +66,7 @@ def test_a_damaged_recording_is_synthesized_or_refused(kind: str, tmp_path: Path
             recording = files.load(source)
             assert samples == pytest.approx(len(recording.wave) * vocoder.info.rate / recording.rate, abs=2), seed
         for work in (files.length, partial(files.read, start=1_000, samples=100)):
-            outcome(partial(work, source))
+            run_case(partial(work, source))
         for text in (result.refusal, *result.warnings):
             assert not text or text.startswith(f"{source}: "), (seed, text)
             assert "0x" not in text, (seed, text)
@@ -82,7 +82,7 @@ def second(kind: str) -> bytes:
 @pytest.mark.parametrize("kind", COUNTED)
 def test_a_missing_end_is_told(kind: str) -> None:
     for seed in range(CASES):
-        result, samples = streamed(truncated(second(kind), np.random.default_rng(seed)), RATE)
+        result, samples = streamed(truncate(second(kind), np.random.default_rng(seed)), RATE)
         assert result.refusal or result.warnings or samples >= RATE - SILENT_LOSS, (seed, samples)
 
 

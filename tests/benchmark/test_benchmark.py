@@ -1,4 +1,4 @@
-"""`basis-melgan bench`: what it measures is there, adds up, and is of the files it names."""
+"""`basis-melgan bench`: measurements are complete and plausible, and tables hold them."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from basis_melgan.benchmark import measure as measuring
-from basis_melgan.benchmark.matmul import product
+from basis_melgan.benchmark.matmul import matrix_product
 from basis_melgan.benchmark.tables import bench
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config
@@ -23,7 +22,7 @@ from basis_melgan.inference.vocoder import Vocoder
 
 @pytest.fixture
 def peer(tmp_path: Path) -> Path:
-    """A network under the contract of peers: every band of a mel frame says some of its samples."""
+    """A minimal peer: every sample is the sum of the bands of its mel frame."""
     product_of_bands = helper.make_node("Einsum", ["mel", "weights"], ["frames"], equation="bmf,mh->bfh")
     flat = helper.make_node("Flatten", ["frames"], ["wave"], axis=1)
     weights = onnx.numpy_helper.from_array(np.ones((100, 256), np.float32), "weights")
@@ -39,48 +38,48 @@ def peer(tmp_path: Path) -> Path:
 
 
 def test_a_vocoder_is_measured_beside_a_peer(peer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "LENGTHS", (1, 2))
+    monkeypatch.setattr("basis_melgan.benchmark.measure.LENGTHS", (1, 2))
     text = bench(["speech-24k", str(peer)], 2, tmp_path / "bench.json")
-    found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
-    ours, theirs = found["systems"]
-    assert [ours["name"], theirs["name"]] == ["speech-24k.onnx", "peer.onnx"]
-    assert ours["size"] == pretrained_path("speech-24k", ".onnx").stat().st_size
-    assert [len(times) for times in ours["factors"].values()] == [2, 2]
-    assert len(found["peaks"]["int8"]) == 2
-    assert theirs["command"] is None
-    assert theirs["factors"]["1"][0] < ours["factors"]["1"][0]  # a hundredth of the work
-    for chunks in ours["chunks"].values():
-        assert 0 < chunks["median"] <= chunks["p99"]
-    seconds, resident = ours["command"]
-    assert 0.1 < seconds < 60
-    assert 3e7 < resident < 1e9
-    lines, size = text.splitlines(), f"{Vocoder.load('speech-24k').info.parameters / 1e6:.2f}"
-    assert sum(line.startswith(f"| speech-24k.onnx | int8 | {size} | ") for line in lines) == 1
+    measurements = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    vocoder, other = measurements["systems"]
+    assert [vocoder["name"], other["name"]] == ["speech-24k.onnx", "peer.onnx"]
+    assert vocoder["file_bytes"] == pretrained_path("speech-24k", ".onnx").stat().st_size
+    assert [len(factors) for factors in vocoder["real_time_factors"].values()] == [2, 2]
+    assert list(vocoder["real_time_factors_by_length"]) == ["1", "2"]
+    assert len(measurements["peak_rates"]["int8"]) == 2
+    assert other["command"] is None
+    assert other["real_time_factors"]["1"][0] < vocoder["real_time_factors"]["1"][0]  # a hundredth of the work
+    for latency in vocoder["chunk_latencies"].values():
+        assert 0 < latency["median"] <= latency["p99"]
+    assert 0.1 < vocoder["command"]["seconds"] < 60
+    assert 3e7 < vocoder["command"]["resident_bytes"] < 1e9
+    lines, parameters = text.splitlines(), f"{Vocoder.load('speech-24k').info.parameters / 1e6:.2f}"
+    assert sum(line.startswith(f"| speech-24k.onnx | int8 | {parameters} | ") for line in lines) == 1
     assert sum(line.startswith("| speech-24k.onnx, int8 | ") for line in lines) == 2
     row = next(line for line in lines if line.startswith("| peer.onnx | int8 | 0.03 | 0.00 |"))
     assert row.count("speech-24k.onnx") == 1
 
 
-def test_what_is_no_system_is_refused(tmp_path: Path, peer: Path) -> None:
+def test_unusable_systems_and_settings_are_refused(tmp_path: Path, peer: Path) -> None:
     with pytest.raises(ModelFileError, match="nobody: neither a file nor a model"):
         bench(["nobody"], 1, None)
     (tmp_path / "cut.onnx").write_bytes(peer.read_bytes()[:-10])
     with pytest.raises(ModelFileError, match=r"truncated, or not written by basis-melgan export"):
         bench([str(tmp_path / "cut.onnx")], 1, None)
-    with pytest.raises(ConfigurationError, match=r"rounds: 0; use 1 or more"):
+    with pytest.raises(ConfigurationError, match=r"repeats: 0; use 1 or more"):
         bench(["speech-24k"], 0, None)
     with pytest.raises(OutputError, match=r"is a folder; name a file"):
         bench(["speech-24k"], 7, tmp_path)
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_a_product_is_one(precision: str) -> None:
-    (made,) = product(precision, 64)()
-    assert made.shape == (64, 64)
-    assert np.abs(made).max() > 0
-    np.testing.assert_array_equal(made, np.round(made))  # of whole numbers either way
+def test_a_matrix_product_is_exact(precision: str) -> None:
+    (product,) = matrix_product(precision, 64)()
+    assert product.shape == (64, 64)
+    assert np.abs(product).max() > 0
+    np.testing.assert_array_equal(product, np.round(product))  # of integers in both precisions
 
 
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="precision: bf16; use one of float32, int8"):
-        product("bf16", 64)
+        matrix_product("bf16", 64)

@@ -1,32 +1,20 @@
-"""Reading prepared corpora: one, several, none, and damaged ones."""
+"""Reading of prepared corpora: one, several, none, and damaged ones."""
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import soundfile
+from corpus_folders import write_recordings
 
-from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import CorpusError
 
-CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-
-
-def _recordings(folder: Path, count: int) -> Path:
-    folder.mkdir(parents=True)
-    for index in range(count):
-        wave, rate = files.read(CLIPS[index], 12_000, 12_000)
-        soundfile.write(folder / f"clip{index:02}.wav", wave, rate)
-    return folder
-
 
 def test_several_corpora_are_read_from_the_folder_that_holds_them(tmp_path):
     for name, count in (("b", 3), ("a", 6)):
-        prepare("folder", tmp_path / "all" / name, _recordings(tmp_path / f"in-{name}", count), Config(), jobs=1)
+        prepare("folder", tmp_path / "all" / name, write_recordings(tmp_path / f"in-{name}", count), Config(), jobs=1)
     (tmp_path / "all" / "READY").write_text("")
     a, b = manifest.load(tmp_path / "all")
     assert (a.name, b.name) == ("a", "b")
@@ -45,34 +33,34 @@ def test_several_corpora_are_read_from_the_folder_that_holds_them(tmp_path):
         manifest.load_clips((replace(a, clips=a.split("train")),), "validation")
 
 
-def test_two_corpora_of_one_name_are_refused(tmp_path):
-    prepare("folder", tmp_path / "all" / "a", _recordings(tmp_path / "in", 3), Config(), jobs=1)
+def test_two_corpora_with_one_name_are_refused(tmp_path):
+    prepare("folder", tmp_path / "all" / "a", write_recordings(tmp_path / "in", 3), Config(), jobs=1)
     shutil.copytree(tmp_path / "all" / "a", tmp_path / "all" / "b")
-    with pytest.raises(CorpusError, match=r"b: was prepared as a, as .*a was, .*; prepare it again under its own name"):
+    with pytest.raises(CorpusError, match=r"b: has the same name, a, as .*a; prepare it again under another name"):
         manifest.load(tmp_path / "all")
     assert manifest.load(tmp_path / "all" / "b")[0].name == "a"
 
 
-def test_a_corpus_that_cannot_be_used_says_why(tmp_path):
+def test_an_unusable_corpus_is_refused_with_the_reason(tmp_path):
     with pytest.raises(CorpusError, match="absent: no such folder"):
         manifest.load(tmp_path / "absent")
-    with pytest.raises(CorpusError, match=r"holds no corpus\.json, nor does a folder in it"):
+    with pytest.raises(CorpusError, match=r"contains no corpus\.json, nor do its sub-folders"):
         manifest.load(tmp_path)
     out = tmp_path / "out"
-    prepare("folder", out, _recordings(tmp_path / "in", 3), Config(), jobs=1)
+    prepare("folder", out, write_recordings(tmp_path / "in", 3), Config(), jobs=1)
     header, clips = (out / "corpus.json").read_text("utf-8"), (out / "clips.jsonl").read_text("utf-8")
 
-    def broken(header: str, clips: str) -> str:
+    def message_for(header: str, clips: str) -> str:
         (out / "corpus.json").write_text(header, "utf-8")
         (out / "clips.jsonl").write_text(clips, "utf-8")
-        with pytest.raises(CorpusError, match="prepare the corpus again") as caught:
+        with pytest.raises(CorpusError, match="prepare the corpus again") as error:
             manifest.load(out)
-        return str(caught.value)
+        return str(error.value)
 
-    assert "cannot be read" in broken("{", clips)
-    assert "not made of JSON objects" in broken("[1]", clips)
-    assert "version 2, expected 1" in broken(header.replace('"version": 1', '"version": 2'), clips)
-    assert "does not agree with corpus.json's hash" in broken(header, clips.split("\n", 1)[1])
-    assert "manifest is damaged" in broken(header, clips.replace('"samples"', '"length"'))
+    assert "cannot be read" in message_for("{", clips)
+    assert "does not consist of JSON objects" in message_for("[1]", clips)
+    assert "version 2, expected 1" in message_for(header.replace('"version": 1', '"version": 2'), clips)
+    assert "does not match the hash in corpus.json" in message_for(header, clips.split("\n", 1)[1])
+    assert "manifest is damaged" in message_for(header, clips.replace('"samples"', '"length"'))
     (out / "flac" / "clip01.flac").unlink()
-    assert "1 clips are missing, first flac/clip01.flac" in broken(header, clips)
+    assert "1 clips are missing, first flac/clip01.flac" in message_for(header, clips)

@@ -1,4 +1,4 @@
-"""Mels of clips: as in the whole clip where they are computed, and as they lie there where they were predicted."""
+"""Training mels: computed excerpts equal those of the whole clip, and predicted mels are read and validated."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
-from basis_melgan.corpus.mels import Mels
+from basis_melgan.corpus.mels import MelSource
 from basis_melgan.errors import CorpusError
 
 FRAMES = FrameGeometry()
@@ -24,7 +24,7 @@ def clips(corpus: Path):
 
 @pytest.fixture
 def predicted(tmp_path: Path, clips) -> Path:
-    """Mels that no recording has, so that they are known again: frame f of band b is (f + b / 100) / 1000."""
+    """Artificial mels that identify their frames: frame f of band b is (f + b / 100) / 1000."""
     for path, clip in clips:
         frames = FRAMES.mel_frames(clip.samples)
         mel = np.arange(frames)[None] + np.arange(80)[:, None] / 100
@@ -33,49 +33,49 @@ def predicted(tmp_path: Path, clips) -> Path:
 
 
 @pytest.mark.parametrize("first", [0, 2, 30])
-def test_an_excerpt_is_as_in_the_whole_clip(clips, first: int) -> None:
+def test_an_excerpt_equals_the_whole_clip(clips, first: int) -> None:
     path, _ = clips[0]
-    whole, _ = files.read(path)
-    wave, mel = Mels("paper", FRAMES).excerpt(path, first, 20)
-    np.testing.assert_array_equal(wave, whole[first * 240 : (first + 20) * 240])
-    np.testing.assert_allclose(mel, mel_spectrogram(whole, "paper", FRAMES)[:, first : first + 20], atol=1e-4)
+    clip_wave, _ = files.read(path)
+    wave, mel = MelSource("paper", FRAMES).excerpt(path, first, 20)
+    np.testing.assert_array_equal(wave, clip_wave[first * 240 : (first + 20) * 240])
+    np.testing.assert_allclose(mel, mel_spectrogram(clip_wave, "paper", FRAMES)[:, first : first + 20], atol=1e-4)
 
 
-def test_a_predicted_mel_is_cut_where_the_wave_is(clips, config: Config, predicted: Path) -> None:
-    mels = Mels("paper", FRAMES, predicted)
+def test_a_predicted_mel_is_cropped_with_the_wave(clips, config: Config, predicted: Path) -> None:
+    mels = MelSource("paper", FRAMES, predicted)
     mels.require(clips)
     crop = SpeechCrops(clips, config, None, mels)[0]
     name, first = crop["id"].split("@")
     assert (1_000 * crop["mel"][0]).round().tolist() == list(range(int(first), int(first) + 10))
     path = next(path for path, clip in clips if clip.id == name)
-    whole, _ = files.read(path)
-    np.testing.assert_array_equal(crop["wave"].numpy(), whole[int(first) * 240 :][:2_400])
+    clip_wave, _ = files.read(path)
+    np.testing.assert_array_equal(crop["wave"].numpy(), clip_wave[int(first) * 240 :][:2_400])
 
 
-def test_clips_of_one_name_have_no_mel_of_their_own(clips, predicted: Path) -> None:
-    with pytest.raises(CorpusError, match=rf"{clips[0][0].stem}\.npy: would be the mel of 2 clips of that name"):
-        Mels("paper", FRAMES, predicted).require([*clips, clips[0]])
+def test_clips_that_share_a_name_are_refused(clips, predicted: Path) -> None:
+    with pytest.raises(CorpusError, match=rf"{clips[0][0].stem}\.npy: 2 clips share this name"):
+        MelSource("paper", FRAMES, predicted).require([*clips, clips[0]])
 
 
-def test_what_is_missing_or_of_another_shape_is_refused_by_name(clips, predicted: Path) -> None:
-    mels, victim = Mels("paper", FRAMES, predicted), predicted / f"{clips[1][0].stem}.npy"
-    whole = np.load(victim)
-    np.save(victim, whole[:, :-1])
-    mels.require(clips)  # a frame less is how some systems count
-    for spoilt in (whole[:, :-2], whole[:79], whole[0]):
-        np.save(victim, spoilt)
-        with pytest.raises(CorpusError, match=rf"{victim.name}: a mel of shape .*; ru_\d+ needs \(80, \d+\)"):
+def test_a_missing_or_malformed_predicted_mel_is_named(clips, predicted: Path) -> None:
+    mels, path = MelSource("paper", FRAMES, predicted), predicted / f"{clips[1][0].stem}.npy"
+    mel = np.load(path)
+    np.save(path, mel[:, :-1])
+    mels.require(clips)  # some systems count one frame less
+    for damaged_mel in (mel[:, :-2], mel[:79], mel[0]):
+        np.save(path, damaged_mel)
+        with pytest.raises(CorpusError, match=rf"{path.name}: has shape .*; ru_\d+ needs \(80, \d+\)"):
             mels.require(clips)
-    for spoilt, message in (
-        (whole - 20, "the vocoder's convention paper has 0 to 1"),
-        (whole * np.nan, "frame 0 holds NaN"),
+    for damaged_mel, message in (
+        (mel - 20, "the vocoder's convention paper has 0 to 1"),
+        (mel * np.nan, "frame 0 holds NaN"),
     ):
-        np.save(victim, spoilt)
-        with pytest.raises(CorpusError, match=rf"{victim.name}: mel: .*{message}"):
+        np.save(path, damaged_mel)
+        with pytest.raises(CorpusError, match=rf"{path.name}: mel: .*{message}"):
             mels.require(clips)
-    victim.write_bytes(b"no array")
-    with pytest.raises(CorpusError, match="damaged or no array"):
+    path.write_bytes(b"not an array")
+    with pytest.raises(CorpusError, match="damaged or not an array"):
         mels.require(clips)
-    victim.unlink()
+    path.unlink()
     with pytest.raises(CorpusError, match="no such file; every clip needs its predicted mel"):
         mels.require(clips)

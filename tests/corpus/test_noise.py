@@ -1,4 +1,4 @@
-"""Noise for mixtures: its color, its level, and that it is a function of the generator alone."""
+"""Noise for mixtures: spectrum and level, and that it depends on the random generator alone."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +26,7 @@ def spectrum(wave: files.Wave, size: int = 24_000) -> np.ndarray:
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, 2.0])
 def test_power_falls_by_the_slope(slope: float) -> None:
-    power = spectrum(noise.colored(np.random.default_rng(1), 60 * RATE, slope))
+    power = spectrum(noise.colored_noise(np.random.default_rng(1), 60 * RATE, slope))
     edges = np.geomspace(60, 11_000, 25).astype(int)
     bands = [power[low:high].mean() for low, high in pairwise(edges)]
     middles = np.sqrt(edges[:-1] * edges[1:])
@@ -34,9 +34,9 @@ def test_power_falls_by_the_slope(slope: float) -> None:
     assert fitted == pytest.approx(-slope, abs=0.04)
 
 
-def test_below_20_hz_the_slope_is_held() -> None:
+def test_the_spectrum_is_flat_below_20_hz() -> None:
     powers = [
-        np.abs(np.fft.rfft(noise.colored(np.random.default_rng(seed), 10 * RATE, 2.0))) ** 2 for seed in range(40)
+        np.abs(np.fft.rfft(noise.colored_noise(np.random.default_rng(seed), 10 * RATE, 2.0))) ** 2 for seed in range(40)
     ]
     power = np.mean(powers, axis=0)  # bins of 0.1 Hz
     assert power[1:100].mean() == pytest.approx(power[100:200].mean(), rel=0.1)
@@ -46,31 +46,31 @@ def test_below_20_hz_the_slope_is_held() -> None:
 @pytest.mark.parametrize("slope", [1.0, 2.0])
 @pytest.mark.parametrize("samples", [1, 2, 999, 24_000])
 def test_colored_noise_has_unit_rms(slope: float, samples: int) -> None:
-    wave = noise.colored(np.random.default_rng(0), samples, slope)
+    wave = noise.colored_noise(np.random.default_rng(0), samples, slope)
     assert (wave.shape, wave.dtype) == ((samples,), np.float32)
     assert rms(wave) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_white_noise_is_gaussian() -> None:
-    wave = noise.colored(np.random.default_rng(0), 200_000, 0.0).astype(np.float64)
+    wave = noise.colored_noise(np.random.default_rng(0), 200_000, 0.0).astype(np.float64)
     assert wave.mean() == pytest.approx(0.0, abs=0.01)
     assert wave.std() == pytest.approx(1.0, abs=0.01)
     assert np.mean(wave**4) == pytest.approx(3.0, abs=0.1)
 
 
 @pytest.mark.parametrize("snr", [-4.0, 0.0, 20.0])
-def test_white_noise_stands_at_exactly_the_snr(snr: float) -> None:
+def test_white_noise_has_exactly_the_snr(snr: float) -> None:
     speech = files.read(CLIPS[0])[0]
-    wave = noise.white_over(np.random.default_rng([1, 2]), speech, snr)
+    wave = noise.white_noise(np.random.default_rng([1, 2]), speech, snr)
     assert (wave.shape, wave.dtype) == (speech.shape, np.float32)
     assert 20 * np.log10(rms(speech) / rms(wave)) == pytest.approx(snr, abs=1e-4)
-    drawn = np.random.default_rng([1, 2]).standard_normal(len(speech))
-    np.testing.assert_allclose(wave, drawn * rms(wave) / rms(drawn), rtol=1e-6)
-    assert not noise.white_over(np.random.default_rng(0), np.zeros(100, np.float32), snr).any()
+    gaussian = np.random.default_rng([1, 2]).standard_normal(len(speech))
+    np.testing.assert_allclose(wave, gaussian * rms(wave) / rms(gaussian), rtol=1e-6)
+    assert not noise.white_noise(np.random.default_rng(0), np.zeros(100, np.float32), snr).any()
 
 
 def test_noise_over_speech_is_white() -> None:
-    wave = noise.white_over(np.random.default_rng(1), np.ones(48_000, np.float32), 0.0)
+    wave = noise.white_noise(np.random.default_rng(1), np.ones(48_000, np.float32), 0.0)
     power = np.square(np.abs(np.fft.rfft(wave)))[1:].reshape(8, -1).mean(axis=1)
     np.testing.assert_allclose(power / power.mean(), 1.0, atol=0.1)
 
@@ -79,7 +79,7 @@ def test_noise_is_a_function_of_the_generator() -> None:
     def draw(seed: int) -> list[files.Wave]:
         rng = np.random.default_rng(seed)
         return [
-            noise.colored(rng, 500, 1.0),
+            noise.colored_noise(rng, 500, 1.0),
             noise.excerpt(rng, CLIPS[0], 500, RATE),
             noise.babble(rng, CLIPS, 500, RATE),
         ]
@@ -90,15 +90,15 @@ def test_noise_is_a_function_of_the_generator() -> None:
 
 
 def test_an_excerpt_is_a_part_of_the_recording() -> None:
-    whole = files.read(CLIPS[0])[0]
+    recording = files.read(CLIPS[0])[0]
     starts = set()
     for seed in range(5):
         part = noise.excerpt(np.random.default_rng(seed), CLIPS[0], 4_000, RATE)
         peak = int(np.abs(part).argmax())
-        places = np.flatnonzero(whole == part[peak]) - peak
-        found = [p for p in places if 0 <= p <= len(whole) - 4_000 and np.array_equal(whole[p : p + 4_000], part)]
-        assert len(found) == 1
-        starts.add(found[0])
+        places = np.flatnonzero(recording == part[peak]) - peak
+        matches = [p for p in places if np.array_equal(recording[max(p, 0) : p + 4_000], part)]
+        assert len(matches) == 1
+        starts.add(matches[0])
     assert len(starts) == 5
 
 
@@ -119,7 +119,7 @@ def test_an_excerpt_is_resampled(tmp_path: Path) -> None:
 
 def test_an_empty_recording_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE)
-    with pytest.raises(CorpusError, match=r"empty\.wav: holds no sound; take it out"):
+    with pytest.raises(CorpusError, match=r"empty\.wav: holds no samples; remove it"):
         noise.excerpt(np.random.default_rng(0), tmp_path / "empty.wav", 100, RATE)
 
 

@@ -1,4 +1,4 @@
-"""Preparing real speech: what is kept, what is refused and why, and that running again changes nothing."""
+"""Preparation of real speech: resuming, refusals, splits and ids; running again changes nothing."""
 
 import hashlib
 import json
@@ -11,33 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from corpus_folders import speech, write_recordings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from basis_melgan.audio import files
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config, CorpusConfig
-from basis_melgan.corpus import convert as convert_module
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.convert import Job
-from basis_melgan.corpus.prepare import _outcomes, assign, identified, prepare
-from basis_melgan.corpus.recipes import Item
-from basis_melgan.errors import CorpusError
+from basis_melgan.corpus.convert import Task
+from basis_melgan.corpus.ids import assign_ids
+from basis_melgan.corpus.listing import Entry
+from basis_melgan.corpus.prepare import convert_all, prepare
+from basis_melgan.corpus.splits import assign_splits
+from basis_melgan.errors import CorpusError, OutputError
 
-CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-FORGIVING = Config(corpus=CorpusConfig(max_unusable_fraction=0.9))
-
-
-def _speech(clip: int = 0, samples: int = 12_000) -> files.Wave:
-    start = 12_000  # past the pause at the beginning
-    return files.read(CLIPS[clip], start, samples)[0]
-
-
-def _recordings(folder: Path, count: int) -> Path:
-    folder.mkdir(parents=True)
-    for index in range(count):
-        soundfile.write(folder / f"clip{index:02}.wav", _speech(index % len(CLIPS)), 24_000)
-    return folder
+LENIENT = Config(corpus=CorpusConfig(max_unusable_fraction=0.9))
 
 
 def _contents(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -53,8 +42,8 @@ def _reasons(out: Path) -> dict[str, str]:
     return {Path(entry["file"]).name: entry["reason"] for entry in report["skipped"]}
 
 
-def test_clips_come_out_as_they_went_in(tmp_path):
-    source = _recordings(tmp_path / "in", 6)
+def test_clips_equal_their_recordings(tmp_path):
+    source = write_recordings(tmp_path / "in", 6)
     corpus = prepare("folder", tmp_path / "out", source, Config(), jobs=1)
 
     assert [clip.id for clip in corpus.clips] == [f"clip{index:02}" for index in range(6)]
@@ -63,7 +52,7 @@ def test_clips_come_out_as_they_went_in(tmp_path):
         wave, rate = files.read(corpus.path(clip))
         assert rate == 24_000
         assert soundfile.info(corpus.path(clip)).subtype == "PCM_16"
-        np.testing.assert_array_equal(wave, _speech(index))
+        np.testing.assert_array_equal(wave, speech(index))
         assert clip.sha256 == hashlib.sha256(corpus.path(clip).read_bytes()).hexdigest()
         assert clip.samples == 12_000
     assert corpus.seconds() == 3.0
@@ -73,62 +62,62 @@ def test_clips_come_out_as_they_went_in(tmp_path):
     assert manifest.load(tmp_path / "out") == (corpus,)
 
 
-def test_one_bad_recording_in_twenty_is_borne_and_more_is_an_error(tmp_path):
-    source = _recordings(tmp_path / "in", 19)
+def test_one_unusable_recording_in_twenty_is_accepted_and_more_raise(tmp_path):
+    source = write_recordings(tmp_path / "in", 19)
     (source / "bad0.wav").write_bytes(b"")
     assert len(prepare("folder", tmp_path / "out", source, Config(), jobs=1).clips) == 19
 
     soundfile.write(source / "bad1.wav", np.zeros(24_000), 24_000)
     soundfile.write(source / "bad2.wav", np.zeros(24_000), 24_000)
     with pytest.raises(
-        CorpusError, match=r"3 of 22 recordings are unusable, most often: silent \(2\); at most 5%.*report\.json"
+        CorpusError, match=r"3 of 22 recordings are unusable, most often: silent \(2\); the limit is 5%.*report\.json"
     ):
         prepare("folder", tmp_path / "out", source, Config(), jobs=1)
     assert _reasons(tmp_path / "out") == {"bad0.wav": "unreadable", "bad1.wav": "silent", "bad2.wav": "silent"}
-    with pytest.raises(CorpusError, match=r"holds no corpus\.json"):
+    with pytest.raises(CorpusError, match=r"contains no corpus\.json"):
         manifest.load(tmp_path / "out")
 
 
-def test_nothing_usable_is_an_error_however_forgiving(tmp_path):
-    source = _recordings(tmp_path / "in", 0)
+def test_no_usable_recording_raises_at_any_limit(tmp_path):
+    source = write_recordings(tmp_path / "in", 0)
     with pytest.raises(CorpusError, match="finds no recordings there"):
-        prepare("folder", tmp_path / "out", source, FORGIVING, jobs=1)
+        prepare("folder", tmp_path / "out", source, LENIENT, jobs=1)
     (source / "bad.wav").write_bytes(b"")
     with pytest.raises(CorpusError, match=r"1 of 1 recordings are unusable, most often: unreadable \(1\)"):
-        prepare("folder", tmp_path / "out", source, FORGIVING, jobs=1)
+        prepare("folder", tmp_path / "out", source, LENIENT, jobs=1)
 
 
-def test_running_twice_changes_nothing_and_several_processes_make_the_same(tmp_path, capsys):
-    source = _recordings(tmp_path / "in", 20)
+def test_running_twice_changes_nothing_and_several_processes_write_the_same(tmp_path, capsys):
+    source = write_recordings(tmp_path / "in", 20)
     (source / "bad.wav").write_bytes(b"")
-    one = prepare("folder", tmp_path / "corpus", source, Config(), jobs=1)
-    assert "× real time per core" in capsys.readouterr().out
+    corpus = prepare("folder", tmp_path / "corpus", source, Config(), jobs=1)
+    assert "× real time per core" in capsys.readouterr().err
     before = _contents(tmp_path / "corpus")
     again = prepare("folder", tmp_path / "corpus", source, Config(), jobs=2)
-    assert again == one
+    assert again == corpus
     assert _contents(tmp_path / "corpus") == before
-    assert "14 train, 3 validation, 3 test clips; 1 skipped (see " in capsys.readouterr().out
+    assert "14 train, 3 validation, 3 test clips; 1 skipped (see " in capsys.readouterr().err
 
     prepare("folder", tmp_path / "other" / "corpus", source, Config(), jobs=2)
-    spread = _contents(tmp_path / "other" / "corpus")
-    del before["sources.jsonl"], spread["sources.jsonl"]  # they hold seconds of CPU
-    assert {name: entry[0] for name, entry in spread.items()} == {name: entry[0] for name, entry in before.items()}
+    parallel = _contents(tmp_path / "other" / "corpus")
+    del before["sources.jsonl"], parallel["sources.jsonl"]  # they hold CPU seconds
+    assert {name: entry[0] for name, entry in parallel.items()} == {name: entry[0] for name, entry in before.items()}
 
 
-def test_an_interrupted_run_leaves_nothing_half_done_and_goes_on(tmp_path, monkeypatch):
-    source = _recordings(tmp_path / "in", 8)
-    whole = prepare("folder", tmp_path / "whole" / "out", source, Config(), jobs=1)
+def test_an_interrupted_run_leaves_complete_clips_and_is_resumed(tmp_path, monkeypatch):
+    source = write_recordings(tmp_path / "in", 8)
+    uninterrupted = prepare("folder", tmp_path / "whole" / "out", source, Config(), jobs=1)
     written: list[str] = []
     write = files.write
 
-    def interrupted(path: Path, wave: files.Wave, rate: int) -> None:
+    def interrupted_write(path: Path, wave: files.Wave, rate: int) -> None:
         if len(written) == 3:
             path.with_name(f".{path.name}.1.part").write_bytes(b"half a clip")
             raise KeyboardInterrupt
         written.append(path.stem)
         write(path, wave, rate)
 
-    monkeypatch.setattr(convert_module.files, "write", interrupted)
+    monkeypatch.setattr(files, "write", interrupted_write)
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         prepare("folder", out, source, Config(), jobs=1)
@@ -137,32 +126,30 @@ def test_an_interrupted_run_leaves_nothing_half_done_and_goes_on(tmp_path, monke
     with (out / "sources.jsonl").open("a", encoding="utf-8") as lines:
         lines.write('{"id": "clip03", "sou')
 
-    def recorded(path: Path, wave: files.Wave, rate: int) -> None:
+    def recording_write(path: Path, wave: files.Wave, rate: int) -> None:
         written.append(path.stem)
         write(path, wave, rate)
 
-    monkeypatch.setattr(convert_module.files, "write", recorded)
+    monkeypatch.setattr(files, "write", recording_write)
     resumed = prepare("folder", out, source, Config(), jobs=1)
     assert written == [f"clip{index:02}" for index in range(8)]
-    assert resumed.clips == whole.clips
+    assert resumed.clips == uninterrupted.clips
     assert [path.name for path in (out / "flac").iterdir() if path.suffix != ".flac"] == []
 
 
-def test_only_what_changed_is_done_again(tmp_path, monkeypatch):
-    source = _recordings(tmp_path / "in", 6)
+def test_only_changed_recordings_are_converted_again(tmp_path, monkeypatch):
+    source = write_recordings(tmp_path / "in", 6)
     out = tmp_path / "out"
     before = prepare("folder", out, source, Config(), jobs=1)
-    soundfile.write(source / "clip01.wav", _speech(9), 24_000)
+    soundfile.write(source / "clip01.wav", speech(9), 24_000)
     os.utime(source / "clip01.wav", ns=(1, 1))
     (source / "clip02.wav").unlink()
     (out / "flac" / "clip03.flac").unlink()
     (out / "flac" / "clip04.flac").write_bytes(b"cut")
-    soundfile.write(source / "new.wav", _speech(10), 24_000)
+    soundfile.write(source / "new.wav", speech(10), 24_000)
     written: list[str] = []
     write = files.write
-    monkeypatch.setattr(
-        convert_module.files, "write", lambda path, *wave: (written.append(path.stem), write(path, *wave))
-    )
+    monkeypatch.setattr(files, "write", lambda path, *wave: (written.append(path.stem), write(path, *wave)))
     after = prepare("folder", out, source, Config(), jobs=1)
 
     assert written == ["clip01", "clip03", "clip04", "new"]
@@ -171,13 +158,13 @@ def test_only_what_changed_is_done_again(tmp_path, monkeypatch):
     assert after.data_hash != before.data_hash
     assert not (out / "flac" / "clip02.flac").exists()
 
-    stricter = replace(Config(), corpus=CorpusConfig(minimum_seconds=0.6, max_unusable_fraction=0.0))
+    strict = replace(Config(), corpus=CorpusConfig(minimum_seconds=0.6, max_unusable_fraction=0.0))
     with pytest.raises(CorpusError, match=r"6 of 6 recordings are unusable, most often: too short \(6\)"):
-        prepare("folder", out, source, stricter, jobs=1)
+        prepare("folder", out, source, strict, jobs=1)
 
 
-def test_a_folder_made_for_another_purpose_is_refused(tmp_path):
-    source, other = _recordings(tmp_path / "in", 3), _recordings(tmp_path / "other", 3)
+def test_a_folder_with_another_corpus_or_other_files_is_refused(tmp_path):
+    source, other = write_recordings(tmp_path / "in", 3), write_recordings(tmp_path / "other", 3)
     out = tmp_path / "out"
     prepare("folder", out, source, Config(), jobs=1)
     with pytest.raises(CorpusError, match="was prepared with recipe folder, not festvox-ru; choose another folder"):
@@ -186,25 +173,63 @@ def test_a_folder_made_for_another_purpose_is_refused(tmp_path):
         prepare("folder", out, other, Config(), jobs=1)
     with pytest.raises(CorpusError, match="was prepared with sample_rate 24000, not 16000"):
         prepare("folder", out, source, Config(frames=FrameGeometry(sample_rate=16_000)), jobs=1)
-    with pytest.raises(CorpusError, match="exists and is no prepared corpus"):
+    with pytest.raises(OutputError, match=r"holds unrelated files, such as clip00\.wav"):
         prepare("folder", other, source, Config(), jobs=1)
     with pytest.raises(CorpusError, match="lies inside the recordings"):
         prepare("folder", source / "prepared", source, Config(), jobs=1)
     assert len(list(other.iterdir())) == 3
     (tmp_path / "file").write_text("")
-    with pytest.raises(CorpusError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be created because"):
         prepare("folder", tmp_path / "file" / "out", source, Config(), jobs=1)
 
 
-def test_a_run_that_found_nothing_does_not_bind_its_folder(tmp_path):
-    out = tmp_path / "out"
-    with pytest.raises(CorpusError, match="no such folder"):
-        prepare("folder", out, tmp_path / "mistyped", Config(), jobs=1)
-    assert len(prepare("folder", out, _recordings(tmp_path / "in", 3), Config(), jobs=1).clips) == 3
+def test_a_run_without_recordings_leaves_nothing_behind(tmp_path):
+    out, empty = tmp_path / "out", tmp_path / "empty"
+    empty.mkdir()
+    for recipe, source, message in (
+        ("folder", tmp_path / "mistyped", "no such folder"),
+        ("folder", None, "needs a source"),
+        ("folder", empty, "finds no recordings there"),
+        ("ljspeech", empty, "is not laid out as ljspeech"),
+        ("foldr", empty, "did you mean folder"),
+    ):
+        with pytest.raises(CorpusError, match=message):
+            prepare(recipe, out, source, Config(), jobs=1)
+        assert not out.exists()
+    assert len(prepare("folder", out, write_recordings(tmp_path / "in", 3), Config(), jobs=1).clips) == 3
 
 
-def test_a_damaged_ledger_is_named(tmp_path):
-    source = _recordings(tmp_path / "in", 3)
+def test_progress_is_written_to_a_redirected_log(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("basis_melgan.progress.FIRST_LINE_SECONDS", 0.0)
+    monkeypatch.setattr("basis_melgan.progress.LINE_INTERVAL_SECONDS", 0.0)
+    prepare("folder", tmp_path / "out", write_recordings(tmp_path / "in", 3), Config(), jobs=1)
+    *progress, summary = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in progress] == [f"prepare {count} of 3" for count in (1, 2, 3)]
+    assert summary.startswith(f"{tmp_path / 'out'}: 0.00 h; 1 train, 1 validation, 1 test clips; 0 skipped; ")
+
+
+def test_an_interrupted_download_is_resumed(tmp_path):
+    package = tmp_path / "out" / "source" / "festvox-ru"
+    (package / "etc").mkdir(parents=True)
+    (package / "etc" / "txt.done.data").write_text("", encoding="utf-8")
+    write_recordings(package / "wav", 3)
+    assert len(prepare("festvox-ru", tmp_path / "out", None, Config(), jobs=1).clips) == 3
+    (tmp_path / "out" / "sources.jsonl").unlink()
+    with pytest.raises(OutputError, match=r"holds unrelated files, such as clips\.jsonl"):
+        prepare("festvox-ru", tmp_path / "out", None, Config(), jobs=1)
+
+
+def test_a_log_of_another_version_is_converted_again(tmp_path):
+    source = write_recordings(tmp_path / "in", 3)
+    corpus = prepare("folder", tmp_path / "out", source, Config(), jobs=1)
+    log = tmp_path / "out" / "sources.jsonl"
+    log.write_text(log.read_text("utf-8").replace('"source_stamp"', '"stamp"'), "utf-8")
+    assert prepare("folder", tmp_path / "out", source, Config(), jobs=1) == corpus
+    assert log.read_text("utf-8").count('"source_stamp"') == 3
+
+
+def test_a_damaged_log_is_named(tmp_path):
+    source = write_recordings(tmp_path / "in", 3)
     prepare("folder", tmp_path / "out", source, Config(), jobs=1)
     (tmp_path / "out" / "sources.jsonl").write_text("garbage\n")
     with pytest.raises(CorpusError, match=r"sources\.jsonl: damaged .*delete .*out and prepare it again"):
@@ -212,18 +237,18 @@ def test_a_damaged_ledger_is_named(tmp_path):
 
 
 def test_a_random_sample_is_always_the_same(tmp_path):
-    source = _recordings(tmp_path / "in", 12)
+    source = write_recordings(tmp_path / "in", 12)
 
-    def drawn(name: str, max_clips: int) -> list[str]:
+    def drawn_ids(name: str, max_clips: int) -> list[str]:
         config = Config(corpus=CorpusConfig(max_clips=max_clips))
         return [clip.id for clip in prepare("folder", tmp_path / name, source, config, jobs=1).clips]
 
-    first = drawn("a", 5)
+    first = drawn_ids("a", 5)
     assert len(set(first)) == 5
     assert first == sorted(first)
-    assert drawn("b", 5) == first
+    assert drawn_ids("b", 5) == first
     assert first != [f"clip{index:02}" for index in range(5)]
-    assert drawn("a", 99) == [f"clip{index:02}" for index in range(12)]
+    assert drawn_ids("a", 99) == [f"clip{index:02}" for index in range(12)]
 
 
 @pytest.mark.parametrize(
@@ -241,14 +266,14 @@ def test_a_random_sample_is_always_the_same(tmp_path):
     ],
 )
 def test_splits_by_count(clips, test, validation, expected):
-    splits = assign(clips, test, validation)
+    splits = assign_splits(clips, test, validation)
     assert tuple(splits.count(split) for split in manifest.SPLITS) == expected
     assert splits == ["train"] * expected[0] + ["validation"] * expected[1] + ["test"] * expected[2]
 
 
 @given(st.integers(1, 500), st.integers(0, 40), st.integers(0, 40))
 def test_splits_always_leave_enough_to_train(clips, test, validation):
-    splits = assign(clips, test, validation)
+    splits = assign_splits(clips, test, validation)
     assert len(splits) == clips
     assert splits.count("test") <= test
     assert splits.count("validation") <= validation
@@ -256,40 +281,40 @@ def test_splits_always_leave_enough_to_train(clips, test, validation):
 
 
 def test_splits_follow_the_sorted_file_names_whatever_the_order_of_listing():
-    items = [Item(f"n{index}", Path(f"n{index}.wav"), "", "") for index in range(120)]
-    assert [item.id for item in identified(reversed(items))] == sorted(f"n{index}" for index in range(120))
+    entries = [Entry(f"n{index}", Path(f"n{index}.wav"), "", "") for index in range(120)]
+    assert [entry.id for entry in assign_ids(reversed(entries))] == sorted(f"n{index}" for index in range(120))
 
 
 def test_ids_are_safe_and_unique_file_names():
     names = ["a/b", "a__b", "A/b", "x y:z", "ж/é", "../up", "a" * 400, "a" * 399 + "b", "bad\udcff", "語" * 100]
-    ids = [item.id for item in identified(Item(name, Path(f"{name}.wav"), "", "") for name in names)]
+    ids = [entry.id for entry in assign_ids(Entry(name, Path(f"{name}.wav"), "", "") for name in names)]
     assert len({id.casefold() for id in ids}) == len(names)
     assert {"A__b", "x_y_z", "ж__é", "__up", "bad_"} <= set(ids)
     assert all(len(id.encode()) < 200 and "/" not in id and not id.startswith(".") for id in ids)
 
 
-def test_names_in_any_script_and_bytes_that_are_no_text_survive(tmp_path):
+def test_names_in_any_script_and_of_invalid_utf8_are_handled(tmp_path):
     source = tmp_path / "in"
     (source / "говор").mkdir(parents=True)
-    soundfile.write(source / "plain.wav", _speech(), 24_000)
+    soundfile.write(source / "plain.wav", speech(), 24_000)
     (source / "plain.wav").rename(source / "говор" / "один.wav")
     for name in ("one.wav", "two.wav"):
-        soundfile.write(source / name, _speech(), 24_000)
+        soundfile.write(source / name, speech(), 24_000)
     os.rename(source / "two.wav", os.fsencode(source) + b"/b\xff.wav")
-    corpus = prepare("folder", tmp_path / "out", source, FORGIVING, jobs=1)
+    corpus = prepare("folder", tmp_path / "out", source, LENIENT, jobs=1)
     assert [clip.id for clip in corpus.clips] == ["one", "говор__один"]
     assert corpus == manifest.load(tmp_path / "out")[0]
     assert _reasons(tmp_path / "out") == {"b\udcff.wav": "unreadable"}  # soundfile opens no such name
     before = _contents(tmp_path / "out")
-    prepare("folder", tmp_path / "out", source, FORGIVING, jobs=1)
+    prepare("folder", tmp_path / "out", source, LENIENT, jobs=1)
     assert _contents(tmp_path / "out") == before
 
 
-def test_text_is_written_as_utf8_in_an_ascii_locale(tmp_path):
+def test_text_is_utf8_in_an_ascii_locale(tmp_path):
     voice = tmp_path / "voice"
     (voice / "etc").mkdir(parents=True)
-    _recordings(voice / "wav", 3)
-    sentence = "Сон навалился\u2028на меня"  # a line separator to str.splitlines, none to JSON lines
+    write_recordings(voice / "wav", 3)
+    sentence = "Сон навалился\u2028на меня"  # str.splitlines splits there, JSON lines do not
     (voice / "etc" / "txt.done.data").write_text(f'( clip01 "{sentence}" )\n'.replace("\u2028", " "), encoding="utf-8")
     program = (
         "import sys; from pathlib import Path; from basis_melgan.config.schema import Config; "
@@ -310,14 +335,14 @@ def test_text_is_written_as_utf8_in_an_ascii_locale(tmp_path):
     assert manifest.load(tmp_path / "out") == (changed,)
 
 
-class _Deadly:
+class _ExitOnUnpickling:
     """Ends the process that receives it."""
 
     def __reduce__(self):
         return os._exit, (1,)
 
 
-def test_a_killed_worker_is_told_from_a_bad_recording(tmp_path):
-    jobs = [Job(str(index), "in.wav", "out.flac", 24_000, _Deadly()) for index in range(2)]
+def test_a_killed_worker_is_not_reported_as_an_unusable_recording(tmp_path):
+    tasks = [Task(str(index), "in.wav", "out.flac", 24_000, _ExitOnUnpickling()) for index in range(2)]
     with pytest.raises(CorpusError, match=r"one of 2 workers was killed.*fewer jobs"):
-        list(_outcomes(jobs, 2))
+        list(convert_all(tasks, 2))

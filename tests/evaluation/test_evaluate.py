@@ -29,7 +29,7 @@ from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.metrics import signal, waves
 from basis_melgan.models import model_file
-from basis_melgan.storage.paths import require_folder
+from basis_melgan.storage.paths import require_output_folder
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 CHEAP = frozenset({"PESQ-WB", "ESTOI", "MR-STFT"})
@@ -89,7 +89,7 @@ def test_the_recording_has_perfect_scores(corpora, tmp_path, capsys):
     config = EvalConfig(corpora / "a", quick=True, jobs=1)
     json_path = tmp_path / "new" / "a.json"
     results = evaluate_system("recording", config, json_path, tmp_path / "a.csv", tmp_path / "waves")
-    require_folder(tmp_path / "waves", MARKER)  # a later run may use it again
+    require_output_folder(tmp_path / "waves", MARKER)  # a later run may use it again
     output, progress = capsys.readouterr()
     assert output == ""
     assert re.search(
@@ -238,10 +238,10 @@ def test_other_files_are_neither_replaced_nor_mixed_with_results(corpora, tmp_pa
     (folder / "results.json").write_text("mine", "utf-8")
     for force in (False, True):
         with pytest.raises(
-            OutputError, match=r"recordings: holds other files, such as results\.json; name a new or an"
+            OutputError, match=r"recordings: holds unrelated files, such as results\.json; name a new or empty"
         ):
             compare_systems(["world"], config, folder, force)
-    with pytest.raises(OutputError, match=r"holds other files, such as results\.json"):
+    with pytest.raises(OutputError, match=r"holds unrelated files, such as results\.json"):
         evaluate_system("recording", config, waves=folder)
     with pytest.raises(OutputError, match=r"results\.json: is a file; name a folder"):
         evaluate_system("recording", config, waves=folder / "results.json")
@@ -392,8 +392,8 @@ def test_an_unwritable_path_raises_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
     below = tmp_path / "file" / "below"
     for outputs in ({"json_path": below}, {"csv_path": below}, {"waves": below}):
-        with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file; choose another place"):
+        with pytest.raises(OutputError, match=r"cannot be created because .*file is a file; choose another place"):
             evaluate_system("recording", EvalConfig(tmp_path / "absent"), **outputs)
-    with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file; choose another place"):
+    with pytest.raises(OutputError, match=r"cannot be created because .*file is a file; choose another place"):
         compare_systems(["world"], EvalConfig(tmp_path / "absent"), below)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

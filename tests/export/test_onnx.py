@@ -112,7 +112,7 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
     assert [opset.version for opset in model.opset_import if opset.domain == ""] == [module.OPSET]
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(metadata["config"]) == json.loads(json.dumps(reference.info.config.to_dict()))
-    assert metadata["source"] == hashing.of_file(path.with_name("vocoder.safetensors"))
+    assert metadata["source"] == hashing.sha256_of_file(path.with_name("vocoder.safetensors"))
     assert len(metadata["sha256"]) == 64
     assert str(ROOT).encode() not in path.read_bytes()
 
@@ -120,7 +120,7 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
 @pytest.mark.parametrize(("name", "size"), [("speech-24k", 5e6), ("speech-24k-small", 1.5e6), ("speech-24k-live", 5e6)])
 def test_a_released_file_is_of_the_released_vocoder_and_small(name: str, size: float) -> None:
     model, source = onnx.load(pretrained_path(name, ".onnx")), pretrained_path(name, ".safetensors")
-    assert {entry.key: entry.value for entry in model.metadata_props}["source"] == hashing.of_file(source)
+    assert {entry.key: entry.value for entry in model.metadata_props}["source"] == hashing.sha256_of_file(source)
     info = Vocoder.load(name).info
     assert (info.license, info.precision) == ("MIT", "int8")
     assert pretrained_path(name, ".onnx").stat().st_size <= size

@@ -1,4 +1,4 @@
-"""Quantization of a graph: products of inputs in 16 bits, and weights that are stored in as many as they need."""
+"""Quantization of a graph: 16-bit inputs of matrix products, and constants stored in 8 or 16 bits."""
 
 import numpy as np
 import onnx
@@ -9,11 +9,11 @@ from onnxruntime import InferenceSession
 from basis_melgan.export.quantize import quantize
 
 ROWS, INPUTS, OUTPUTS = 64, 48, 32
-CALIBRATED = np.linspace(-4.0, 4.0, ROWS * INPUTS, dtype=np.float32).reshape(ROWS, INPUTS)
+CALIBRATION_INPUT = np.linspace(-4.0, 4.0, ROWS * INPUTS, dtype=np.float32).reshape(ROWS, INPUTS)
 
 
 def two_layers(transposed: bool) -> onnx.ModelProto:
-    """x → trunk (INPUTS to INPUTS) → gains (INPUTS to OUTPUTS), of weights that differ in size per output."""
+    """x → trunk (INPUTS to INPUTS) → gains (INPUTS to OUTPUTS); the scale of the weights differs by output."""
     rng = np.random.default_rng(0)
     trunk = rng.standard_normal((INPUTS, INPUTS)) * np.logspace(-2, 0, INPUTS) / INPUTS
     gains = rng.standard_normal((INPUTS, OUTPUTS)) / INPUTS
@@ -40,34 +40,34 @@ def outputs(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("transposed", [False, True])
-def test_no_step_of_8_bits_is_left_in_what_a_product_makes(transposed: bool) -> None:
-    model = quantize(two_layers(transposed), [{"x": CALIBRATED}], ["gains"], fine=True)
+def test_outputs_of_products_have_no_8_bit_steps(transposed: bool) -> None:
+    model = quantize(two_layers(transposed), [{"x": CALIBRATION_INPUT}], ["gains"], split_inputs=True)
     step = 8.0 / 255.0
-    # The row of zeros, and rows in which one input rises by two steps of 8 bits, in a thousand places.
+    # A row of zeros, and a thousand rows in which one input rises by two 8-bit steps.
     inputs = np.zeros((1_001, INPUTS), np.float32)
     inputs[1:, 7] = np.linspace(0.0, 2.0 * step, 1_000)
     rising = outputs(model, inputs)[1:]
-    jumps, whole = np.abs(np.diff(rising, axis=0)).max(axis=0), np.abs(rising[-1] - rising[0])
-    loud = whole > 0.1 * whole.max()
-    assert (jumps[loud] < 0.01 * whole[loud]).all()  # a step of 8 bits would be half of it
+    jumps, total = np.abs(np.diff(rising, axis=0)).max(axis=0), np.abs(rising[-1] - rising[0])
+    is_loud = total > 0.1 * total.max()
+    assert (jumps[is_loud] < 0.01 * total[is_loud]).all()  # an 8-bit step would be half of it
 
 
 @pytest.mark.parametrize("transposed", [False, True])
-def test_weights_have_8_bits_per_output_and_those_that_span_60_db_16(transposed: bool) -> None:
-    model = quantize(two_layers(transposed), [{"x": CALIBRATED}], ["trunk"], fine=True)
-    stored = {constant.name: numpy_helper.to_array(constant) for constant in model.graph.initializer}
-    assert stored["trunk.weight.integers"].dtype == np.int8
-    per_output = np.abs(stored["trunk.weight.integers"]).max(axis=1 if transposed else 0)
-    np.testing.assert_array_equal(per_output, 127)  # also of the outputs whose weights are smallest
-    exact = quantize(two_layers(transposed), [{"x": CALIBRATED}], ["gains"], fine=True)
-    stored = {constant.name: numpy_helper.to_array(constant) for constant in exact.graph.initializer}
-    assert stored["gains.weight.integers"].dtype == np.int16
+def test_weights_have_8_bits_per_output_and_wide_range_parts_16(transposed: bool) -> None:
+    model = quantize(two_layers(transposed), [{"x": CALIBRATION_INPUT}], ["trunk"], split_inputs=True)
+    constants = {constant.name: numpy_helper.to_array(constant) for constant in model.graph.initializer}
+    assert constants["trunk.weight.integers"].dtype == np.int8
+    per_output = np.abs(constants["trunk.weight.integers"]).max(axis=1 if transposed else 0)
+    np.testing.assert_array_equal(per_output, 127)  # for outputs with small weights too
+    excluded_gains = quantize(two_layers(transposed), [{"x": CALIBRATION_INPUT}], ["gains"], split_inputs=True)
+    constants = {constant.name: numpy_helper.to_array(constant) for constant in excluded_gains.graph.initializer}
+    assert constants["gains.weight.integers"].dtype == np.int16
 
 
-def test_values_beyond_those_seen_in_calibration_are_held_not_wrapped() -> None:
-    model, step = quantize(two_layers(False), [{"x": CALIBRATED}], ["gains"], fine=True), 8.0 / 255.0
+def test_values_outside_the_calibrated_range_saturate() -> None:
+    model, step = quantize(two_layers(False), [{"x": CALIBRATION_INPUT}], ["gains"], split_inputs=True), 8.0 / 255.0
     inputs = np.stack([np.full(INPUTS, 4.0, np.float32), np.full(INPUTS, 40.0, np.float32)])
-    near, far = outputs(model, inputs)
+    inside, outside = outputs(model, inputs)
     expected = outputs(two_layers(False), inputs[:1])[0]
-    np.testing.assert_allclose(near, expected, atol=0.02)
-    np.testing.assert_allclose(far, near, atol=2.0 * step)
+    np.testing.assert_allclose(inside, expected, atol=0.02)
+    np.testing.assert_allclose(outside, inside, atol=2.0 * step)

@@ -1,4 +1,4 @@
-"""Robustness: what a response measures, and released files that follow neither jitter nor chunks."""
+"""Robustness: what a response measures, and the pretrained files' responses to jitter and chunking."""
 
 import math
 from pathlib import Path
@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from basis_melgan.audio import files
+from basis_melgan.audio.mel import Array
 from basis_melgan.export.robustness import MAX_CHANGE, MIN_SNR, Response, chunk_response, jitter_response, response
-from basis_melgan.inference.backend import Array
 from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.vocoder import Vocoder
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"
-# Of these, released files of 8 bits in every layer moved samples by up to 0.65.
+# On these clips, files with 8 bits in every layer changed samples by up to 0.65.
 SENSITIVE = ("ru_0063", "ru_0274", "ru_0466")
 
 
@@ -28,16 +28,16 @@ def mels(vocoder: Vocoder) -> list[Array]:
     return [vocoder.mel(*files.read(CLIPS / f"{clip}.flac")) for clip in SENSITIVE]
 
 
-def test_a_response_is_the_greatest_change_and_the_noise_in_decibels() -> None:
+def test_a_response_holds_the_largest_change_and_the_snr() -> None:
     expected = np.array([0.5, -0.5, 0.5, -0.5], np.float32)
-    moved = response(expected, expected + np.array([0.0, 0.0, 0.01, 0.0], np.float32))
-    assert moved.change == pytest.approx(0.01, rel=1e-4)
-    assert moved.snr == pytest.approx(10.0 * math.log10(1.0 / 1e-4), abs=1e-3)
-    assert moved.energy == pytest.approx(1e-4, rel=1e-3)
+    measured = response(expected, expected + np.array([0.0, 0.0, 0.01, 0.0], np.float32))
+    assert measured.change == pytest.approx(0.01, rel=1e-4)
+    assert measured.snr == pytest.approx(10.0 * math.log10(1.0 / 1e-4), abs=1e-3)
+    assert measured.energy == pytest.approx(1e-4, rel=1e-3)
     assert response(expected, expected) == Response(0.0, math.inf, 0.0)
-    both = moved | Response(0.2, 60.0, 0.5)
-    assert (both.change, both.snr) == (0.2, moved.snr)
-    assert both.energy == pytest.approx(0.5001)
+    combined = measured | Response(0.2, 60.0, 0.5)
+    assert (combined.change, combined.snr) == (0.2, measured.snr)
+    assert combined.energy == pytest.approx(0.5001)
 
 
 @pytest.mark.parametrize(
@@ -46,30 +46,28 @@ def test_a_response_is_the_greatest_change_and_the_noise_in_decibels() -> None:
         (Response(1.9e-3, 46.0), Response(1e-4, 80.0), True),
         (Response(2.1e-3, 46.0), Response(1e-4, 80.0), False),
         (Response(1e-3, 44.0), Response(1e-4, 80.0), False),
-        (Response(5e-3, 40.0), Response(6e-3, 39.0), True),  # so does it in floating point
+        (Response(5e-3, 40.0), Response(6e-3, 39.0), True),  # floating point exceeds the limits too
     ],
 )
-def test_bounds_are_those_of_the_reference_where_it_keeps_none(
-    measured: Response, reference: Response, within: bool
-) -> None:
+def test_a_reference_beyond_the_limits_replaces_them(measured: Response, reference: Response, within: bool) -> None:
     assert measured.within(reference) is within
 
 
-def test_a_released_file_hardly_moves_where_mels_do_not(vocoder: Vocoder, mels: list[Array]) -> None:
+def test_pretrained_files_are_robust_to_jitter(vocoder: Vocoder, mels: list[Array]) -> None:
     measured = jitter_response(vocoder, mels, seeds=3)
     assert 0.0 < measured.change <= MAX_CHANGE
     assert measured.snr >= MIN_SNR
 
 
-def test_a_released_file_says_in_chunks_what_it_says_of_the_whole(vocoder: Vocoder, mels: list[Array]) -> None:
+def test_pretrained_files_synthesize_chunks_as_the_whole(vocoder: Vocoder, mels: list[Array]) -> None:
     measured = chunk_response(vocoder, [mel[:, :150] for mel in mels], (1, 2, 7, 50))
     assert measured.change <= MAX_CHANGE
     assert measured.snr >= MIN_SNR
 
 
-def test_openvino_says_what_onnx_runtime_does(vocoder: Vocoder, mels: list[Array]) -> None:
-    other = load_vocoder(pretrained_path(vocoder.info.name, ".onnx"), backend="openvino")
+def test_openvino_agrees_with_onnx_runtime(vocoder: Vocoder, mels: list[Array]) -> None:
+    openvino = load_vocoder(pretrained_path(vocoder.info.name, ".onnx"), backend="openvino")
     for mel in mels:
-        measured = response(vocoder(mel), other(mel))
+        measured = response(vocoder(mel), openvino(mel))
         assert measured.change <= MAX_CHANGE
         assert measured.snr >= MIN_SNR

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import Outcome, case_count, outcome
+from fuzzing import CaseResult, case_count, run_case
 
 from basis_melgan.audio import files
 from basis_melgan.audio.mel import mel_spectrogram, mel_to_magnitude
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import MelConfigName
 from basis_melgan.corpus import manifest
-from basis_melgan.corpus.augmentation import Change
+from basis_melgan.corpus.augmentation import Augmentation
 from basis_melgan.inference.mel_adapter import MelAdapter
 from basis_melgan.inference.mel_checks import AnyMel
 from basis_melgan.inference.vocoder import Vocoder
@@ -88,7 +88,7 @@ def altered_mel(convention: MelConfigName, rng: np.random.Generator) -> AnyMel:
         excerpt += rng.standard_normal(size) * whole.std() * 10 ** (-ratio / 20)
     excerpt *= 10 ** (rng.uniform(-45, 0) / 20) / max(float(np.abs(excerpt).max()), 1e-9)
     mel = mel_spectrogram(excerpt.astype(np.float32), convention, FRAMES)
-    return Change(blur=float(rng.uniform(0.3, 1.0))).smoothed(mel) if rng.random() < 0.5 else mel
+    return Augmentation(blur=float(rng.uniform(0.3, 1.0))).blur_mel(mel) if rng.random() < 0.5 else mel
 
 
 def stored(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
@@ -97,7 +97,7 @@ def stored(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
         return mel.astype(np.float16 if rng.random() < 0.25 else np.float32)
 
 
-def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> Outcome:
+def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> CaseResult:
     """What becomes of a mel that comes in chunks, once it is all synthesized or refused."""
     stream, waves = vocoder.stream(), []
 
@@ -109,7 +109,7 @@ def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> Outcome:
             position = end
         waves.append(stream.flush())
 
-    result = outcome(work)
+    result = run_case(work)
     if not result.refusal:
         output = np.concatenate(waves)
         assert output.shape == (FRAMES.hop * mel.shape[1],)
@@ -117,9 +117,9 @@ def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> Outcome:
     return result
 
 
-def outcomes(mel: AnyMel, convention: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[Outcome]:
+def outcomes(mel: AnyMel, convention: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[CaseResult]:
     """What becomes of a whole mel, and of the same as a stream where the vocoder takes the convention."""
-    whole = outcome(partial(MelAdapter(convention, None).require_whole, mel))
+    whole = run_case(partial(MelAdapter(convention, None).require_whole, mel))
     return [whole, pushed(vocoder, mel, rng)] if convention == vocoder.info.mel else [whole]
 
 

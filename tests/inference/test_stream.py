@@ -14,7 +14,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from basis_melgan.audio import files
-from basis_melgan.benchmark.measure import HIGH_WATER
+from basis_melgan.benchmark.measure import PEAK_MEMORY_KIB
 from basis_melgan.config.networks import MelGANConfig, SeparatorConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import MelError, MelWarning
@@ -119,7 +119,7 @@ def test_windows_bound_what_the_engine_is_given_at_once(vocoder: Vocoder, monkey
 def test_what_is_resident_does_not_grow_with_a_stream() -> None:
     """Of the command, in MB, after two minutes of mel and after twenty."""
     run = "import sys; from basis_melgan.cli.main import main; main(sys.argv[1:])"
-    program = f"{run} or print({HIGH_WATER}, file=sys.stderr)"
+    program = f"{run} or print({PEAK_MEMORY_KIB}, file=sys.stderr)"
     command = [sys.executable, "-c", program, "vocode", "-", "-", "--stream"]
     resident = []
     for minutes in (2, 20):

@@ -146,7 +146,7 @@ def test_a_source_without_a_suffix_that_is_missing_or_a_folder_is_told_as_such(m
     with pytest.raises(AudioError, match=r"is a folder; name one file"):
         play(str(tmp_path), load_vocoder(model))
     (tmp_path / "speech").touch()
-    with pytest.raises(OutputError, match=r"cannot be made, since .*speech is a file; choose another place"):
+    with pytest.raises(OutputError, match=r"cannot be created because .*speech is a file; choose another place"):
         speak(CLIPS[0].parent, tmp_path / "speech" / "out", model)
 
 

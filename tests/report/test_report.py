@@ -459,5 +459,5 @@ def test_unwritable_paths_raise(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is a folder; name a file"):
         write_report(folder, tmp_path, force=True)
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(OutputError, match=r"out\.html: cannot be made, since .*file is a file; choose"):
+    with pytest.raises(OutputError, match=r"out\.html: cannot be created because .*file is a file; choose"):
         write_report(folder, tmp_path / "file" / "out.html", count=1)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, whatever their names."""
+"""Atomic writes: complete files or none, for every valid file name."""
 
 import os
 from pathlib import Path
@@ -11,13 +11,13 @@ from basis_melgan.cli.main import main
 from basis_melgan.config.schema import Config
 from basis_melgan.corpus.prepare import prepare
 from basis_melgan.errors import OutputError
-from basis_melgan.storage.atomic import aside, write_bytes, write_text
+from basis_melgan.storage.atomic import atomic_write, write_bytes, write_text
 
 NAMES = ["x" * 251 + ".wav", "x" * 240 + ".wav", "ж" * 125 + ".wav", "語" * 83 + "xx.wav"]  # 251 to 255 bytes, but one
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_longest_names_are_written(name: str, tmp_path: Path) -> None:
+def test_the_longest_names_can_be_written(name: str, tmp_path: Path) -> None:
     wave = np.full(100, 0.25, np.float32)
     files.write(tmp_path / name, wave, 24_000)
     np.testing.assert_array_equal(files.read(tmp_path / name)[0], wave)
@@ -28,24 +28,24 @@ def test_the_longest_names_are_written(name: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["folder", name])
 
 
-def test_places_aside_are_hidden_and_each_its_own(tmp_path: Path) -> None:
+def test_temporary_files_are_hidden_and_distinct(tmp_path: Path) -> None:
     names = [*NAMES, "y" * 250 + ".wav", "x" * 250 + "y.wav", "short.wav"]
     for writer in ("", "1", "4194304"):
-        places = []
+        temporary_files = []
         for name in names:
-            with aside(tmp_path / name, writer) as place:
-                place.touch()
-                places.append(place)
-        assert len({place.name for place in places}) == len(names)
-        assert all(place.name.startswith(".") and place.suffix == ".part" for place in places)
-        assert all(len(os.fsencode(place.name)) <= 255 for place in places)
+            with atomic_write(tmp_path / name, writer) as temporary:
+                temporary.touch()
+                temporary_files.append(temporary)
+        assert len({path.name for path in temporary_files}) == len(names)
+        assert all(path.name.startswith(".") and path.suffix == ".part" for path in temporary_files)
+        assert all(len(os.fsencode(path.name)) <= 255 for path in temporary_files)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
 
 
-def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
     write_bytes(tmp_path / "file", b"older")
-    with pytest.raises(KeyboardInterrupt), aside(tmp_path / "file") as place:  # noqa: PT012
-        place.write_bytes(b"half")
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "file") as temporary:  # noqa: PT012
+        temporary.write_bytes(b"half")
         raise KeyboardInterrupt
     assert (tmp_path / "file").read_bytes() == b"older"
     with pytest.raises(OutputError, match=r"file/below: cannot be written .*; choose a writable place"):
@@ -56,15 +56,15 @@ def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
-def test_a_name_that_no_file_can_have_is_one_line(tmp_path: Path) -> None:
+def test_an_impossible_file_name_is_reported_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 300 + ".wav")
-    for use in (lambda: files.require_free(path, False), lambda: files.write(path, np.zeros(9, np.float32), 24_000)):
+    for write in (lambda: files.require_free(path, False), lambda: files.write(path, np.zeros(9, np.float32), 24_000)):
         with pytest.raises(OutputError, match=r"x\.wav: cannot be written .*too long"):
-            use()
+            write()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_of_the_longest_names_is_spoken_and_prepared(tmp_path: Path) -> None:
+def test_a_folder_of_the_longest_names_is_synthesized_and_prepared(tmp_path: Path) -> None:
     source, speech = tmp_path / "in", files.read(next((Path(__file__).parents[2] / "examples").rglob("*.flac")))
     for name in NAMES[:3]:
         files.write(source / name, speech[0][12_000:24_000], speech[1])

@@ -1,17 +1,18 @@
-"""Digests: of what, and of which order."""
+"""SHA-256 of files and of sets of texts."""
 
 import hashlib
 from pathlib import Path
 
-from basis_melgan.storage import hashing
+from basis_melgan.storage.hashing import sha256_of_file, sha256_of_texts
 
 
-def test_a_files_is_that_of_its_bytes(tmp_path: Path) -> None:
-    (tmp_path / "one").write_bytes(bytes(range(256)) * 5_000)
-    assert hashing.of_file(tmp_path / "one") == hashlib.sha256(bytes(range(256)) * 5_000).hexdigest()
+def test_a_file_hash_is_that_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(bytes(range(256)) * 5_000)
+    assert sha256_of_file(tmp_path / "data") == hashlib.sha256(bytes(range(256)) * 5_000).hexdigest()
 
 
-def test_that_of_texts_knows_no_order_but_each_of_them() -> None:
-    assert hashing.of_parts(["a 1", "b 2"]) == hashing.of_parts(["b 2", "a 1"])
-    assert len({hashing.of_parts(parts) for parts in (["a 1", "b 2"], ["a 1", "b 3"], ["a 1"], ["a 1b 2"], [])}) == 5
-    assert len(hashing.of_parts(["\udcff"])) == 64  # names of files need not be UTF-8
+def test_a_hash_of_texts_depends_on_every_text_and_not_on_their_order() -> None:
+    assert sha256_of_texts(["a 1", "b 2"]) == sha256_of_texts(["b 2", "a 1"])
+    collections = (["a 1", "b 2"], ["a 1", "b 3"], ["a 1"], ["a 1b 2"], [])
+    assert len({sha256_of_texts(texts) for texts in collections}) == 5
+    assert len(sha256_of_texts(["\udcff"])) == 64  # file names may be invalid UTF-8

@@ -1,4 +1,4 @@
-"""Folders that results may fill, and places where they can be made."""
+"""Checks of output paths."""
 
 import os
 from pathlib import Path
@@ -7,43 +7,48 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from basis_melgan.errors import OutputError
-from basis_melgan.storage.paths import require_file, require_folder, require_place
+from basis_melgan.storage.paths import require_creatable, require_output_folder, require_writable_file
 
 
-def test_a_folder_of_other_files_is_not_filled(tmp_path: Path) -> None:
-    require_folder(tmp_path / "new", "mark")
-    require_folder(tmp_path, "mark")
+def test_a_folder_with_unrelated_files_is_refused(tmp_path: Path) -> None:
+    require_output_folder(tmp_path / "new", "marker")
+    require_output_folder(tmp_path, "marker")
     (tmp_path / ".hidden").touch()
-    require_folder(tmp_path, "mark")
+    require_output_folder(tmp_path, "marker")
     (tmp_path / "take 1.wav").touch()
-    with pytest.raises(OutputError, match=r"holds other files, such as take 1\.wav; name a new or an empty folder"):
-        require_folder(tmp_path, "mark")
+    with pytest.raises(OutputError, match=r"holds unrelated files, such as take 1\.wav; name a new or empty folder"):
+        require_output_folder(tmp_path, "marker")
     with pytest.raises(OutputError, match=r"take 1\.wav: is a file; name a folder"):
-        require_folder(tmp_path / "take 1.wav", "mark")
-    (tmp_path / "mark").touch()
-    require_folder(tmp_path, "mark")
+        require_output_folder(tmp_path / "take 1.wav", "marker")
 
 
-def test_a_place_is_looked_at_before_any_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir])
+def test_a_folder_with_a_marker_is_accepted(make, tmp_path: Path) -> None:
+    (tmp_path / "take 1.wav").touch()
+    make(tmp_path / "marker")
+    require_output_folder(tmp_path, "other", "marker")
+
+
+def test_paths_are_checked_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    require_file(tmp_path / "file")
-    require_file(tmp_path / "new" / "deep" / "file")
+    require_writable_file(tmp_path / "file")
+    require_writable_file(tmp_path / "new" / "deep" / "file")
     with pytest.raises(OutputError, match=r"is a folder; name a file"):
-        require_file(tmp_path)
+        require_writable_file(tmp_path)
     for path in (tmp_path / "file" / "below", tmp_path / "file" / "deep" / "below"):
-        with pytest.raises(OutputError, match=r"below: cannot be made, since .*file is a file; choose another place"):
-            require_place(path)
-        with pytest.raises(OutputError, match=r"cannot be made, since .*file is a file"):
-            require_folder(path, "mark")
+        with pytest.raises(OutputError, match=r"below: cannot be created because .*file is a file; choose another"):
+            require_creatable(path)
+        with pytest.raises(OutputError, match=r"cannot be created because .*file is a file"):
+            require_output_folder(path, "marker")
 
 
-def test_a_place_that_may_not_be_written_to_is_told() -> None:
+def test_an_unwritable_folder_is_refused() -> None:
     with TemporaryDirectory() as place:
         user, folder = os.geteuid(), Path(place)
         folder.chmod(0o555)
         try:
             os.seteuid(user or 65_534)  # nobody, since root may write anywhere
-            with pytest.raises(OutputError, match=r"new: cannot be made, since .* may not be written to; choose"):
-                require_place(folder / "new")
+            with pytest.raises(OutputError, match=r"new: cannot be created because .* is not writable; choose"):
+                require_creatable(folder / "new")
         finally:
             os.seteuid(user)

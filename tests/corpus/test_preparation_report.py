@@ -1,4 +1,4 @@
-"""Recordings that are used, but not as they are, and files that are not used: both are in the report."""
+"""The report of a preparation: recordings used despite issues, and files that are not used."""
 
 import json
 import os
@@ -28,7 +28,9 @@ def report(out: Path) -> dict:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_levels_are_mended_and_reported(jobs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_level_changes_and_truncation_are_reported(
+    jobs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     soundfile.write(source / "loud.wav", 2.4 * speech(), RATE, subtype="FLOAT")
@@ -43,20 +45,20 @@ def test_levels_are_mended_and_reported(jobs: int, tmp_path: Path, capsys: pytes
     np.testing.assert_allclose(waves["loud"], speech() * (1 - 2**-15), atol=2**-16 + 1e-6)
     np.testing.assert_allclose(waves["inverted"], speech(1), atol=2**-14)
     assert len(waves["cut"]) == 20_000
-    assert report(out)["mends"] == {"incomplete": 1, "one channel taken": 1, "scaled below full scale": 2}
-    mended = {Path(entry["file"]).stem: entry for entry in report(out)["mended"]}
-    assert mended["loud"]["scaled below full scale"].endswith("up to +7.6 dBFS; all of it is made 7.6 dB softer")
-    assert mended["inverted"]["one channel taken"].endswith("channel 1 alone is taken")
-    assert "the end is missing" in mended["cut"]["incomplete"]
-    assert "samples beyond full scale" in mended["full"]["scaled below full scale"]  # where it was resampled
+    assert report(out)["issues"] == {"incomplete": 1, "one channel taken": 1, "scaled below full scale": 2}
+    issues = {Path(entry["file"]).stem: entry for entry in report(out)["files_with_issues"]}
+    assert issues["loud"]["scaled below full scale"].endswith("up to +7.6 dBFS; all of it is made 7.6 dB softer")
+    assert issues["inverted"]["one channel taken"].endswith("channel 1 alone is taken")
+    assert "the end is missing" in issues["cut"]["incomplete"]
+    assert "samples beyond full scale" in issues["full"]["scaled below full scale"]  # where it was resampled
     assert np.abs(waves["full"]).max() == pytest.approx(1 - 2**-15, abs=2**-15)
-    told = "0 skipped; 1 incomplete; 1 one channel taken; 2 scaled below full scale (see "
-    assert told in capsys.readouterr().out
+    summary = "0 skipped; 1 incomplete; 1 one channel taken; 2 scaled below full scale (see "
+    assert summary in capsys.readouterr().err
 
     before = (out / "report.json").read_bytes()
     prepare("folder", out, source, Config(), jobs=jobs)
     assert (out / "report.json").read_bytes() == before
-    assert told in capsys.readouterr().out
+    assert summary in capsys.readouterr().err
 
 
 def test_floats_in_the_scale_of_integers_are_unusable(tmp_path: Path) -> None:
@@ -70,7 +72,7 @@ def test_floats_in_the_scale_of_integers_are_unusable(tmp_path: Path) -> None:
     assert "as in the scale of 16-bit integers" in entry["detail"]
 
 
-def test_sound_that_cannot_be_read_is_counted_and_other_files_are_listed(tmp_path: Path) -> None:
+def test_unreadable_formats_count_as_unusable_and_other_files_are_listed(tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     (source / "more").mkdir(parents=True)
     for index in range(4):
@@ -87,10 +89,10 @@ def test_sound_that_cannot_be_read_is_counted_and_other_files_are_listed(tmp_pat
     assert report(out)["reasons"] == {"unreadable": 4}
     details = [entry["detail"] for entry in report(out)["skipped"]]
     assert all(".m4a cannot be read as sound here" in text and "ffmpeg -i IN OUT.wav" in text for text in details)
-    assert report(out)["passed over"] == {"": 1, ".lab": 1, ".raw": 1, ".txt": 2}
+    assert report(out)["ignored_files"] == {"": 1, ".lab": 1, ".raw": 1, ".txt": 2}
 
 
-def test_a_pipe_named_as_a_recording_is_told_and_not_opened(tmp_path: Path) -> None:
+def test_a_pipe_named_as_a_recording_is_reported_and_not_opened(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     soundfile.write(source / "good.wav", speech(), RATE)
@@ -100,7 +102,7 @@ def test_a_pipe_named_as_a_recording_is_told_and_not_opened(tmp_path: Path) -> N
     assert "is a pipe, a socket or a device" in entry["detail"]
 
 
-def test_a_folder_of_noise_tells_of_what_it_passes_over(tmp_path: Path) -> None:
+def test_a_folder_of_noise_warns_of_files_that_cannot_be_read(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "rain.wav", speech(), RATE)
     for name in ("wind.m4a", "sea.opus.aac"):
         (tmp_path / name).touch()
@@ -110,13 +112,15 @@ def test_a_folder_of_noise_tells_of_what_it_passes_over(tmp_path: Path) -> None:
         assert files.below(tmp_path) == [tmp_path / "rain.wav"]
 
 
-def test_an_excerpt_of_noise_has_no_holes_and_is_not_lost_between_channels(tmp_path: Path) -> None:
-    inverted, hole = tmp_path / "inverted.wav", tmp_path / "hole.wav"
+def test_a_noise_excerpt_is_finite_and_survives_channels_that_cancel(tmp_path: Path) -> None:
+    inverted, with_nan = tmp_path / "inverted.wav", tmp_path / "with_nan.wav"
     soundfile.write(inverted, np.stack([speech(), -speech()], axis=1), RATE)
     part = noise.excerpt(np.random.default_rng(0), inverted, 4_000, RATE)
     assert np.square(part).mean() > 1e-4
     wave = speech().copy()
     wave[::100] = np.nan
-    soundfile.write(hole, wave, RATE, subtype="FLOAT")
-    with pytest.raises(CorpusError, match=r"hole\.wav: holds NaN or infinite samples; take it out of the noise folder"):
-        noise.excerpt(np.random.default_rng(0), hole, 4_000, RATE)
+    soundfile.write(with_nan, wave, RATE, subtype="FLOAT")
+    with pytest.raises(
+        CorpusError, match=r"with_nan\.wav: holds NaN or infinite samples; repair it or remove it from the noise folder"
+    ):
+        noise.excerpt(np.random.default_rng(0), with_nan, 4_000, RATE)
