@@ -30,7 +30,7 @@ def build(config: Config) -> MelGANGenerator:
             nn.init.normal_(parameter, std=0.3)
         elif name.endswith("original0"):
             parameter.data.fill_(0.7)
-    generator.basis.signals.data *= 20.0
+    generator.basis.atoms.data *= 20.0
     return generator
 
 

@@ -16,7 +16,7 @@ from basis_melgan.audio import files
 from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.errors import ConfigurationError, ModelFileError
 from basis_melgan.inference.backend import Info
-from basis_melgan.inference.onnx import described, open_session
+from basis_melgan.inference.onnx import open_session, read_info
 from basis_melgan.inference.pretrained import resolve_model
 from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.inference.vocoder import Vocoder
@@ -45,7 +45,7 @@ class Peer:
             ModelFileError: the file is missing, damaged, or not a peer.
         """
         self._session = open_session(path, threads)
-        self.info = described(path, self._session, "peer")
+        self.info = read_info(path, self._session, "peer")
 
     def __call__(self, mel: Float32Array) -> Float32Array:
         """Synthesize a mel (M, F) to a wave (F·hop,)."""

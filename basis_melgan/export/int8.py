@@ -20,7 +20,7 @@ from basis_melgan.corpus import manifest
 from basis_melgan.errors import CorpusError, ModelFileError
 from basis_melgan.evaluation.clip_scores import ClipScores
 from basis_melgan.evaluation.scoring import Task, score_tasks
-from basis_melgan.export.onnx import export, prepare_place
+from basis_melgan.export.onnx import export, prepare_output
 from basis_melgan.export.quantize import WIDE_RANGE_PARTS, quantizable_layers, quantize_vocoder
 from basis_melgan.export.robustness import JITTER, jitter_response
 from basis_melgan.inference.vocoder import Vocoder
@@ -71,7 +71,7 @@ def export_int8(
         ModelFileError: the vocoder cannot be used, or its 8-bit version fails a check; names the layer to exclude.
     """
     require_writable_file(out)
-    prepare_place(out, force)
+    prepare_output(out, force)
     corpora, console = manifest.load(corpus), Console(stderr=True)
     with TemporaryDirectory() as folder:
         float_file, int8_file = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"

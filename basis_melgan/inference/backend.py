@@ -1,4 +1,4 @@
-"""What runs a vocoder's network: the contract of all backends, and what they say of the vocoder they run."""
+"""The interface of all backends, and the metadata of the vocoder that they run."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from basis_melgan.config.schema import Config
 
 Array = npt.NDArray[np.float32]
 
-UNKNOWN_LENGTH = 1 << 40  # frames of a mel whose end is not known yet
+UNKNOWN_LENGTH = 1 << 40  # total frames of a mel whose end is not known yet
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,20 @@ class Info:
 
 
 class Backend(Protocol):
-    """Runs a vocoder's network on one chunk of a mel after another."""
+    """Runs a vocoder's network on consecutive chunks of a mel."""
 
     info: Info
 
-    def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
-        """Speak a chunk.
+    def run(self, mel: Array, state: Array, frame_offset: int, total_frames: int) -> tuple[Array, Array]:
+        """Synthesize a chunk.
 
         Args:
             mel: the chunk (B, M, n), n from 1 upward.
-            state: (B, S), what the chunk before left; zeros before the first.
-            first: which frame of the whole mel the chunk begins with.
-            frames: how many the whole mel has; `UNKNOWN_LENGTH` as long as that is not known.
+            state: memory (B, S) after the previous chunk; zeros before the first.
+            frame_offset: index of the chunk's first frame in the whole mel.
+            total_frames: frames of the whole mel; `UNKNOWN_LENGTH` as long as that is not known.
 
         Returns:
-            The wave (B, n·hop), late by the lookahead, and the state (B, S) for the next chunk.
+            The wave (B, n·hop), delayed by the lookahead, and the memory (B, S) for the next chunk.
         """
         ...

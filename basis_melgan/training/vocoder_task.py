@@ -21,7 +21,7 @@ from basis_melgan.models import model_file
 from basis_melgan.models.bases.basis import SynthesisOutput
 from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.discriminators import Discriminators
-from basis_melgan.models.tasnet import SPEECH, Separated, Separator
+from basis_melgan.models.tasnet import SPEECH, SeparationOutput, Separator
 from basis_melgan.training import losses, schedule
 from basis_melgan.training.optimizers import discriminator_optimizer, exponential_average, generator_optimizers
 from basis_melgan.training.run import Run
@@ -232,9 +232,9 @@ class VocoderTask:
         return cast(ConvNeXtGenerator, self.generator.module).targets(target)
 
     @torch.no_grad()
-    def _separate(self, wave: Tensor) -> Separated:
+    def _separate(self, wave: Tensor) -> SeparationOutput:
         """Output of the teacher for a wave (B, T)."""
-        separated: Separated = cast(Separator, self.teacher)(wave)  # present whenever a loss uses it
+        separated: SeparationOutput = cast(Separator, self.teacher)(wave)  # present whenever a loss uses it
         return separated
 
     @torch.no_grad()

@@ -98,7 +98,7 @@ def test_amplified_jitter_is_refused_with_the_layer_to_exclude(tmp_path: Path) -
     source, float_file, int8_file = (tmp_path / name for name in ("small.safetensors", "float.onnx", "int8.onnx"))
     torch.manual_seed(0)
     generator, exclude_layers = model_file.new_generator(SMALL), ("trunk", "gains", "basis")
-    generator.say.weight.data *= 10.0  # phases of about a radian
+    generator.output_proj.weight.data *= 10.0  # phases of about a radian
     model_file.save(source, "vocoder", generator.state_dict(), SMALL, model_file.Origin(7, "none"))
     export(source, float_file)
     mel = Vocoder.load(float_file).mel(*files.read(CLIPS / "ru_0274.flac"))[:, :150]
@@ -146,7 +146,7 @@ def test_an_unusable_output_path_is_refused_first(small: Path, corpus: Path, tmp
     ("exclude_layers", "message"),
     [
         (("embed", "truck.0"), r"exclude_layers: truck.0 is neither .* did you mean trunk"),
-        (("embed", "trunk", "say", "gains", "basis"), "exclude_layers: names all layers"),
+        (("embed", "trunk", "output_proj", "gains", "basis"), "exclude_layers: names all layers"),
     ],
 )
 def test_invalid_exclusions_are_refused(

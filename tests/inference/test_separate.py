@@ -23,7 +23,7 @@ from basis_melgan.errors import AudioError, ModelFileError, OutputError
 from basis_melgan.inference import pretrained
 from basis_melgan.inference.separate import separate, separate_chunks
 from basis_melgan.models import model_file
-from basis_melgan.models.tasnet import Separated, Separator
+from basis_melgan.models.tasnet import SeparationOutput, Separator
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 QUANTUM = 1 / 32_768  # of 16-bit sound
@@ -34,7 +34,7 @@ RATE = 24_000
 def build(config: SeparatorConfig = SMALL) -> Separator:
     torch.manual_seed(0)
     separator = Separator(config, FrameGeometry()).eval().requires_grad_(False)
-    separator.basis.signals.mul_(2.0)  # so that estimates are loud, yet inside full scale
+    separator.basis.atoms.mul_(2.0)  # so that estimates are loud, yet inside full scale
     return separator
 
 
@@ -77,10 +77,10 @@ class Stub(torch.nn.Module):
         self.level = level
         self.window_lengths: list[int] = []
 
-    def forward(self, mixture: Tensor) -> Separated:
+    def forward(self, mixture: Tensor) -> SeparationOutput:
         self.window_lengths.append(mixture.shape[-1])
         speech = mixture.mean(dim=-1, keepdim=True).expand_as(mixture) if self.level else mixture
-        return Separated(torch.stack([speech, -speech], dim=1).clone(), mixture)
+        return SeparationOutput(torch.stack([speech, -speech], dim=1).clone(), mixture)
 
 
 # The files

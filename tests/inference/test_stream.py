@@ -87,7 +87,7 @@ def test_a_chunk_may_be_overwritten_once_it_is_pushed(tmp_path: Path) -> None:
     config = Config(generator=MelGANConfig(channels=16), separator=SeparatorConfig(atoms=16))
     torch.manual_seed(0)
     generator = model_file.new_generator(config)
-    generator.basis.signals.data *= 5.0
+    generator.basis.atoms.data *= 5.0
     for name, parameter in generator.network.named_parameters():  # loud enough to be compared
         if name.endswith(("bias", "original0")):
             parameter.data.uniform_(0.4, 0.9)

@@ -401,7 +401,7 @@ def test_a_separator_and_a_vocoder_share_one_basis(folder: Path, tmp_path: Path,
     assert basis["names"] == [separator.stem, "small"]
     assert (basis["atoms"], basis["hertz"]) == (config.separator.atoms, 12_000)
     assert basis["seconds"] == FrameGeometry().basis_length / RATE
-    atoms = model.basis.signals.numpy()
+    atoms = model.basis.atoms.numpy()
     lowest = np.abs(np.fft.rfft(atoms, 512)).argmax(axis=1).argmin()
     np.testing.assert_allclose(basis["waveforms"][0]["values"], atoms[lowest], rtol=1e-2)
     assert gray(basis["image"]).shape == (257, config.separator.atoms)
