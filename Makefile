@@ -58,7 +58,7 @@ test-extras: ## install each extra into a clean environment and run its commands
 
 fuzz: $(READY) ## run 35 000 damaged models, mels, recordings and command lines (5 minutes)
 	FUZZ_CASES=500 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests/test_fuzz.py tests/cli/test_cli_fuzz.py \
-		tests/audio/test_sound_fuzz.py tests/inference/test_scale_fuzz.py
+		tests/audio/test_sound_fuzz.py tests/inference/test_mel_scale_fuzz.py
 
 demo: ## install the runtime into demo/venv and synthesize two mels (under a minute)
 	@test -n "$(PYTHON)" || { echo "$(NO_PYTHON)"; exit 1; }

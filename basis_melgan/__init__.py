@@ -1,23 +1,56 @@
-"""Basis-MelGAN: mel spectrograms to speech over a basis learned by denoising (arXiv 2106.13419)."""
+"""Basis-MelGAN: mel spectrograms to speech on a CPU, as a sum of basis atoms (arXiv 2106.13419)."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from basis_melgan.errors import (
+    AudioError,
+    BasisMelGANError,
+    ConfigurationError,
+    CorpusError,
+    InputWarning,
+    MelError,
+    MelWarning,
+    MissingPackageError,
+    ModelFileError,
+    OutputError,
+    TrainingError,
+)
+
 if TYPE_CHECKING:
+    from basis_melgan.inference.backend import Info
     from basis_melgan.inference.stream import Stream
     from basis_melgan.inference.vocoder import Vocoder
 
 __version__ = "0.1.0"
-__all__ = ["Stream", "Vocoder", "__version__"]
+__all__ = [
+    "AudioError",
+    "BasisMelGANError",
+    "ConfigurationError",
+    "CorpusError",
+    "Info",
+    "InputWarning",
+    "MelError",
+    "MelWarning",
+    "MissingPackageError",
+    "ModelFileError",
+    "OutputError",
+    "Stream",
+    "TrainingError",
+    "Vocoder",
+    "__version__",
+]
+
+# Imported at first use: the command line's help starts without NumPy.
+_LAZY_MODULES = {
+    "Info": "basis_melgan.inference.backend",
+    "Stream": "basis_melgan.inference.stream",
+    "Vocoder": "basis_melgan.inference.vocoder",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what speaks when it is first asked for: the command line's help does without it."""
-    if name == "Vocoder":
-        from basis_melgan.inference.vocoder import Vocoder
-
-        return Vocoder
-    if name == "Stream":
-        from basis_melgan.inference.stream import Stream
-
-        return Stream
+    """Import a public class at its first use."""
+    if name in _LAZY_MODULES:
+        return getattr(import_module(_LAZY_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,45 +1,45 @@
-"""What users can do wrong, as types. Every message names the value, what was expected and what to do."""
+"""Errors and warnings that users can cause. Every message names the value, what was expected and what to do."""
 
 
 class BasisMelGANError(Exception):
-    """Any mistake a user can mend; the command line prints its text on one line and exits with 2."""
+    """Base of all errors that users can fix; the command line prints the message on one line and exits with 2."""
 
 
 class ConfigurationError(BasisMelGANError):
-    """A setting that cannot be, or two that cannot be together."""
+    """A setting is invalid, or two settings contradict each other."""
 
 
 class AudioError(BasisMelGANError):
-    """A sound file or wave that cannot be used."""
+    """A sound file or a wave cannot be used."""
 
 
 class CorpusError(BasisMelGANError):
-    """A corpus that is missing, damaged, empty, or prepared for another purpose."""
+    """A corpus is missing, damaged, empty, or prepared for another purpose."""
 
 
 class MelError(BasisMelGANError):
-    """A mel spectrogram of the wrong shape, range or convention."""
+    """A mel spectrogram has the wrong shape, range or mel config."""
 
 
 class ModelFileError(BasisMelGANError):
-    """A model file that is missing, damaged, of another kind, or of a later version."""
+    """A model file is missing, damaged, of another kind, or of a later version."""
 
 
 class TrainingError(BasisMelGANError):
-    """A training that cannot start, resume or go on."""
+    """A training cannot start, resume or continue."""
 
 
 class OutputError(BasisMelGANError):
-    """An output that exists already, or that cannot be written."""
+    """An output exists already, or cannot be written."""
 
 
 class MissingPackageError(BasisMelGANError):
-    """A package that only some metrics need, and that is not installed."""
+    """A package that only some metrics need is not installed."""
 
 
 class InputWarning(UserWarning):
-    """Input that is used, but not as it is; the command line prints its text on one line and goes on."""
+    """An input is used after a change, or in part; the command line prints the message on one line."""
 
 
 class MelWarning(InputWarning):
-    """A mel spectrogram that may be of another convention; the command line prints its text on one line."""
+    """A mel spectrogram may be of another mel config."""

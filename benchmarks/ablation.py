@@ -30,7 +30,7 @@ VOCODER = (
 REGRESSION = "--vocoder_training.adversarial_from 4500"
 ADVERSARIAL = "--vocoder_training.adversarial_from 3150 --vocoder_training.discriminator_batch_fraction 0.25"
 TUNED, SLOWLY = (f"--vocoder_training.basis_learning_rate {rate}" for rate in ("1e-4", "1e-5"))
-SHOWN = ("PESQ-WB", "ESTOI", "MCD", "MR-STFT", "V/UV F1", "periodicity RMSE", "DistillMOS", "whistle")
+SHOWN = ("PESQ-WB", "ESTOI", "MCD", "MR-STFT", "V/UV F1", "periodicity RMSE", "DistillMOS", "tonal artifacts")
 
 # How stage 1 learns a basis.
 BASES = {

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from basis_melgan.config.schema import Config
-from basis_melgan.export.onnx import OPSET, describe, tidy
+from basis_melgan.export.onnx import OPSET, add_metadata, clean
 from basis_melgan.export.quantize import quantizable_layers, quantize
 from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import sealed
@@ -42,11 +42,11 @@ def main(out: Path, names: list[str]) -> None:
             name=name,
             config=Config(mel="vocos", frames=FRAMES),
             lookahead_frames=0,
-            shortest=1,
+            min_frames=1,
             state_size=0,
             parameters=parameters(model),
             macs_per_second=frame_cost(model) * FRAMES.sample_rate / FRAMES.hop,
-            steps=0,
+            training_steps=0,
         )
         graph = export_graph(model, info)
         save(out / f"{name}.onnx", graph, info)
@@ -92,7 +92,7 @@ def export_graph(model: nn.Module, info: Info) -> onnx.ModelProto:
         )
     assert program is not None  # with dynamo=True it always returns the program
     graph = program.model_proto
-    tidy(graph)
+    clean(graph)
     wave = InferenceSession(graph.SerializeToString()).run(None, {"mel": mel.numpy()})[0]
     error = np.abs(wave - expected).max() / np.abs(expected).max()
     if not error < TOLERANCE:
@@ -103,7 +103,7 @@ def export_graph(model: nn.Module, info: Info) -> onnx.ModelProto:
 def save(path: Path, model: onnx.ModelProto, info: Info, precision: str = "float32") -> None:
     """Write a peer's file with its metadata."""
     del model.metadata_props[:]
-    describe(model, replace(info, precision=precision), "", kind="peer")
+    add_metadata(model, replace(info, precision=precision), "", kind="peer")
     path.write_bytes(sealed(model.SerializeToString()))
     print(path, f"{path.stat().st_size / 1e6:.1f} MB")
 

@@ -62,7 +62,7 @@ def main(corpus: Path, paths: list[Path], seed: int) -> None:
         cells = [f"{response.change:.1e}, {response.snr:.0f}" for response in responses]
         print(f"| {path} | {' | '.join(cells)} | {path.stat().st_size / 1e6:.2f} |", flush=True)
     info = vocoders[0].info
-    seconds = time_in_turn(vocoders, reference_mel(info, SECONDS * info.rate // info.hop))
+    seconds = time_in_turn(vocoders, reference_mel(info, SECONDS * info.sample_rate // info.hop))
     print(f"\n| {SECONDS} s of mel, {REPEATS} repeats | ms | relative to {paths[0]} |\n|---|---:|---:|")
     for path, times in zip(paths, seconds.T, strict=True):
         print(f"| {path} | {1e3 * np.median(times):.1f} | {np.median(times / seconds[:, 0]):.2f} |")

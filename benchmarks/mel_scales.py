@@ -89,12 +89,12 @@ def excerpt(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
     return mel[:, first : first + count]
 
 
-def outcome(scale: MelAdapter, mel: AnyMel) -> str:
+def outcome(adapter: MelAdapter, mel: AnyMel) -> str:
     """Whether a mel is refused, warned about or accepted."""
     with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         try:
-            scale.require_whole(np.asarray(mel, mel.dtype if mel.dtype == np.float16 else np.float32))
+            adapter.validate(np.asarray(mel, mel.dtype if mel.dtype == np.float16 else np.float32))
         except MelError:
             return "refused"
     return "warned about" if messages else "accepted"

@@ -34,10 +34,10 @@ def main(out: Path) -> None:
     for name, mel in mels.items():
         wave, seconds = time_synthesis(vocoder, mel)
         path = out / f"{name.replace(' ', '-')}.wav"
-        soundfile.write(path, wave, vocoder.info.rate)
-        output_mel = vocoder.mel(wave, vocoder.info.rate)[:, : mel.shape[1]]
+        soundfile.write(path, wave, vocoder.info.sample_rate)
+        output_mel = vocoder.mel(wave, vocoder.info.sample_rate)[:, : mel.shape[1]]
         rows += [(f"{name}, input", mel), (f"{name}, output", output_mel)]
-        length = wave.size / vocoder.info.rate
+        length = wave.size / vocoder.info.sample_rate
         distance = DECIBELS * np.abs(output_mel - mel).mean()
         print(
             f"{path}: {length:.2f} s synthesized in {1e3 * seconds:.0f} ms, real-time factor {seconds / length:.4f} "

@@ -48,20 +48,6 @@ def command_spans(document: Path) -> list[str]:
     return [span for span in spans if "…" not in span and "COMMAND" not in span]
 
 
-# Names that the documents use already and the code does not have yet; to be removed with the renames.
-RENAMES = (
-    (r"output_proj", "say"),
-    (r"info\.sample_rate", "info.rate"),
-)
-
-
-def with_present_names(text: str) -> str:
-    """A command or code block in the names of this version."""
-    for pattern, name in RENAMES:
-        text = re.sub(pattern, name, text)
-    return text
-
-
 def argv(line: str) -> list[str]:
     """The arguments after `basis-melgan` of a command line."""
-    return shlex.split(with_present_names(line))[1:]
+    return shlex.split(line)[1:]

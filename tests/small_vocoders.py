@@ -1,4 +1,4 @@
-"""A small vocoder of the paper's kind, what it says in one pass, and sources to speak."""
+"""A small vocoder of the paper's network, its output in one pass, and sources of synthesis."""
 
 from pathlib import Path
 
@@ -30,17 +30,17 @@ def build(config: Config) -> MelGANGenerator:
             nn.init.normal_(parameter, std=0.3)
         elif name.endswith("original0"):
             parameter.data.fill_(0.7)
-    generator.basis.signals.data *= 20.0
+    generator.basis.atoms.data *= 20.0
     return generator
 
 
-def released(path: Path, mel: MelConfigName = "paper", generator: MelGANConfig = SMALL) -> Path:
+def save_vocoder(path: Path, mel: MelConfigName = "paper", generator: MelGANConfig = SMALL) -> Path:
     config = Config(mel=mel, generator=generator, separator=SeparatorConfig(atoms=generator.channels))
     model_file.save(path, "vocoder", build(config).state_dict(), config, model_file.Origin(1, "none"))
     return path
 
 
-def speech(samples: int = 12_000) -> files.Wave:
+def read_speech(samples: int = 12_000) -> files.Wave:
     return files.read(CLIPS[0], 12_000, samples)[0]
 
 
@@ -48,17 +48,17 @@ def mel_of(frames: int) -> np.ndarray:
     return np.random.default_rng(frames).random((80, frames), dtype=np.float32)
 
 
-def whole(model: Path, mel: np.ndarray) -> files.Wave:
-    """What one pass over the whole mel makes."""
+def one_pass(model: Path, mel: np.ndarray) -> files.Wave:
+    """The wave of one forward pass over a mel."""
     generator = model_file.load_vocoder(model)[0]
     wave: files.Wave = generator(torch.from_numpy(np.array(mel, np.float32))[None]).wave[0].numpy()
     return wave
 
 
-def speak(source: Path, out: Path, model: Path | str = vocoder.DEFAULT_VOCODER, force: bool = False) -> None:
+def vocode_file(source: Path, out: Path, model: Path | str = vocoder.DEFAULT_VOCODER, force: bool = False) -> None:
     synthesize.vocode(str(source), str(out), load_vocoder(model), force=force)
 
 
-def in_windows(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def set_window(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (stream, vocoder):
         monkeypatch.setattr(module, "WINDOW", frames)

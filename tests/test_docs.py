@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import GUIDES, ROOT, argv, block_lines, blocks, shell_lines, with_present_names
+from documents import GUIDES, ROOT, argv, block_lines, blocks, shell_lines
 
 from basis_melgan import Vocoder
 from basis_melgan.audio import files
@@ -106,7 +106,7 @@ def test_commands_and_code_of_a_page_run(document: Path, workspace: Path) -> Non
     names: dict[str, object] = {}
     for block in blocks(document):
         if block.language == "python":
-            exec(compile(with_present_names(block.text), document.name, "exec"), names)
+            exec(compile(block.text, document.name, "exec"), names)
         elif block.language == "yaml":
             Path("mine.yaml").write_text(block.text, encoding="utf-8")
             load("mine.yaml")
@@ -160,4 +160,4 @@ def run_pipeline(line: str) -> None:
     if ">" not in line:
         line += " > played.pcm"
     environment = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
-    subprocess.run(["bash", "-c", PIPELINE + with_present_names(line)], check=True, env=environment)
+    subprocess.run(["bash", "-c", PIPELINE + line], check=True, env=environment)

@@ -1,4 +1,4 @@
-"""Pictures: the order of the basis, and what stands on the axes."""
+"""Plots: the order of the basis, and the axes."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def tones() -> np.ndarray:
     return (np.array([[0.1], [3.0], [1.0], [0.5]]) * waves * np.hanning(FRAMES.basis_length)).astype(np.float32)
 
 
-def test_spectra_climb_from_the_lowest_to_the_highest_peak() -> None:
+def test_spectra_are_sorted_by_peak_frequency() -> None:
     spectra = plotting.basis_spectra(tones(), FRAMES)
     assert spectra.order.tolist() == [1, 3, 2, 0]
     bin_width = FRAMES.sample_rate / plotting.FFT
@@ -27,18 +27,18 @@ def test_spectra_climb_from_the_lowest_to_the_highest_peak() -> None:
     np.testing.assert_allclose(spectra.magnitudes.max(axis=1), 1.0)
 
 
-def test_spectra_are_the_transform_of_the_signals() -> None:
-    signals = np.random.default_rng(0).standard_normal((5, FRAMES.basis_length)).astype(np.float32)
-    spectra = plotting.basis_spectra(signals, FRAMES)
+def test_spectra_equal_the_fourier_transform_of_the_atoms() -> None:
+    atoms = np.random.default_rng(0).standard_normal((5, FRAMES.basis_length)).astype(np.float32)
+    spectra = plotting.basis_spectra(atoms, FRAMES)
     turns = np.outer(spectra.hertz, np.arange(FRAMES.basis_length)) / FRAMES.sample_rate
-    expected = np.abs(signals[spectra.order] @ np.exp(-2j * np.pi * turns).T)
+    expected = np.abs(atoms[spectra.order] @ np.exp(-2j * np.pi * turns).T)
     expected /= expected.max(axis=1, keepdims=True)
     np.testing.assert_allclose(spectra.magnitudes, expected, atol=1e-4)
 
 
 def test_equal_peaks_keep_their_order_and_silence_stays_silent() -> None:
-    signals = np.stack([tones()[1], 2 * tones()[1], np.zeros(FRAMES.basis_length, np.float32)])
-    spectra = plotting.basis_spectra(signals, FRAMES)
+    atoms = np.stack([tones()[1], 2 * tones()[1], np.zeros(FRAMES.basis_length, np.float32)])
+    spectra = plotting.basis_spectra(atoms, FRAMES)
     assert spectra.order.tolist() == [2, 0, 1]
     assert spectra.magnitudes[0].max() == 0.0
 
@@ -51,9 +51,9 @@ def test_a_longer_basis_than_the_transform() -> None:
     assert spectra.magnitudes.shape == (1, 601)
 
 
-def test_basis_picture_has_signals_rightwards_and_hertz_upwards() -> None:
-    axes, bar = plotting.basis(tones(), FRAMES).axes
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("basis signal, by peak frequency", "frequency (Hz)")
+def test_the_basis_plot_has_atoms_rightwards_and_hertz_upwards() -> None:
+    axes, bar = plotting.plot_basis(tones(), FRAMES).axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("atom, by peak frequency", "frequency (Hz)")
     (image,) = axes.images
     assert tuple(image.get_extent()) == (0, 4, 0, 12_000)
     assert image.origin == "lower"
@@ -66,15 +66,15 @@ def test_weights_have_a_scale_each_and_name_their_rows_in_hertz() -> None:
     speech[0, 0], speech[3, 1] = 2.0, 0.2
     named = {"speech": speech, "noise": speech / 2}
     peaks = np.array([100.0, 200.0, 3000.0, 11_000.0], np.float32)
-    figure = plotting.weights(named, peaks, FRAMES)
-    above, below = figure.axes[:2]
-    assert [axes.get_title() for axes in (above, below)] == ["speech", "noise"]
-    assert below.get_xlabel() == "time (s)"
-    assert {axes.get_ylabel() for axes in (above, below)} == {"peak of basis signal (Hz)"}
-    assert [label.get_text() for label in above.get_yticklabels()] == ["100", "200", "3000", "11000"]
-    assert above.get_yticks().tolist() == [0.5, 1.5, 2.5, 3.5]
-    assert tuple(above.images[0].get_extent()) == (0, 1.0, 0, 4)
-    for axes in (above, below):
+    figure = plotting.plot_weights(named, peaks, FRAMES)
+    upper, lower = figure.axes[:2]
+    assert [axes.get_title() for axes in (upper, lower)] == ["speech", "noise"]
+    assert lower.get_xlabel() == "time (s)"
+    assert {axes.get_ylabel() for axes in (upper, lower)} == {"peak of atom (Hz)"}
+    assert [label.get_text() for label in upper.get_yticklabels()] == ["100", "200", "3000", "11000"]
+    assert upper.get_yticks().tolist() == [0.5, 1.5, 2.5, 3.5]
+    assert tuple(upper.images[0].get_extent()) == (0, 1.0, 0, 4)
+    for axes in (upper, lower):
         levels = axes.images[0].get_array()
         assert levels[0, 0] == 0.0
         assert levels[3, 1] == pytest.approx(-20.0, abs=1e-4)
@@ -82,13 +82,13 @@ def test_weights_have_a_scale_each_and_name_their_rows_in_hertz() -> None:
 
 
 def test_weights_that_are_all_zero_can_be_drawn() -> None:
-    figure = plotting.weights({"speech": np.zeros((2, 10), np.float32)}, np.array([1.0, 2.0], np.float32), FRAMES)
+    figure = plotting.plot_weights({"speech": np.zeros((2, 10), np.float32)}, np.array([1.0, 2.0], np.float32), FRAMES)
     assert np.unique(figure.axes[0].images[0].get_array()).tolist() == [-80.0]
 
 
 def test_many_rows_get_few_labels_from_the_first_to_the_last() -> None:
     peaks = np.linspace(0, 12_000, 256, dtype=np.float32)
-    axes = plotting.weights({"speech": np.ones((256, 8), np.float32)}, peaks, FRAMES).axes[0]
+    axes = plotting.plot_weights({"speech": np.ones((256, 8), np.float32)}, peaks, FRAMES).axes[0]
     labels = [float(label.get_text()) for label in axes.get_yticklabels()]
     assert len(labels) == plotting.TICKS
     assert labels == sorted(labels)
@@ -98,8 +98,8 @@ def test_many_rows_get_few_labels_from_the_first_to_the_last() -> None:
 def test_spectrogram_shows_a_tone_where_it_is() -> None:
     time = np.arange(24_000) / FRAMES.sample_rate
     wave = np.sin(2 * np.pi * 3000 * time).astype(np.float32)
-    axes = plotting.spectrograms({"tone": wave, "half": wave / 2}, FRAMES).axes
-    loud, soft = (axes[place].images[0].get_array() for place in (0, 1))
+    axes = plotting.plot_spectrograms({"tone": wave, "half": wave / 2}, FRAMES).axes
+    loud, soft = (axes[index].images[0].get_array() for index in (0, 1))
     row = 3000 * plotting.SPECTROGRAM_WINDOW // FRAMES.sample_rate
     assert set(loud[:, 5:-5].argmax(axis=0)) == {row}
     np.testing.assert_allclose(loud[row, 5:-5], 0.0, atol=0.1)

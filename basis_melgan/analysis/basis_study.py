@@ -161,7 +161,7 @@ def study_basis(model: Separator, waves: Sequence[Wave]) -> BasisStudy:
     Raises:
         ModelFileError: the basis is silent.
     """
-    basis, frames = model.basis.signals.numpy(force=True), model.frames
+    basis, frames = model.basis.atoms.numpy(force=True), model.frames
     if not basis.any():
         raise ModelFileError("basis: all atoms are silent; train the separator first")
     learned = basis_properties(basis, frames)
@@ -211,7 +211,7 @@ def _excerpt(model: Separator, wave: Wave, order: npt.NDArray[np.int64]) -> Exce
     first = int((energy[samples:] - energy[: len(energy) - samples]).argmax()) // frames.stride
     part = slice(first * frames.stride, first * frames.stride + samples)
     with torch.no_grad():
-        output = model(torch.from_numpy(wave)[None].to(model.basis.signals.device))
+        output = model(torch.from_numpy(wave)[None].to(model.basis.atoms.device))
     weights = output.weights[0, SPEECH].numpy(force=True)[order]
     part_weights = weights[:, first + frames.lead :][:, : samples // frames.stride]
     return Excerpt(wave[part], output.waves[0, SPEECH].numpy(force=True)[part], part_weights)

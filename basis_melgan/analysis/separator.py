@@ -129,12 +129,12 @@ class AnalysisWriter:
     @cached_property
     def spectra(self) -> plotting.BasisSpectra:
         """Spectra of the basis, which determine the order of atoms in figures and data."""
-        return plotting.basis_spectra(self.model.basis.signals.numpy(), self.model.frames)
+        return plotting.basis_spectra(self.model.basis.atoms.numpy(), self.model.frames)
 
     def write_basis(self) -> None:
         """Write the figure of the basis and its data."""
-        atoms, path = self.model.basis.signals.numpy(), self.folder / f"{self.step}_basis"
-        plotting.basis(atoms, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
+        atoms, path = self.model.basis.atoms.numpy(), self.folder / f"{self.step}_basis"
+        plotting.plot_basis(atoms, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
         np.savez_compressed(path.with_suffix(".npz"), atoms=atoms[self.spectra.order], **self.spectra._asdict())
 
     def write_basis_study(self, clips: Sequence[SelectedClip]) -> BasisStudy:
@@ -178,7 +178,7 @@ class AnalysisWriter:
         """Write figure and data of weights (N, K)."""
         path, order, peaks = self.folder / name, self.spectra.order, self.spectra.peaks
         matrices = {title: matrix.numpy()[order] for title, matrix in weights.items()}
-        plotting.weights(matrices, peaks, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
+        plotting.plot_weights(matrices, peaks, self.model.frames).savefig(path.with_suffix(".png"), dpi=DPI)
         np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, order=order, peaks=peaks, **matrices)
 
 

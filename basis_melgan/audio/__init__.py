@@ -1,1 +1,1 @@
-"""Sound files, resampling and mel spectrograms, in NumPy alone."""
+"""Sound files, resampling, short-time spectra and mel spectrograms, in NumPy alone."""

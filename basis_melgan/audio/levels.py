@@ -1,35 +1,35 @@
-"""The level of a recording: whether its samples fit full scale, and whether its channels cancel when they are mixed."""
+"""Levels of recordings: full scale, and channels that cancel in a downmix."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from basis_melgan.audio.arrays import Float32Array, Float64Array
 from basis_melgan.audio.waves import Wave
 from basis_melgan.errors import AudioError
 
-Block = npt.NDArray[np.float32]  # (n, channels)
+Block = Float32Array  # (n, channels)
 
-QUANTUM = 1 / (1 << 15)  # of 16 bits; full scale is passed by one where -1 was taken for -32 768 / 32 767
-IMPLAUSIBLE = 64.0  # times full scale; 36 dB beyond it no recording is, but integers are unless they are all but silent
+QUANTUM = 1 / (1 << 15)  # of 16 bits; converters that map -1 to -32 768 / 32 767 exceed full scale by one
+IMPLAUSIBLE_PEAK = 64.0  # times full scale (36 dB); beyond it are no recordings, but integers stored as floats
 INTEGER_BITS = (16, 24, 32)
-CANCELED = 0.1  # of the energy that channels would keep in their mean if they had nothing in common
+CANCELED_FRACTION = 0.1  # of the energy that the mean of uncorrelated channels would have
 
 
 @dataclass(frozen=True)
 class Downmix:
-    """How blocks of a recording become one channel.
+    """A mapping from blocks of a recording to one channel.
 
     Attributes:
-        channel: the one that is taken; None for the mean of all.
-        gain: what it is multiplied by.
-        mends: what is told of it, by kind.
+        channel: index of the channel that is used; None for the mean of all.
+        gain: factor of the result.
+        issues: what is reported about the recording, by kind.
     """
 
     channel: int | None
     gain: float
-    mends: dict[str, str]
+    issues: dict[str, str]
 
     def __call__(self, block: Block) -> Wave:
         """One channel (n,) of a block (n, channels)."""
@@ -39,82 +39,88 @@ class Downmix:
 
 
 def mean(block: Block) -> Wave:
-    """The mean (n,) of the channels of a block (n, channels); no number where they hold none, without a warning."""
+    """The mean (n,) of the channels of a block (n, channels); NaN for invalid samples, without a warning."""
     with np.errstate(invalid="ignore", over="ignore"):
         return np.asarray(block.mean(axis=1, dtype=np.float32))
 
 
-PLAIN = Downmix(None, 1.0, {})
+MEAN_DOWNMIX = Downmix(None, 1.0, {})
 
 
-def downmix(name: str, blocks: Iterable[Block]) -> Downmix:
-    """How a recording is best mixed down, from all its blocks (n, channels).
+def choose_downmix(name: str, blocks: Iterable[Block]) -> Downmix:
+    """The downmix of a recording, chosen from all its blocks (n, channels).
 
-    Its channels' mean is taken, or the loudest of them where they cancel; a recording beyond full scale is brought
-    below it by one gain. One that holds samples that are no numbers is left to whoever looks for them.
+    It is the mean of the channels, or the loudest channel where they cancel; a recording beyond full scale is scaled
+    to it by one gain. A recording with NaN or infinite samples gets the mean, and is left to later checks.
 
     Raises:
         AudioError: its samples are floating point in the scale of integers; the message calls it `name`.
     """
-    peaks, excess, energies = np.zeros(1), np.zeros(1, np.int64), np.zeros(1)
+    peaks, excess_counts, energies = np.zeros(1), np.zeros(1, np.int64), np.zeros(1)
     for block in blocks:
         waves = [mean(block), *map(np.ascontiguousarray, block.T)]
         block_peaks = np.array([max(float(wave.max()), -float(wave.min())) for wave in waves])
         if not np.isfinite(block_peaks).all():
-            return PLAIN
+            return MEAN_DOWNMIX
         peaks = np.maximum(peaks, block_peaks)
         if block_peaks.max() > 1.0:
-            excess = excess + np.array([np.count_nonzero(np.abs(wave) > 1.0) for wave in waves])
-        if block_peaks.max() < IMPLAUSIBLE:
+            excess_counts = excess_counts + np.array([np.count_nonzero(np.abs(wave) > 1.0) for wave in waves])
+        if block_peaks.max() < IMPLAUSIBLE_PEAK:
             energies = energies + np.array([np.dot(wave, wave) for wave in waves], np.float64)
     _require_scale(name, float(peaks.max()))
-    column, mends = _column(energies)
-    gain, scaled = below_full_scale(float(peaks[column]), int(np.broadcast_to(excess, peaks.shape)[column]))
-    return Downmix(column - 1 if column else None, gain, mends | scaled)
+    column, issues = _choose_column(energies)
+    excess = int(np.broadcast_to(excess_counts, peaks.shape)[column])
+    gain, scale_issues = full_scale_gain(float(peaks[column]), excess)
+    return Downmix(column - 1 if column else None, gain, issues | scale_issues)
 
 
-def fitted(wave: Wave) -> tuple[Wave, dict[str, str]]:
-    """A wave (T,) brought below full scale by one gain, unchanged where it is, and what is told of it.
+def limit_to_full_scale(wave: Wave) -> tuple[Wave, dict[str, str]]:
+    """A wave (T,) scaled to full scale by one gain if it exceeds it, and what is reported about it, by kind.
 
-    Resampling takes a wave beyond full scale that was clipped, or all but.
+    Resampling takes a wave beyond full scale that was clipped, or nearly so.
     """
     magnitude = np.abs(wave)
-    gain, mends = below_full_scale(float(magnitude.max(initial=0.0)), int(np.count_nonzero(magnitude > 1.0)))
-    return wave if gain == 1.0 else wave * np.float32(gain), mends
+    gain, issues = full_scale_gain(float(magnitude.max(initial=0.0)), int(np.count_nonzero(magnitude > 1.0)))
+    return wave if gain == 1.0 else wave * np.float32(gain), issues
 
 
-def below_full_scale(peak: float, excess: int) -> tuple[float, dict[str, str]]:
-    """The gain that brings a peak below full scale, 1 where it is, and what is told of it.
+def full_scale_gain(peak: float, excess: int) -> tuple[float, dict[str, str]]:
+    """The gain that brings a peak to full scale, 1 if it is within, and what is reported about it, by kind.
 
     Args:
         peak: the largest magnitude.
-        excess: samples beyond full scale.
+        excess: number of samples beyond full scale.
     """
     if peak <= 1.0 + QUANTUM:
         return 1.0, {}
     level = 20.0 * np.log10(peak)
     return (1.0 - QUANTUM) / peak, {
-        "scaled below full scale": f"{excess} samples beyond full scale, up to +{level:.1f} dBFS; all of it is made "
-        f"{level:.1f} dB softer"
+        "scaled below full scale": f"{excess} samples beyond full scale, up to +{level:.1f} dBFS; the recording is "
+        f"attenuated by {level:.1f} dB"
     }
 
 
-def _column(energies: npt.NDArray[np.float64]) -> tuple[int, dict[str, str]]:
-    """0 for the mean of all channels or, where they cancel, 1 and more for the loudest of them, and what is told."""
-    mean, channels = energies[0], energies[1:]
-    if len(channels) < 2 or channels.max() == 0.0 or mean >= CANCELED * channels.mean() / len(channels):
+def _choose_column(energies: Float64Array) -> tuple[int, dict[str, str]]:
+    """0 for the mean of all channels, or the number of the loudest from 1 where they cancel, and what is reported."""
+    mean_energy, channel_energies = energies[0], energies[1:]
+    uncorrelated_energy = channel_energies.mean() / len(channel_energies) if len(channel_energies) else 0.0
+    if (
+        len(channel_energies) < 2
+        or channel_energies.max() == 0.0
+        or mean_energy >= CANCELED_FRACTION * uncorrelated_energy
+    ):
         return 0, {}
-    loudest = int(channels.argmax())
-    loss = 10.0 * np.log10(channels.mean() / max(mean, 1e-12 * channels.mean()))
-    reach = f"{loss:.0f} dB" if loss < 100 else "all"
+    loudest = int(channel_energies.argmax())
+    loss = 10.0 * np.log10(channel_energies.mean() / max(mean_energy, 1e-12 * channel_energies.mean()))
+    loss_text = f"{loss:.0f} dB" if loss < 100 else "all"
     return loudest + 1, {
-        "one channel taken": f"its channels cancel ({reach} of their level is lost in their mean, as where one is "
-        f"inverted); channel {loudest + 1} alone is taken"
+        "one channel used": f"its channels cancel (their mean loses {loss_text} of their level, as if one were "
+        f"inverted); only channel {loudest + 1} is used"
     }
 
 
 def _require_scale(name: str, peak: float) -> None:
-    if peak < IMPLAUSIBLE:
+    if peak < IMPLAUSIBLE_PEAK:
         return
     bits = next((bits for bits in INTEGER_BITS if peak <= 1 << bits - 1), INTEGER_BITS[-1])
     scale = 1 << bits - 1

@@ -1,37 +1,37 @@
-"""The mel of a wave that comes in pieces, in bounded memory."""
+"""The mel of a wave in chunks, in bounded memory."""
 
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from basis_melgan.audio.mel import Array, mel_config, mel_spectrogram
+from basis_melgan.audio.arrays import Float32Array
+from basis_melgan.audio.mel import mel_config, mel_spectrogram
 from basis_melgan.config.frames import FrameGeometry
 
 CHUNK = 1_000  # mel frames, about ten seconds
 
 
-def covering(wave: Array, name: str, frames: FrameGeometry) -> Array:
-    """A wave (T,) with the silence after it without which an uncentered convention would drop its last samples."""
+def pad_last_frame(wave: Float32Array, name: str, frames: FrameGeometry) -> Float32Array:
+    """A wave (T,) padded with zeros to whole frames where the mel config is uncentered and would drop the last one."""
     if wave.size and not mel_config(name).centered:
         return np.pad(wave, (0, -wave.size % frames.hop))
     return wave
 
 
-def mel_chunks(pieces: Iterable[Array], name: str, frames: FrameGeometry) -> Iterator[Array]:
-    """Mel chunks (M, n) of a wave in consecutive pieces (T,): together `mel_spectrogram` of the whole, covered.
+def mel_chunks(chunks: Iterable[Float32Array], name: str, frames: FrameGeometry) -> Iterator[Float32Array]:
+    """Mel chunks (M, n) of a wave in consecutive chunks (T,): together `mel_spectrogram` of the padded wave.
 
     Raises:
         MelError: as `mel_spectrogram`.
     """
     hop = frames.hop
-    # Frames beyond which no window reaches; pre-emphasis begins a sample before it.
-    around = mel_config(name).window // hop + 2
-    kept, skipped = np.zeros(0, np.float32), 0  # samples from some frame on, and frames of them that are said already
-    for piece in pieces:
-        kept = np.concatenate([kept, piece])
-        ready = kept.size // hop - around  # frames whose windows end within what there is
-        if ready < skipped + CHUNK:
+    context = mel_config(name).window // hop + 2  # frames beyond the reach of a window and of pre-emphasis
+    buffer, skipped_frames = np.zeros(0, np.float32), 0  # the buffer begins with so many frames of left context
+    for chunk in chunks:
+        buffer = np.concatenate([buffer, chunk])
+        stop = buffer.size // hop - context  # frames before it have their windows within the buffer
+        if stop < skipped_frames + CHUNK:
             continue
-        yield mel_spectrogram(kept[: (ready + around) * hop], name, frames)[:, skipped:ready]
-        kept, skipped = kept[(ready - around) * hop :], around
-    yield mel_spectrogram(covering(kept, name, frames), name, frames)[:, skipped:]
+        yield mel_spectrogram(buffer[: (stop + context) * hop], name, frames)[:, skipped_frames:stop]
+        buffer, skipped_frames = buffer[(stop - context) * hop :], context
+    yield mel_spectrogram(pad_last_frame(buffer, name, frames), name, frames)[:, skipped_frames:]

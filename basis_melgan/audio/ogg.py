@@ -1,6 +1,6 @@
-"""Links of an Ogg file: streams that follow one another, of which libsndfile decodes the first alone.
+"""Links of Ogg files: concatenated streams, of which libsndfile decodes only the first.
 
-RFC 3533 has the pages, RFC 7845 and the Vorbis I specification how many samples their positions mean.
+RFC 3533 defines the pages, RFC 7845 and the Vorbis I specification the samples that their positions stand for.
 """
 
 import struct
@@ -13,9 +13,9 @@ from basis_melgan.audio.segments import SLACK, Segment
 HEADER = struct.Struct("<4sBBqIIIB")
 FIRST, LAST = 2, 4  # flags of a page
 CAPTURE = b"OggS"
-OPUS_RATE = 48_000  # Hz; that of positions, whatever the recording's
-PACKET = 8_192  # samples; no codec has more in a packet
-SEARCHED = 1 << 16  # bytes at once
+OPUS_RATE = 48_000  # Hz, of positions at any sample rate
+MAX_PACKET = 8_192  # samples of any codec
+SEARCH_BLOCK = 1 << 16  # bytes
 
 
 class Page(NamedTuple):
@@ -24,45 +24,45 @@ class Page(NamedTuple):
     start: int  # byte
     stop: int  # byte
     flags: int
-    position: int  # samples up to its end, -1 where no packet ends in it
+    position: int  # samples up to its end, -1 if no packet ends in it
     stream: int
-    packets: int  # that end in it
+    packets: int  # packets that end in it
 
 
 @dataclass
 class Link:
-    """What is known of a link once its pages have been seen."""
+    """A link, accumulated page by page."""
 
     start: int
-    stream: int  # the first of those that are multiplexed, the only one where there is but sound
+    stream: int  # the first of multiplexed streams, the only one in files of sound alone
     stop: int = 0
-    origin: int | None = None  # position at which its sound begins
+    origin: int | None = None  # position where its sound begins
     position: int = 0
-    ended: bool = False
+    is_complete: bool = False
 
     def add(self, page: Page) -> None:
-        """Go on by a page."""
+        """Add the next page."""
         self.stop = page.stop
         if page.stream != self.stream:
             return
-        self.ended = bool(page.flags & LAST)
+        self.is_complete = bool(page.flags & LAST)
         if page.position > 0:
-            if self.origin is None:  # a recording of a broadcast begins anywhere
-                self.origin = 0 if page.position <= page.packets * PACKET else page.position
+            if self.origin is None:  # recordings of a broadcast begin at any position
+                self.origin = 0 if page.position <= page.packets * MAX_PACKET else page.position
             self.position = page.position
 
 
-def ogg(file: BinaryIO, stop: int) -> list[Segment]:
-    """The links of an Ogg file; none where it is no such file."""
+def ogg_segments(file: BinaryIO, stop: int) -> list[Segment]:
+    """The links of an Ogg file; empty if the file has another format."""
     file.seek(0)
     if file.read(4) != CAPTURE:
         return []
     links: list[Link] = []
-    opening = False
+    at_link_start = False
     for page in _pages(file, stop):
-        if page.flags & FIRST and not opening:
+        if page.flags & FIRST and not at_link_start:
             links.append(Link(page.start, page.stream))
-        opening = bool(page.flags & FIRST)
+        at_link_start = bool(page.flags & FIRST)
         if links:
             links[-1].add(page)
     segments = [_segment(file, link) for link in links]
@@ -80,39 +80,39 @@ def _segment(file: BinaryIO, link: Link) -> Segment:
     if head.startswith(b"OpusHead"):
         preskip, rate = struct.unpack("<HI", head[10:16])
         samples = max(samples - preskip, 0) * _opus_rate(rate) // OPUS_RATE
-    incomplete = "" if link.ended else "its last page is missing, as of a file cut off"
+    incomplete = "" if link.is_complete else "its last page is missing, so the file is truncated"
     return Segment(link.start, link.stop, seekable=False, samples=samples, incomplete=incomplete)
 
 
 def _opus_rate(rate: int) -> int:
-    """The rate in Hz at which libsndfile decodes a recording that was encoded at `rate`."""
-    return next((known for known in (8_000, 12_000, 16_000, 24_000) if rate <= known), OPUS_RATE)
+    """The sample rate in Hz at which libsndfile decodes a recording encoded at `rate`."""
+    return next((opus_rate for opus_rate in (8_000, 12_000, 16_000, 24_000) if rate <= opus_rate), OPUS_RATE)
 
 
 def _pages(file: BinaryIO, stop: int) -> Iterator[Page]:
-    """Whole pages in their order, damaged stretches passed over."""
+    """Complete pages in order; damaged parts are skipped."""
     position = 0
     while position + HEADER.size <= stop:
         file.seek(position)
         capture, _, flags, samples, stream, _, _, count = HEADER.unpack(file.read(HEADER.size))
         if capture != CAPTURE:
-            position = _sought(file, position + 1, stop)
+            position = _next_capture(file, position + 1, stop)
             continue
         lacing = file.read(count)
         end = position + HEADER.size + count + sum(lacing)
         if end > stop:
-            position = _sought(file, position + 1, stop)
+            position = _next_capture(file, position + 1, stop)
             continue
         yield Page(position, end, flags, samples, stream, sum(value < 255 for value in lacing))
         position = end
 
 
-def _sought(file: BinaryIO, position: int, stop: int) -> int:
-    """Where the next page may begin; the end of the file where none does."""
+def _next_capture(file: BinaryIO, position: int, stop: int) -> int:
+    """Position where the next page may begin; the end of the file if there is none."""
     while position < stop:
         file.seek(position)
-        place = file.read(SEARCHED).find(CAPTURE)
-        if place >= 0:
-            return position + place
-        position += SEARCHED - len(CAPTURE) + 1
+        offset = file.read(SEARCH_BLOCK).find(CAPTURE)
+        if offset >= 0:
+            return position + offset
+        position += SEARCH_BLOCK - len(CAPTURE) + 1
     return stop

@@ -1,60 +1,63 @@
-"""Waves as arrays: their type, their sample rate, and what 16 bits hold of them."""
+"""Waves as arrays: their type, resampling and conversion to 16 bits."""
 
 import numpy as np
 import numpy.typing as npt
 import soxr
 
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.errors import AudioError
 
-Wave = npt.NDArray[np.float32]  # (T,)
+Wave = Float32Array  # (T,)
 
 QUALITY = "VHQ"  # of soxr
 FULL_SCALE = np.float32(1 << 15)  # of 16 bits
 
 
-def native(wave: npt.ArrayLike) -> Wave:
-    """A wave of any floating point type as one that this machine computes with, single precision unless it is double.
+def as_native_float(wave: npt.ArrayLike) -> Wave:
+    """A wave of any floating-point type in native byte order: double precision if it is double, single otherwise.
 
     Raises:
-        AudioError: it is not floating point.
+        AudioError: it is not of floating point.
     """
     try:
         array = np.asarray(wave)
     except (TypeError, ValueError) as error:  # such as PyTorch's bfloat16
         raise AudioError(f"wave: no array of floats ({error}); convert it to float32 first") from error
-    if array.dtype == np.float32 or array.dtype == np.float64:  # of this machine's byte order
+    if array.dtype == np.float32 or array.dtype == np.float64:  # in native byte order
         return array
-    if not (array.dtype.kind == "f" or "float" in array.dtype.name):  # the latter of ml_dtypes
-        raise AudioError(f"wave of type {array.dtype}: expected floats, full scale ±1; divide integers by theirs")
+    if not (array.dtype.kind == "f" or "float" in array.dtype.name):  # named so by ml_dtypes
+        raise AudioError(
+            f"wave of type {array.dtype}: expected floats, full scale ±1; divide integers by their full scale"
+        )
     return array.astype(np.float32)
 
 
-def resample(wave: Wave, rate: float, to: float) -> Wave:
-    """Resample a wave (T,) from `rate` to `to` Hz at soxr's very high quality; unchanged when they agree.
+def resample(wave: Wave, rate: float, target_rate: float) -> Wave:
+    """Resample a wave (T,) from `rate` to `target_rate` Hz at soxr's very high quality; unchanged at equal rates.
 
     Raises:
-        AudioError: it is not floating point.
+        AudioError: it is not of floating point.
     """
-    wave = native(wave)
-    if rate == to:
+    wave = as_native_float(wave)
+    if rate == target_rate:
         return wave
-    return np.asarray(soxr.resample(wave, rate, to, quality=QUALITY), dtype=np.float32)
+    return np.asarray(soxr.resample(wave, rate, target_rate, quality=QUALITY), dtype=np.float32)
 
 
-def rounded(wave: Wave) -> Wave:
-    """A wave (T,) as 16 bits hold it: every sample to the nearest, those beyond full scale clipped, never rescaled.
+def quantize_pcm16(wave: Wave) -> Wave:
+    """A wave (T,) quantized to 16 bits: rounded to the nearest step and clipped at full scale, never rescaled.
 
     Raises:
-        AudioError: it is not floating point.
+        AudioError: it is not of floating point.
     """
-    steps: Wave = np.clip(np.rint(native(wave) * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.float32)
+    steps: Wave = np.clip(np.rint(as_native_float(wave) * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.float32)
     return steps / FULL_SCALE
 
 
-def pcm(wave: Wave) -> npt.NDArray[np.int16]:
-    """The samples (T,) of a wave as 16-bit integers of little-endian order, as `rounded` has them.
+def to_pcm16(wave: Wave) -> npt.NDArray[np.int16]:
+    """The samples (T,) of a wave as little-endian 16-bit integers, quantized by `quantize_pcm16`.
 
     Raises:
-        AudioError: it is not floating point.
+        AudioError: it is not of floating point.
     """
-    return (rounded(wave) * FULL_SCALE).astype("<i2")
+    return (quantize_pcm16(wave) * FULL_SCALE).astype("<i2")

@@ -16,7 +16,7 @@ from basis_melgan.inference.torch import macs_per_second
 from basis_melgan.installation import install_command
 from basis_melgan.models import model_file
 from basis_melgan.models.cost import macs_per_frame, parameters
-from basis_melgan.models.streaming import streamed
+from basis_melgan.models.streaming_generator import StreamingGenerator
 
 BANDS = 80  # mel bands of HiFi-GAN
 PUBLISHED_BASIS_MELGAN = 7.95  # GFLOPs, abstract of arXiv 2106.13419
@@ -66,7 +66,7 @@ class Cost:
 def generator_cost(config: Config) -> Cost:
     """Return the inference cost of the generator of `config`, basis included."""
     generator = model_file.new_generator(config)
-    per_second = macs_per_second(streamed(generator), config.frames)
+    per_second = macs_per_second(StreamingGenerator(generator), config.frames)
     name = "Basis-MelGAN" if config.generator.kind == "melgan" else "ConvNeXt with quadrature atoms"
     return Cost(name, parameters(generator), per_second, "the module of this package")
 

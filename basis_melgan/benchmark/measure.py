@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from basis_melgan.audio import files
-from basis_melgan.audio.mel import Array
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.errors import ConfigurationError, ModelFileError
 from basis_melgan.inference.backend import Info
-from basis_melgan.inference.onnx import described, open_session
+from basis_melgan.inference.onnx import open_session, read_info
 from basis_melgan.inference.pretrained import resolve_model
 from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.inference.vocoder import Vocoder
@@ -45,11 +45,11 @@ class Peer:
             ModelFileError: the file is missing, damaged, or not a peer.
         """
         self._session = open_session(path, threads)
-        self.info = described(path, self._session, "peer")
+        self.info = read_info(path, self._session, "peer")
 
-    def __call__(self, mel: Array) -> Array:
+    def __call__(self, mel: Float32Array) -> Float32Array:
         """Synthesize a mel (M, F) to a wave (F·hop,)."""
-        wave: Array = self._session.run(None, {"mel": mel[None]})[0][0]
+        wave: Float32Array = self._session.run(None, {"mel": mel[None]})[0][0]
         return wave
 
 
@@ -117,7 +117,7 @@ def measure(systems: Sequence[str], repeats: int) -> tuple[list[Speed], dict[str
     load_seconds = [_seconds(partial(load, path)) for load, path in zip(loaders, paths, strict=True)]
     loaded = {threads: [load(path, threads) for load, path in zip(loaders, paths, strict=True)] for threads in THREADS}
     infos = [system.info for system in loaded[1]]
-    mels = [reference_mel(info, round(SECONDS * info.rate / info.hop)) for info in infos]
+    mels = [reference_mel(info, round(SECONDS * info.sample_rate / info.hop)) for info in infos]
     factors, peak_rates = _alternate(loaded, mels, repeats)
     speeds = []
     for index, path in enumerate(track(paths, "bench: system")):
@@ -144,7 +144,7 @@ def _loader(path: Path) -> Callable[..., Vocoder | Peer]:
 
 
 def _alternate(
-    systems: dict[int, list[Vocoder | Peer]], mels: Sequence[Array], repeats: int
+    systems: dict[int, list[Vocoder | Peer]], mels: Sequence[Float32Array], repeats: int
 ) -> tuple[list[dict[int, list[float]]], dict[str, list[float]]]:
     """Measure all systems and matrix products in turn, `repeats` times after a warm-up.
 
@@ -196,16 +196,16 @@ def _real_time_factors_by_length(vocoder: Vocoder, repeats: int) -> dict[int, fl
     """Return real-time factors by seconds of audio: medians up to `SECONDS`, single measurements above."""
     factors = {}
     for length in LENGTHS:
-        mel = reference_mel(vocoder.info, round(length * vocoder.info.rate / vocoder.info.hop))
+        mel = reference_mel(vocoder.info, round(length * vocoder.info.sample_rate / vocoder.info.hop))
         times = [_seconds(partial(vocoder, mel)) for _ in range(repeats if length <= SECONDS else 1)]
         factors[length] = float(np.median(times)) / length
     return factors
 
 
-def _chunk_latencies(vocoder: Vocoder, mel: Array) -> dict[int, ChunkLatency]:
+def _chunk_latencies(vocoder: Vocoder, mel: Float32Array) -> dict[int, ChunkLatency]:
     latencies = {}
     for milliseconds in CHUNK_MILLISECONDS:
-        frames = max(1, round(milliseconds / 1e3 * vocoder.info.rate / vocoder.info.hop))
+        frames = max(1, round(milliseconds / 1e3 * vocoder.info.sample_rate / vocoder.info.hop))
         chunks = [mel[:, start : start + frames] for start in range(0, mel.shape[1] - frames + 1, frames)]
         streams = [vocoder.stream() for _ in range(3)]
         times = [_seconds(partial(stream.push, chunk)) for stream in streams for chunk in chunks]

@@ -12,7 +12,7 @@ class FrameGeometry:
 
     Mel frame f covers samples [f·hop, (f+1)·hop). Weight frame k of a MelGAN generator adds atoms to samples
     [k·stride, k·stride + L). Those of a separator start `lead` strides earlier, those of a ConvNeXt generator as
-    `basis_melgan.models.convnext.reach` computes.
+    `basis_melgan.models.convnext.split_lookahead` computes.
     """
 
     sample_rate: Annotated[int, "Hz; must match the prepared corpus"] = 24_000

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from basis_melgan.audio import files
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import Array
 from basis_melgan.config.schema import AugmentationConfig
 
 
@@ -39,7 +39,7 @@ class Augmentation:
         gain = min(10 ** (self.level / 20), 1 / peak if peak > 0 else 1.0)
         return resampled * np.float32(gain)
 
-    def blur_mel(self, mel: Array) -> Array:
+    def blur_mel(self, mel: Float32Array) -> Float32Array:
         """Smooth a mel (M, F), to resemble the oversmoothed output of text-to-speech systems."""
         return mel if self.blur == 0 else gaussian_filter(mel, self.blur, mode="nearest")
 

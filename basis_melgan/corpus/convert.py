@@ -64,7 +64,7 @@ def convert(task: Task) -> Result:
     reason, detail = find_defect(recording.wave, recording.rate, task.rules)
     if reason:
         return replace(result, reason=reason, detail=detail, cpu_seconds=time.process_time() - start)
-    wave, level_issues = levels.fitted(files.resample(recording.wave, recording.rate, task.sample_rate))
+    wave, level_issues = levels.limit_to_full_scale(files.resample(recording.wave, recording.rate, task.sample_rate))
     files.write(target, wave, task.sample_rate)
     content = target.read_bytes()
     return replace(
@@ -72,7 +72,7 @@ def convert(task: Task) -> Result:
         bytes=len(content),
         samples=len(wave),
         sha256=hashlib.sha256(content).hexdigest(),
-        issues=level_issues | recording.mends,
+        issues=level_issues | recording.issues,
         cpu_seconds=time.process_time() - start,
     )
 

@@ -180,7 +180,7 @@ def _noise_files(mixture: MixtureConfig) -> list[Path]:
     folder = Path(mixture.recorded)
     if not folder.is_dir():
         raise CorpusError(f"mixture.recorded: {folder} is not a folder; give a folder of noise recordings")
-    paths = files.below(folder)
+    paths = files.find_files(folder)
     if not paths:
         raise CorpusError(f"mixture.recorded: {folder} contains no sound files; give a folder of noise recordings")
     return paths

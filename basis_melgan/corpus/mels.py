@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from basis_melgan.audio import files
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import Array, mel_config, mel_spectrogram
+from basis_melgan.audio.mel import mel_config, mel_spectrogram
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import MelConfigName
 from basis_melgan.corpus.augmentation import NO_AUGMENTATION, Augmentation
@@ -41,7 +42,7 @@ class MelSource:
 
     def excerpt(
         self, path: Path, first_frame: int, frame_count: int, augmentation: Augmentation = NO_AUGMENTATION
-    ) -> tuple[Wave, Array]:
+    ) -> tuple[Wave, Float32Array]:
         """Return samples (frame_count·hop,) of a clip, augmented, and their mel (M, frame_count).
 
         A computed mel equals that of the whole clip if the clip has `margin` frames on both sides of the excerpt.
@@ -83,7 +84,7 @@ class MelSource:
                     f"one frame, for the mel config {self.config_name} at a hop of {self.frames.hop}"
                 )
             try:
-                adapter.require_whole(mel)
+                adapter.validate(mel, str(self._file(path)))
             except MelError as error:
                 raise CorpusError(f"{self._file(path)}: {error}") from error
 
@@ -96,7 +97,7 @@ class MelSource:
     def _file(self, path: Path) -> Path:
         return (self.predicted or path.parent) / f"{path.stem}.npy"
 
-    def _read(self, path: Path) -> Array:
+    def _read(self, path: Path) -> Float32Array:
         """Return the predicted mel of a clip as a memory map."""
         file = self._file(path)
         try:

@@ -70,7 +70,11 @@ def prepare(recipe_name: str, out: Path, source: Path | None, config: Config, jo
     if not entries:
         raise CorpusError(f"{source or recipe_name}: recipe {recipe_name} finds no recordings there; check the source")
     results, converted = _convert_entries(entries, out, config, log, process_count(jobs))
-    ignored = files.passed_over(source, files.SOUND | files.FOREIGN) if source and recipe_name == "folder" else {}
+    ignored = (
+        files.count_other_files(source, files.SOUND_SUFFIXES | files.UNSUPPORTED_SUFFIXES)
+        if source and recipe_name == "folder"
+        else {}
+    )
     report.write(out, results, ignored, config.corpus.max_unusable_fraction)
     clips = _clips(entries, results, config.corpus)
     corpus = Corpus(out, out.resolve().name, recipe_name, config.frames.sample_rate, clips)

@@ -36,9 +36,9 @@ def find_recipe(name: str) -> Recipe:
 def list_folder(source: Path | None, workdir: Path) -> Iterator[Entry]:
     """List every sound file below a folder; formats that cannot be decoded are included so that they get reported."""
     root = require_source(source, "folder", "any folder of sound files")
-    for path in files.below(root, files.SOUND | files.FOREIGN):
+    for path in files.find_files(root, files.SOUND_SUFFIXES | files.UNSUPPORTED_SUFFIXES):
         name = path.relative_to(root)
-        name = name if path.suffix.lower() in files.FOREIGN else name.with_suffix("")
+        name = name if path.suffix.lower() in files.UNSUPPORTED_SUFFIXES else name.with_suffix("")
         yield Entry(name.as_posix(), path, speaker="", text="")
 
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.audio.files import Wave
-from basis_melgan.audio.mel import Array, MelConfig, hann_window, mel_config, mel_filterbank, mel_to_magnitude
+from basis_melgan.audio.mel import MelConfig, mel_config, mel_filterbank, mel_to_magnitude
+from basis_melgan.audio.stft import hann_window, stft
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError, MelError
-from basis_melgan.metrics.world import envelope, pitch, pyworld
+from basis_melgan.metrics.world import harvest_pitch, pyworld, spectral_envelope
 
 Spectrum = npt.NDArray[np.complex64]
 
@@ -17,7 +18,9 @@ MAGNITUDE_FLOOR = 1e-10  # the pseudo-inverse also gives negative values
 MIN_WINDOW_POWER = 1e-3  # sum of squared windows below which a sample counts as outside all windows
 
 
-def griffin_lim(mel: Array, name: str, frames: FrameGeometry, iterations: int = ITERATIONS, seed: int = 0) -> Wave:
+def griffin_lim(
+    mel: Float32Array, name: str, frames: FrameGeometry, iterations: int = ITERATIONS, seed: int = 0
+) -> Wave:
     """Synthesize a mel spectrogram by Griffin-Lim (Griffin and Lim 1984, LSEE-MSTFTM), without momentum.
 
     Magnitudes are the pseudo-inverse of the filterbank, clipped to positive values. Starting from random phases, the
@@ -66,22 +69,21 @@ def world(wave: Wave, rate: int) -> Wave:
     if wave.size == 0 or not np.isfinite(wave).all():
         raise AudioError(f"wave: {wave.size} samples, empty or not finite; WORLD needs a finite wave")
     samples = wave.astype(np.float64)
-    f0, times = pitch(samples, rate)
+    f0, times = harvest_pitch(samples, rate)
     aperiodicity = pyworld.d4c(samples, f0, times, rate)
-    synthesis = pyworld.synthesize(f0, envelope(samples, f0, times, rate), aperiodicity, rate)[: wave.size]
+    synthesis = pyworld.synthesize(f0, spectral_envelope(samples, f0, times, rate), aperiodicity, rate)[: wave.size]
     return np.pad(synthesis, (0, wave.size - synthesis.size)).astype(np.float32)
 
 
-def _stft(wave: Array, config: MelConfig, hop: int) -> Spectrum:
+def _stft(wave: Float32Array, config: MelConfig, hop: int) -> Spectrum:
     """Spectra (F, bins) of all windows within a wave (T,).
 
     Windows start at sample 0 of the FFT; the phase shift against a centered window is the same in `_istft`.
     """
-    windows = sliding_window_view(wave, config.window)[::hop] * hann_window(config.window)
-    return np.asarray(np.fft.rfft(windows, config.n_fft, axis=1), np.complex64)
+    return np.asarray(stft(wave, hann_window(config.window), hop, config.n_fft), np.complex64)
 
 
-def _istft(spectrum: Spectrum, config: MelConfig, hop: int) -> Array:
+def _istft(spectrum: Spectrum, config: MelConfig, hop: int) -> Float32Array:
     """Least-squares inverse ((F − 1)·hop + window,) of spectra (F, bins) (eq. 6 of Griffin and Lim 1984)."""
     window = hann_window(config.window)
     segments = np.asarray(np.fft.irfft(spectrum, config.n_fft, axis=1), np.float32)[:, : config.window]
@@ -89,7 +91,7 @@ def _istft(spectrum: Spectrum, config: MelConfig, hop: int) -> Array:
     return np.divide(_overlap_add(segments * window, hop), np.maximum(power, MIN_WINDOW_POWER), dtype=np.float32)
 
 
-def _overlap_add(segments: Array, hop: int) -> Array:
+def _overlap_add(segments: Float32Array, hop: int) -> Float32Array:
     """Overlap-add segments (F, window), one every `hop` samples, to a wave ((F − 1)·hop + window,)."""
     count, window = segments.shape
     blocks = -(-window // hop)
@@ -100,7 +102,7 @@ def _overlap_add(segments: Array, hop: int) -> Array:
     return total.reshape(-1)[: (count - 1) * hop + window]
 
 
-def _deemphasis(wave: Array, factor: float) -> Wave:
+def _deemphasis(wave: Float32Array, factor: float) -> Wave:
     """Invert the pre-emphasis x[t] − factor·x[t−1] of a wave (T,).
 
     Vectorized by doubling: 1/(1 − az⁻¹) is the product of 1 + (az⁻¹)^(2^i) over i = 0, 1, ….

@@ -22,7 +22,7 @@ from basis_melgan.evaluation.systems import (
     resolve_systems,
 )
 from basis_melgan.evaluation.tables import csv_table, markdown_table, mixed_precision_note
-from basis_melgan.metrics.table import chosen
+from basis_melgan.metrics.table import available_metrics
 from basis_melgan.storage import hashing
 from basis_melgan.storage.atomic import write_text
 from basis_melgan.storage.parallel import process_count
@@ -147,7 +147,7 @@ def _evaluate(outputs: Sequence[Output], config: EvalConfig, log_path: Path | No
         infos.append(_system_info(output.spec, system))
         digests.append(_source_digest(system.source))
     manifest.load_clips(corpora, config.split)  # raises for an empty split
-    metrics, unavailable = chosen(config.quick)
+    metrics, unavailable = available_metrics(config.quick)
     columns = [column for metric in metrics for column in metric.columns]
     names = frozenset(column.name for column in columns)
     tasks = [

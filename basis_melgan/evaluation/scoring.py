@@ -14,8 +14,8 @@ from basis_melgan.audio.files import Wave
 from basis_melgan.errors import BasisMelGANError
 from basis_melgan.evaluation.clip_scores import CLIP_FAILURE, ClipScores, ScoreKey
 from basis_melgan.evaluation.systems import RecordedClip, System, load_system
-from basis_melgan.metrics.signal import common
-from basis_melgan.metrics.table import MEASURES
+from basis_melgan.metrics.signal import trim_to_common_length
+from basis_melgan.metrics.table import METRICS
 from basis_melgan.progress import Progress
 from basis_melgan.storage.parallel import map_unordered
 from basis_melgan.storage.progress_log import ProgressLog
@@ -118,8 +118,8 @@ def score_clip(task: Task, system: System) -> ClipScores:
         start = time.perf_counter()
         wave = system.resynthesize(RecordedClip(recording, sample_rate, task.corpus, task.clip))
         compute_seconds = time.perf_counter() - start if system.computes else None
-        wave = files.rounded(wave)
-        reference, estimate = common(recording, wave, system.length_tolerance)
+        wave = files.quantize_pcm16(wave)
+        reference, estimate = trim_to_common_length(recording, wave, system.length_tolerance)
     except BasisMelGANError as error:
         if task.wave_path:
             task.wave_path.unlink(missing_ok=True)  # an earlier run's wave would not match this record
@@ -136,7 +136,7 @@ def _metric_scores(
     """Scores of an estimate (T,) against its reference (T,), and the reasons for those that are missing."""
     scores: dict[str, float] = {}
     failures: dict[str, str] = {}
-    for metric in MEASURES:
+    for metric in METRICS:
         names = [column.name for column in metric.columns if column.name in columns]
         if not names:
             continue

@@ -95,7 +95,7 @@ class VocoderSystem(System):
         self.source = source
         self._vocoder = load_vocoder(source)
         self.info = self._vocoder.info
-        self.sample_rate = self.info.rate
+        self.sample_rate = self.info.sample_rate
         # The first call of a process allocates and plans; the measured calls should not.
         self._vocoder.resynthesize(np.zeros(self.sample_rate, dtype=np.float32), self.sample_rate)
 

@@ -14,13 +14,13 @@ import onnx
 from rich.console import Console
 
 from basis_melgan.audio import files
-from basis_melgan.audio.mel import Array
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.config.schema import Split
 from basis_melgan.corpus import manifest
 from basis_melgan.errors import CorpusError, ModelFileError
 from basis_melgan.evaluation.clip_scores import ClipScores
 from basis_melgan.evaluation.scoring import Task, score_tasks
-from basis_melgan.export.onnx import export, prepare_place
+from basis_melgan.export.onnx import export, prepare_output
 from basis_melgan.export.quantize import WIDE_RANGE_PARTS, quantizable_layers, quantize_vocoder
 from basis_melgan.export.robustness import JITTER, jitter_response
 from basis_melgan.inference.vocoder import Vocoder
@@ -71,13 +71,13 @@ def export_int8(
         ModelFileError: the vocoder cannot be used, or its 8-bit version fails a check; names the layer to exclude.
     """
     require_writable_file(out)
-    prepare_place(out, force)
+    prepare_output(out, force)
     corpora, console = manifest.load(corpus), Console(stderr=True)
     with TemporaryDirectory() as folder:
         float_file, int8_file = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         export(source, float_file, data, license)
         vocoder = Vocoder.load(float_file)
-        manifest.require_rate(corpora, vocoder.info.rate)
+        manifest.require_rate(corpora, vocoder.info.sample_rate)
         mels = clip_mels(vocoder, corpora, "train", CALIBRATION_CLIPS)
         exclude_layers = default_exclusions(float_file) if exclude_layers is None else exclude_layers
         with console.status(f"calibrating on {len(mels)} clips"):
@@ -109,7 +109,7 @@ class Int8Check:
 
     name: str
     float_file: Path
-    mels: Sequence[Array]
+    mels: Sequence[Float32Array]
     exclude_layers: Collection[str]
 
     def require_all(self, int8_file: Path, corpora: Sequence[manifest.Corpus]) -> str:
@@ -124,7 +124,7 @@ class Int8Check:
             jitter = self.require_robustness(int8_file, mels)
         return f"{self.require_quality(int8_file, corpora)}; {jitter}"
 
-    def require_robustness(self, int8_file: Path, mels: Sequence[Array]) -> str:
+    def require_robustness(self, int8_file: Path, mels: Sequence[Float32Array]) -> str:
         """Check the response to jitter on mels (M, F); return it as text.
 
         Raises:
@@ -161,7 +161,7 @@ class Int8Check:
         raise ModelFileError(f"{self.name}: {reason} ({scores}); exclude {layer} too: {names}")
 
 
-def clip_mels(vocoder: Vocoder, corpora: Sequence[manifest.Corpus], split: Split, count: int) -> list[Array]:
+def clip_mels(vocoder: Vocoder, corpora: Sequence[manifest.Corpus], split: Split, count: int) -> list[Float32Array]:
     """Return mels (M, F) of at most `count` clips of a split, drawn uniformly from all corpora."""
     paths = [path for path, _ in manifest.load_clips(corpora, split)]
     sample = random.Random(0).sample(paths, min(count, len(paths)))
@@ -214,13 +214,13 @@ def _means(scores: Sequence[dict[str, float]], columns: Collection[str]) -> dict
     return {column: float(np.mean([clip[column] for clip in scores])) for column in columns}
 
 
-def squared_error(vocoder: Vocoder, mels: Sequence[Array], waves: Sequence[Array]) -> float:
+def squared_error(vocoder: Vocoder, mels: Sequence[Float32Array], waves: Sequence[Float32Array]) -> float:
     """Return the sum of squared differences between the waves of mels (M, F) and reference waves (T,), full scale 1."""
     return sum(float(np.square(wave - vocoder(mel)).sum()) for wave, mel in zip(waves, mels, strict=True))
 
 
 def costliest_layer(
-    float_file: Path, mels: Sequence[Array], exclude_layers: Collection[str], cost: Callable[[Vocoder], float]
+    float_file: Path, mels: Sequence[Float32Array], exclude_layers: Collection[str], cost: Callable[[Vocoder], float]
 ) -> str:
     """Return the layer with the highest cost if it alone multiplies in 8 bits, calibrated on mels (M, F)."""
     model = onnx.load(float_file)

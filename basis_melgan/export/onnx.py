@@ -1,4 +1,4 @@
-"""A trained vocoder as one ONNX file: its graph, what it says of itself, and the gate that it has to pass."""
+"""Export of a trained vocoder to one ONNX file: graph, metadata, and a parity check against PyTorch."""
 
 import ast
 import dataclasses
@@ -24,53 +24,53 @@ from basis_melgan.inference.onnx import FORMAT, OnnxBackend, sealed
 from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.inference.torch import TorchBackend
 from basis_melgan.inference.vocoder import Vocoder
-from basis_melgan.models.streaming import Streamed
+from basis_melgan.models.streaming_generator import StreamingGenerator
 from basis_melgan.storage import hashing
 from basis_melgan.storage.atomic import atomic_write, output_errors
 
 OPSET = 20  # the first with Gelu
-LARGEST = 1 << 24  # values of a constant
-LENGTHS = (1, 250, 3_000)  # mel frames of the gate
-QUIET = 1e-3  # of full scale, which a vocoder has to reach for a comparison to say something
-PARITY = 1e-4  # of full scale, by which ONNX Runtime and PyTorch may differ
+MAX_CONSTANT_SIZE = 1 << 24  # values
+LENGTHS = (1, 250, 3_000)  # mel frames of the parity check
+MIN_PEAK = 1e-3  # of full scale; a quieter vocoder cannot be compared
+MAX_DIFFERENCE = 1e-4  # of full scale, between ONNX Runtime and PyTorch
 
 
 def export(source: Path, out: Path, data: str = "", license: str = "", force: bool = False) -> None:
-    """Write a trained vocoder as one ONNX file, which `Vocoder.load` takes.
+    """Export a trained vocoder to one ONNX file, for `Vocoder.load`.
 
-    The file is kept only if ONNX Runtime makes of it, to 1e-4 of full scale, what PyTorch makes of the vocoder, at
-    three lengths of mel. PyTorch does so in double precision: what it rounds itself is no fault of the file.
+    The file is kept only if its output in ONNX Runtime differs by at most 1e-4 of full scale from the vocoder's in
+    PyTorch, at three lengths of mel. PyTorch computes in double precision, so that its own rounding does not count.
 
     Args:
-        source: the vocoder's file.
+        source: the vocoder's model file (.safetensors).
         out: file to write.
-        data: what it was trained on.
-        license: under which it may be used.
+        data: description of the training data, for the metadata.
+        license: of the model, for the metadata.
         force: replace `out` if it exists.
 
     Raises:
         OutputError: `out` exists and `force` is not given, or it cannot be written.
         ConfigurationError: `out` has another suffix than .onnx.
-        ModelFileError: the vocoder cannot be used, or its graph says something else than it.
+        ModelFileError: the vocoder cannot be read, or the outputs differ.
     """
-    prepare_place(out, force)
+    prepare_output(out, force)
     backend = TorchBackend(source)
-    backend.info = dataclasses.replace(backend.info, name=out.stem, data=data, license=license)
+    backend.info = dataclasses.replace(backend.info, name=out.stem, training_data=data, license=license)
     console = Console(stderr=True)
     with console.status("exporting"):
-        model = graph(backend.model)
-    describe(model, backend.info, hashing.sha256_of_file(source))
+        model = to_onnx(backend.model)
+    add_metadata(model, backend.info, hashing.sha256_of_file(source))
     with atomic_write(out) as temporary:
         with output_errors(out):
             temporary.write_bytes(sealed(model.SerializeToString()))
         with console.status("comparing with PyTorch"):
-            worst = parity(Vocoder(TorchBackend(source, torch.float64)), Vocoder(OnnxBackend(temporary)))
+            difference = compare(Vocoder(TorchBackend(source, torch.float64)), Vocoder(OnnxBackend(temporary)))
     size = out.stat().st_size / 1e6
-    console.print(f"{out}: {size:.1f} MB, opset {OPSET}, at most {worst:.1e} from PyTorch at {LENGTHS} frames")
+    console.print(f"{out}: {size:.1f} MB, opset {OPSET}, within {difference:.1e} of PyTorch at {LENGTHS} frames")
 
 
-def prepare_place(out: Path, force: bool) -> None:
-    """Refuse a place for an exported file that will not do, and make its folder.
+def prepare_output(out: Path, force: bool) -> None:
+    """Check that an exported file can be written, and make its folder.
 
     Raises:
         OutputError: `out` exists and `force` is not given, or it cannot be written.
@@ -78,101 +78,108 @@ def prepare_place(out: Path, force: bool) -> None:
     """
     if out.suffix != ".onnx":
         raise ConfigurationError(f"{out}: a vocoder is exported to a file that ends in .onnx")
-    files.require_new(out, force)
+    files.require_new_file(out, force)
     with output_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
 
 
-def graph(model: Streamed) -> onnx.ModelProto:
-    """The graph of a streamed generator: mel, state, first, frames → wave, next_state; batch and frames of any size."""
+def to_onnx(model: StreamingGenerator) -> onnx.ModelProto:
+    """Convert a generator to a graph: mel, state, frame_offset, total_frames → wave, next_state.
+
+    Batch and frames of a chunk may have any size.
+    """
     batch, frames = torch.export.Dim("batch"), torch.export.Dim("frames_of_chunk")
-    # Two tensors, since one that is given twice would be exported as one input.
-    first, whole = torch.tensor(0), torch.tensor(12)
-    example = (torch.zeros(2, model.bands, 12), torch.zeros(2, model.size), first, whole)
-    with warnings.catch_warnings(), quiet(logging.getLogger("torch.onnx")):  # it misses torchvision
-        warnings.simplefilter("ignore")  # PyTorch's, of its own deprecations
+    # Two tensors: the exporter would merge one tensor that is passed twice into one input.
+    frame_offset, total_frames = torch.tensor(0), torch.tensor(12)
+    example = (torch.zeros(2, model.bands, 12), torch.zeros(2, model.state_size), frame_offset, total_frames)
+    with warnings.catch_warnings(), errors_only(logging.getLogger("torch.onnx")):  # it warns of a missing torchvision
+        warnings.simplefilter("ignore")  # PyTorch warns of its own deprecations
         program = torch.onnx.export(
             model,
             example,
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
-            input_names=["mel", "state", "first", "frames"],
+            input_names=["mel", "state", "frame_offset", "total_frames"],
             output_names=["wave", "next_state"],
             dynamic_shapes=({0: batch, 2: frames}, {0: batch}, None, None),
         )
     exported = cast(torch.onnx.ONNXProgram, program)
-    # What is computed of weights alone, of any size: a block's scale times its matrix.
-    fold_constants(exported.model, input_size_limit=LARGEST, output_size_limit=LARGEST)
-    found = exported.model_proto
-    tidy(found)
-    return found
+    # Compute what depends on weights alone, such as a block's scale times its matrix.
+    fold_constants(exported.model, input_size_limit=MAX_CONSTANT_SIZE, output_size_limit=MAX_CONSTANT_SIZE)
+    proto = exported.model_proto
+    clean(proto)
+    return proto
 
 
-def tidy(found: onnx.ModelProto) -> None:
-    """Name a graph's layers after their modules, and take out traces of the exporting machine."""
-    for node in found.graph.node:
-        _name(node)
+def clean(proto: onnx.ModelProto) -> None:
+    """Name a graph's layers after their modules, and remove traces of the exporting machine."""
+    graph = proto.graph
+    for node in graph.node:
+        _name_layer(node)
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-    for value in [*found.graph.value_info, *found.graph.input, *found.graph.output, *found.graph.initializer]:
+    for value in [*graph.value_info, *graph.input, *graph.output, *graph.initializer]:
         value.ClearField("metadata_props")
         value.ClearField("doc_string")
-    found.graph.ClearField("metadata_props")
+    graph.ClearField("metadata_props")
 
 
-def _name(node: onnx.NodeProto) -> None:
-    """Call a node that multiplies by weights after the module that holds them, such as `trunk.0.widen`."""
+def _name_layer(node: onnx.NodeProto) -> None:
+    """Name a node that multiplies by weights after their module, such as `trunk.0.widen`."""
     if node.op_type not in ("MatMul", "Gemm", "Conv", "ConvTranspose"):
         return
-    scopes = next(each.value for each in node.metadata_props if each.key == "pkg.torch.onnx.name_scopes")
+    scopes = next(entry.value for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes")
     *_, module, _ = ast.literal_eval(scopes)
-    # Weights come second, or first where they multiply from the left; what is transposed loses its name.
-    held = next((name for name in (node.input[1], node.input[0]) if "." in name), module)
-    node.name = held.removeprefix("generator.").removesuffix(".weight").removesuffix(".signals")
+    # Weights are the second input, or the first where they multiply from the left; transposed ones have no name.
+    weights = next((name for name in (node.input[1], node.input[0]) if "." in name), module)
+    node.name = weights.removeprefix("generator.").removesuffix(".weight").removesuffix(".atoms")
 
 
 @contextmanager
-def quiet(logger: logging.Logger) -> Iterator[None]:
-    """Let a logger say nothing but errors."""
-    before = logger.level
+def errors_only(logger: logging.Logger) -> Iterator[None]:
+    """Suppress a logger's messages below the level of errors."""
+    previous_level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        logger.setLevel(previous_level)
 
 
-def describe(model: onnx.ModelProto, info: Info, source_hash: str, kind: str = "vocoder") -> None:
-    """Write into a model's metadata what it is."""
+def add_metadata(model: onnx.ModelProto, info: Info, source_hash: str, kind: str = "vocoder") -> None:
+    """Add format, kind, configuration, `Info` and the source's hash to a model."""
     model.producer_name, model.producer_version = "basis-melgan", basis_melgan.__version__
     entries = {
         "format": str(FORMAT),
         "kind": kind,
         "config": json.dumps(info.config.to_dict()),
         "info": json.dumps(info.to_dict()),
-        "source": source_hash,  # SHA-256 of the file it was made from
+        "source": source_hash,  # SHA-256 of the exported model file
     }
     onnx.helper.set_model_props(model, entries)
 
 
-def parity(reference: Vocoder, exported: Vocoder) -> float:
-    """How far an exported vocoder is from its reference at the gate's lengths: the greatest difference of samples.
+def compare(reference: Vocoder, exported: Vocoder) -> float:
+    """Compare an exported vocoder with its reference at several lengths of mel.
+
+    Returns:
+        Greatest difference between their samples.
 
     Raises:
-        ModelFileError: further than `PARITY`.
+        ModelFileError: it is above `MAX_DIFFERENCE`, or the reference is too quiet to tell.
     """
-    worst = 0.0
+    greatest = 0.0
     for frames in LENGTHS:
         mel = reference_mel(reference.info, frames)
         expected = reference(mel)
-        off = float(np.abs(expected - exported(mel)).max())
-        if not np.abs(expected).max() > QUIET:
-            raise ModelFileError(f"{reference.info.name}: is silent where there is sound, so nothing can be compared")
-        if not off <= PARITY:
+        difference = float(np.abs(expected - exported(mel)).max())
+        if not np.abs(expected).max() > MIN_PEAK:
+            raise ModelFileError(f"{reference.info.name}: its output is silent, so nothing can be compared")
+        if not difference <= MAX_DIFFERENCE:
             raise ModelFileError(
-                f"{reference.info.name}: over {frames} frames its graph says something {off:.1e} away from PyTorch, "
-                f"more than {PARITY}; nothing was written"
+                f"{reference.info.name}: over {frames} frames its ONNX graph differs from PyTorch by {difference:.1e}, "
+                f"more than {MAX_DIFFERENCE}; nothing was written"
             )
-        worst = max(worst, off)
-    return worst
+        greatest = max(greatest, difference)
+    return greatest

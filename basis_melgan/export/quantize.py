@@ -20,10 +20,10 @@ import onnx
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from basis_melgan.audio.mel import Array
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.config.loading import nearest
 from basis_melgan.errors import ConfigurationError
-from basis_melgan.export.onnx import quiet
+from basis_melgan.export.onnx import errors_only
 from basis_melgan.inference.onnx import sealed
 
 Feed = Mapping[str, npt.NDArray[Any]]
@@ -41,7 +41,7 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]
         return next(self._feeds, None)
 
 
-def quantize_vocoder(source: Path, out: Path, mels: Sequence[Array], exclude_layers: Collection[str]) -> None:
+def quantize_vocoder(source: Path, out: Path, mels: Sequence[Float32Array], exclude_layers: Collection[str]) -> None:
     """Write an exported vocoder with its layers in 8 bits.
 
     Args:
@@ -60,8 +60,8 @@ def quantize_vocoder(source: Path, out: Path, mels: Sequence[Array], exclude_lay
         {
             "mel": mel[None],
             "state": np.zeros((1, info["state_size"]), np.float32),
-            "first": np.array(0),
-            "frames": np.array(mel.shape[1]),
+            "frame_offset": np.array(0),
+            "total_frames": np.array(mel.shape[1]),
         }
         for mel in mels
     ]
@@ -119,7 +119,7 @@ def quantize(
     layers = quantizable_layers(model, exclude_layers)
     if not layers:
         raise ConfigurationError("exclude_layers: names all layers; exclude fewer")
-    with tempfile.TemporaryDirectory() as folder, quiet(logging.getLogger()):
+    with tempfile.TemporaryDirectory() as folder, errors_only(logging.getLogger()):
         source, out = Path(folder) / "float.onnx", Path(folder) / "quantized.onnx"
         onnx.save(model, source)
         quantize_static(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from basis_melgan.audio.mel import Array
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.inference.vocoder import Vocoder
 
 JITTER = 1e-6  # nepers, on every value of a mel: the last bit of values near -10, as in quiet bands
@@ -41,7 +41,7 @@ class Response:
         return self.change <= max(MAX_CHANGE, reference.change) and self.snr >= min(MIN_SNR, reference.snr)
 
 
-def jitter_response(vocoder: Vocoder, mels: Iterable[Array], seeds: int, size: float = JITTER) -> Response:
+def jitter_response(vocoder: Vocoder, mels: Iterable[Float32Array], seeds: int, size: float = JITTER) -> Response:
     """Return the worst response of a vocoder to uniform noise on mels.
 
     Args:
@@ -59,7 +59,7 @@ def jitter_response(vocoder: Vocoder, mels: Iterable[Array], seeds: int, size: f
     return worst
 
 
-def chunk_response(vocoder: Vocoder, mels: Iterable[Array], sizes: Sequence[int]) -> Response:
+def chunk_response(vocoder: Vocoder, mels: Iterable[Float32Array], sizes: Sequence[int]) -> Response:
     """Return the worst difference between mels (M, F) streamed in chunks of `sizes` frames and synthesized whole."""
     worst = Response()
     for mel in mels:
@@ -71,7 +71,7 @@ def chunk_response(vocoder: Vocoder, mels: Iterable[Array], sizes: Sequence[int]
     return worst
 
 
-def response(expected: Array, wave: Array) -> Response:
+def response(expected: Float32Array, wave: Float32Array) -> Response:
     """Return the difference between a wave (T,) and the expected one (T,)."""
     difference = np.abs(wave.astype(np.float64) - expected)
     energy, signal = float(np.square(difference).sum()), float(np.square(expected, dtype=np.float64).sum())

@@ -1,4 +1,4 @@
-"""What runs a vocoder's network: the contract of all backends, and what they say of the vocoder they run."""
+"""The interface of all backends, and the metadata of the vocoder that they run."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,42 +11,42 @@ from basis_melgan.config.schema import Config
 
 Array = npt.NDArray[np.float32]
 
-UNKNOWN_LENGTH = 1 << 40  # frames of a mel whose end is not known yet
+UNKNOWN_LENGTH = 1 << 40  # total frames of a mel whose end is not known yet
 
 
 @dataclass(frozen=True)
 class Info:
-    """What a vocoder says of itself.
+    """Facts about a vocoder, as its model file states them.
 
     Attributes:
-        name: of its file.
-        config: what it was trained with; frames and mel are what a mel for it must have.
-        lookahead_frames: mel frames that it needs ahead of what it speaks.
-        shortest: mel frames that a mel must have; shorter ones are spoken with their last frame held.
-        state_size: numbers that it keeps from chunk to chunk.
-        parameters: how many it has, the basis included.
-        macs_per_second: multiply-adds of convolutions and linear layers for a second of audio.
-        steps: of its training, those of the vocoder that it started from included.
-        data: what it was trained on.
-        license: under which it may be used.
+        name: the model file's name without its suffix.
+        config: the configuration it was trained with; its frames and mel are those of the mels it takes.
+        lookahead_frames: future mel frames that the output at a frame depends on.
+        min_frames: fewest mel frames the network takes; a shorter mel is padded by repeating its last frame.
+        state_size: floats carried from one chunk to the next.
+        parameters: number of parameters, the basis included.
+        macs_per_second: multiply-adds of convolutions and linear layers per second of audio.
+        training_steps: training steps, including those of the vocoder it was initialized from.
+        training_data: the data it was trained on.
+        license: the license of its weights.
         precision: of its multiplications, float32 or int8.
     """
 
     name: str
     config: Config
     lookahead_frames: int
-    shortest: int
+    min_frames: int
     state_size: int
     parameters: int
     macs_per_second: float
-    steps: int
-    data: str = ""
+    training_steps: int
+    training_data: str = ""
     license: str = ""
     precision: str = "float32"
 
     @property
-    def rate(self) -> int:
-        """Sample rate of its speech, Hz."""
+    def sample_rate(self) -> int:
+        """Sample rate of the synthesized wave in Hz."""
         return self.config.frames.sample_rate
 
     @property
@@ -55,40 +55,40 @@ class Info:
         return self.config.frames.hop
 
     @property
-    def mel(self) -> str:
-        """Name of the mel config of its input."""
+    def mel_config(self) -> str:
+        """Name of the mel config of the mels it takes."""
         return self.config.mel
 
     @property
     def bands(self) -> int:
-        """Bands of its mels."""
+        """Mel bands M."""
         return mel_config(self.config.mel).bands
 
     @property
     def lookahead_ms(self) -> float:
-        """Its algorithmic delay: milliseconds of mel that it needs ahead of what it speaks."""
-        return 1e3 * self.lookahead_frames * self.hop / self.rate
+        """Algorithmic delay: the lookahead in milliseconds."""
+        return 1e3 * self.lookahead_frames * self.hop / self.sample_rate
 
     def to_dict(self) -> dict[str, Any]:
-        """What stands beside the configuration in a model file."""
+        """The fields stored beside the configuration in a model file."""
         return {key: value for key, value in vars(self).items() if key not in ("name", "config")}
 
 
 class Backend(Protocol):
-    """Runs a vocoder's network on one chunk of a mel after another."""
+    """Runs a vocoder's network on consecutive chunks of a mel."""
 
     info: Info
 
-    def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
-        """Speak a chunk.
+    def run(self, mel: Array, state: Array, frame_offset: int, total_frames: int) -> tuple[Array, Array]:
+        """Synthesize a chunk.
 
         Args:
             mel: the chunk (B, M, n), n from 1 upward.
-            state: (B, S), what the chunk before left; zeros before the first.
-            first: which frame of the whole mel the chunk begins with.
-            frames: how many the whole mel has; `UNKNOWN_LENGTH` as long as that is not known.
+            state: memory (B, S) after the previous chunk; zeros before the first.
+            frame_offset: index of the chunk's first frame in the whole mel.
+            total_frames: frames of the whole mel; `UNKNOWN_LENGTH` as long as that is not known.
 
         Returns:
-            The wave (B, n·hop), late by the lookahead, and the state (B, S) for the next chunk.
+            The wave (B, n·hop), delayed by the lookahead, and the memory (B, S) for the next chunk.
         """
         ...

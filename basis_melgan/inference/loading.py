@@ -1,4 +1,4 @@
-"""Which backend runs which vocoder: the one place where all of them are known."""
+"""Loading of vocoders: the choice of a backend for a model file."""
 
 from pathlib import Path
 
@@ -12,27 +12,29 @@ from basis_melgan.inference.vocoder import Vocoder
 def load_vocoder(
     path: Path | str, threads: int = 1, backend: BackendName | None = None, mel_config: str | None = None
 ) -> Vocoder:
-    """A vocoder ready to speak.
+    """Load a vocoder into a backend.
 
     Args:
-        path: its file, or the name of one that comes with this package.
-        threads: to run it on.
-        backend: what runs it; PyTorch for what training made (.safetensors) and ONNX Runtime for the rest unless given.
-        mel_config: what mels it is given, as `Vocoder.load` says.
+        path: its model file, or the name of a pretrained vocoder.
+        threads: CPU threads.
+        backend: None is PyTorch for files of training (.safetensors) and ONNX Runtime for exported files (.onnx).
+        mel_config: mel config of the mels it takes and returns, as `Vocoder.load` documents it.
 
     Raises:
-        ConfigurationError: no thread or too many, or an backend that cannot run such a file.
-        MelError: of such mels none of the vocoder's own can be made.
-        ModelFileError: there is none, or it is damaged, of another kind, or of a later version.
+        ConfigurationError: the number of threads is out of range, or the backend cannot run such a file.
+        MelError: mels of `mel_config` cannot be converted to the vocoder's own.
+        ModelFileError: the file is missing, damaged, of another kind, or of a later version.
     """
     require_threads(threads)
     path = Path(path)
-    trained = path.suffix == ".safetensors" or (backend == "torch" and not path.suffix)
-    if backend is not None and trained != (backend == "torch"):
-        fitting = "torch runs what training made (.safetensors), onnx and openvino what export made (.onnx)"
-        raise ConfigurationError(f"backend: {backend} cannot run {path}; {fitting}")
-    if trained:
-        import torch  # here and below, since speaking does without it
+    needs_torch = path.suffix == ".safetensors" or (backend == "torch" and not path.suffix)
+    if backend is not None and needs_torch != (backend == "torch"):
+        raise ConfigurationError(
+            f"backend: {backend} cannot run {path}; torch runs files of training (.safetensors), onnx and openvino "
+            "files of export (.onnx)"
+        )
+    if needs_torch:
+        import torch  # only here and below: inference of exported files runs without PyTorch
 
         from basis_melgan.inference.torch import TorchBackend
 

@@ -1,4 +1,4 @@
-"""Mels of another scale, brought to a vocoder's own: another base of the logarithm, a factor and an offset."""
+"""Conversion of mels between the scale of a user's mels and that of the vocoder: an affine map of their values."""
 
 import math
 import warnings
@@ -6,108 +6,125 @@ import warnings
 import numpy as np
 
 from basis_melgan.errors import MelError, MelWarning
-from basis_melgan.inference.mel_causes import Affine, causes
 from basis_melgan.inference.mel_checks import AnyMel, Range, finite_range, require_shape, value_range
+from basis_melgan.inference.mel_scale_check import check_scale
+from basis_melgan.inference.mel_scale_hypotheses import Affine, scale_hypotheses
 from basis_melgan.inference.mel_statistics import Spread
-from basis_melgan.inference.mel_units import read_scale
-from basis_melgan.inference.scale_check import verdict
+from basis_melgan.inference.mel_units import parse_scale
 
 
 class MelAdapter:
-    """What values the mels have that a vocoder is given: `factor` · value + `offset` is its own."""
+    """Checks mels, and maps a value of a user's mel to `factor` · value + `offset`, the vocoder's own.
 
-    def __init__(self, name: str, said: str | None) -> None:
-        """Read a scale such as ``vocos``, ``vocos:log10``, or ``vocos:ln,2,-5`` where 2 · value − 5 is in that unit.
+    Attributes:
+        factor: of a user's value.
+        offset: added to the product.
+    """
+
+    def __init__(self, model_config: str, user_config: str | None) -> None:
+        """Parse a mel config such as ``vocos``, ``vocos:log10``, or ``vocos:ln,2,-5``, where 2 · value − 5 is in ln.
 
         Args:
-            name: the vocoder's convention.
-            said: the scale; the vocoder's own unless given.
+            model_config: name of the vocoder's mel config.
+            user_config: mel config of a user's mels; None is the vocoder's.
 
         Raises:
-            MelError: it cannot be read, or its mels come from other filters than the vocoder's, so that none of theirs
-                can be made of them.
+            MelError: `user_config` cannot be parsed, or differs from the vocoder's in more than scale.
         """
-        self._name, self._said, self.factor, self.offset = name, said, 1.0, 0.0
-        if said is not None and said != name:
-            self.factor, self.offset = read_scale(said, name)
-        self._same = (self.factor, self.offset) == (1.0, 0.0)
+        self._model_config, self._user_config = model_config, user_config or model_config
+        self.factor, self.offset = 1.0, 0.0
+        if self._user_config != model_config:
+            self.factor, self.offset = parse_scale(self._user_config, model_config)
+        self._is_identity = (self.factor, self.offset) == (1.0, 0.0)
 
-    def own(self, mel: AnyMel) -> AnyMel:
-        """The vocoder's own of a mel (M, n) or (B, M, n), n from 0 upward, within the range of its convention.
+    def validate(self, mel: AnyMel, source: str = "mel") -> None:
+        """Refuse a whole mel (M, F) or (B, M, F) of another shape, type or scale; warn where the scale is doubtful.
 
-        What predicted mels leave of the range by a little, no mel of a recording does, and no vocoder was trained on.
+        Args:
+            mel: in the user's scale.
+            source: where the mel comes from, for the warning.
 
         Raises:
-            MelError: it has another shape, holds no floats, or values that are not finite or far from the scale's.
+            MelError: as `require_values`; or its statistics are those of another scale.
         """
-        low, high = value_range(self._name)
-        return np.clip(self._converted(mel), low, high)
-
-    def require_whole(self, mel: AnyMel) -> None:
-        """Refuse a mel (M, F) or (B, M, F) whose values or statistics are those of another scale; warn where in doubt.
-
-        Raises:
-            MelError: as `own`; or it is of another scale.
-        """
-        if doubt := self.doubt(mel):
+        self.require_values(mel)
+        if doubt := self.scale_doubt(mel, source):
             warnings.warn(doubt, MelWarning, stacklevel=2)
 
-    def doubt(self, mel: AnyMel) -> str:
-        """Why a mel (M, F) or (B, M, F) may be of another scale, what it may be and what to do; nothing if it is not.
+    def require_values(self, mel: AnyMel) -> None:
+        """Refuse a mel (M, n) or (B, M, n), n from 0 upward, by its shape, type and range of values.
 
         Raises:
-            MelError: as `own`; or it is of another scale.
+            MelError: it has another shape, holds no floats, or values that are not finite or far out of range.
         """
-        converted, text = self._converted(mel), ""
+        require_shape(mel, self._model_config)
         if not mel.size:
-            return text
-        for source, row in zip(*(array.reshape(-1, *mel.shape[-2:]) for array in (mel, converted)), strict=True):
-            if result := verdict(row, self._name):
-                if result.certain:
-                    raise MelError(self._refusal(source, finite_range(source), result.spread))
-                text = self._warning(source, result.spread)
-        return text
-
-    def theirs(self, mel: AnyMel) -> AnyMel:
-        """A mel of the vocoder's own in this scale."""
-        return mel if self._same else (mel - np.float32(self.offset)) / np.float32(self.factor)
-
-    def _converted(self, mel: AnyMel) -> AnyMel:
-        """A mel in the vocoder's scale, as far beyond the range of its convention as a model's may be."""
-        require_shape(mel, self._name)
-        if not mel.size:
-            return mel
-        values, accepted = finite_range(mel), value_range(self._name).accepted
-        low, high = self._converted_range(values)
+            return
+        values, accepted = finite_range(mel), value_range(self._model_config).accepted
+        low, high = self._model_range(values)
         if low < accepted.low or high > accepted.high:
             raise MelError(self._refusal(mel, values, None))
-        return mel if self._same else np.float32(self.factor) * mel + np.float32(self.offset)
 
-    def _converted_range(self, values: Range) -> Range:
+    def scale_doubt(self, mel: AnyMel, source: str = "mel") -> str:
+        """Why the scale of a mel (M, F) or (B, M, F) is doubtful, what it may be and what to do; empty if it is not.
+
+        Args:
+            mel: one that passes `require_values`.
+            source: where the mel comes from, for the text.
+
+        Raises:
+            MelError: its statistics are those of another scale.
+        """
+        text = ""
+        for item in mel.reshape(-1, *mel.shape[-2:]) if mel.size else ():
+            if result := check_scale(self._affine(item), self._model_config):
+                if result.certain:
+                    raise MelError(self._refusal(item, finite_range(item), result.spread))
+                text = f"{source}: {self._doubt(item, result.spread)}"
+        return text
+
+    def to_model(self, mel: AnyMel) -> AnyMel:
+        """A mel that passes `require_values` in the vocoder's scale, clipped to the range of its mel config.
+
+        Predicted mels leave that range a little. Mels of recordings do not, so no vocoder is trained on such values.
+        """
+        low, high = value_range(self._model_config)
+        return np.clip(self._affine(mel), low, high)
+
+    def from_model(self, mel: AnyMel) -> AnyMel:
+        """A mel in the vocoder's scale in the user's."""
+        return mel if self._is_identity else (mel - np.float32(self.offset)) / np.float32(self.factor)
+
+    def _affine(self, mel: AnyMel) -> AnyMel:
+        return mel if self._is_identity else np.float32(self.factor) * mel + np.float32(self.offset)
+
+    def _model_range(self, values: Range) -> Range:
         return Range(*sorted(self.factor * value + self.offset for value in values))
 
     def _refusal(self, mel: AnyMel, values: Range, spread: Spread | None) -> str:
-        """Why a mel is not of this scale, what it may be, and what to do about it."""
-        (least, greatest), convention = self._converted_range(values), value_range(self._name)
-        claim = f"; the vocoder's convention {self._name}"
-        if not self._same:
-            claim = f", said to be {self._said}, would be {least:.4g} to {greatest:.4g} in {self._name}, which"
-        text = f"mel: values from {values.low:.4g} to {values.high:.4g}{claim} has {convention.low:.4g} to "
-        text += f"{convention.high:.4g}"
+        """Why a mel is not of the user's mel config, what it may be, and what to do about it."""
+        (low, high), expected = self._model_range(values), value_range(self._model_config)
+        vocoder_config = f"; the vocoder's mel config {self._model_config}"
+        if not self._is_identity:
+            vocoder_config = (
+                f", given as {self._user_config}, would be {low:.4g} to {high:.4g} in {self._model_config}, which"
+            )
+        text = f"mel: values from {values.low:.4g} to {values.high:.4g}{vocoder_config} has {expected.low:.4g} to "
+        text += f"{expected.high:.4g}"
         if spread is not None:
             text += f", and they spread {math.exp(spread.excess):.2g} times as widely as those of speech"
-        return text + (self._causes(mel, values, spread) or ", so make the mel in that convention")
+        return text + (self._hypotheses(mel, values, spread) or f", so compute the mel with {self._model_config}")
 
-    def _warning(self, mel: AnyMel, spread: Spread | None) -> str:
-        """Why a mel may not be of this scale; without its values, so that many alike are warned of once."""
+    def _doubt(self, mel: AnyMel, spread: Spread | None) -> str:
+        """Why a mel may be of another scale; without its values, so that the same warning is shown once."""
         width = "less" if spread is not None and spread.excess < 0 else "more"
-        text = f"mel: its values spread {width} widely than those of speech in {self._said or self._name}"
-        return text + (self._causes(mel, finite_range(mel), spread) or "; check that it is of that convention")
+        text = f"its values spread {width} widely than those of speech in {self._user_config}"
+        return text + (self._hypotheses(mel, finite_range(mel), spread) or "; check that it is of that mel config")
 
-    def _causes(self, mel: AnyMel, values: Range, spread: Spread | None) -> str:
-        """What a mel may be and what to do, as the end of a sentence; nothing where no scale is known that fits."""
-        fitting = causes(mel, self._name, Affine(self.factor, self.offset), values, spread)
-        if not fitting:
+    def _hypotheses(self, mel: AnyMel, values: Range, spread: Spread | None) -> str:
+        """What a mel may be and what to do, as the end of a sentence; empty where no known scale fits."""
+        hypotheses = scale_hypotheses(mel, self._model_config, Affine(self.factor, self.offset), values, spread)
+        if not hypotheses:
             return ""
-        text = f"; this one looks like {', or '.join(fitting)}"
-        return text + "; pass the right one as --mel-config, in Python as mel_config" * ("mel convention" in text)
+        text = f"; this one looks like {', or '.join(hypotheses)}"
+        return text + "; pass the right one as --mel-config, in Python as mel_config" * ("mel config" in text)

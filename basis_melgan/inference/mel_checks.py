@@ -1,62 +1,64 @@
-"""What a mel must be for a vocoder to take it: its shape, its type and the range of its values."""
+"""Shape, type and range of values that a vocoder requires of a mel."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from basis_melgan.audio.arrays import FloatArray as AnyMel
 from basis_melgan.audio.mel import mel_config
 from basis_melgan.errors import MelError
 
-AnyMel = npt.NDArray[np.floating[Any]]
+__all__ = ["AnyMel", "Range", "finite_range", "require_shape", "value_range"]
 
-LOUDEST = 10.0  # natural logarithm that no mel of a wave within full scale reaches
+MAX_LOG_VALUE = 10.0  # ln; beyond every mel magnitude of a wave within full scale
 
 
 class Range(NamedTuple):
-    """The least and the greatest value of a convention's mels, or of a mel."""
+    """Least and greatest value of a mel, or of all mels of a mel config."""
 
     low: float
     high: float
 
     @property
     def accepted(self) -> "Range":
-        """The range that a model's mels may have, which leave that of recordings' a little."""
+        """The range accepted of predicted mels, which leave that of recordings a little."""
         margin = (self.high - self.low) / 2
         return Range(self.low - margin, self.high + margin)
 
 
-def value_range(name: str) -> Range:
-    """What values mels of a convention have."""
-    kind = mel_config(name)
-    return Range(0.0, 1.0) if kind.decibels else Range(float(np.log(kind.minimum)), LOUDEST)
+def value_range(config: str) -> Range:
+    """Range of the values of mels of a mel config."""
+    target = mel_config(config)
+    return Range(0.0, 1.0) if target.decibels else Range(float(np.log(target.minimum)), MAX_LOG_VALUE)
 
 
-def require_shape(mel: AnyMel, name: str) -> None:
-    """Refuse what is no mel (M, n) or (B, M, n) of floats with the vocoder's bands.
+def require_shape(mel: AnyMel, config: str) -> None:
+    """Refuse anything but a mel (M, n) or (B, M, n) of floats with the bands of a mel config.
 
     Raises:
         MelError: it has another shape or type.
     """
-    shape, bands = f"mel of shape {mel.shape}", mel_config(name).bands
+    shape, bands = f"mel of shape {mel.shape}", mel_config(config).bands
     if mel.ndim == 2 and mel.shape[0] != bands == mel.shape[1]:
         raise MelError(f"{shape}: looks like (frames, bands); expected ({bands}, F), so transpose it")
     if mel.ndim not in (2, 3) or mel.shape[-2] != bands or 0 in mel.shape[:-1]:
         raise MelError(
-            f"{shape}: expected ({bands}, F) or (B, {bands}, F), the bands of the vocoder's convention {name}"
+            f"{shape}: expected ({bands}, F) or (B, {bands}, F), the bands of the vocoder's mel config {config}"
         )
     if not np.issubdtype(mel.dtype, np.floating):
-        raise MelError(f"mel: holds {mel.dtype}; expected floats in the vocoder's convention {name}")
+        raise MelError(f"mel: holds {mel.dtype}; expected floats in the vocoder's mel config {config}")
 
 
 def finite_range(mel: AnyMel) -> Range:
-    """The least and the greatest value of a mel (M, n) or (B, M, n), n from 1 upward.
+    """Least and greatest value of a mel (M, n) or (B, M, n), n from 1 upward.
 
     Raises:
         MelError: it holds NaN or infinite values.
     """
     lowest, highest = float(mel.min()), float(mel.max())
     if not np.isfinite(lowest + highest):
-        bad = ~np.isfinite(mel).all(axis=tuple(range(mel.ndim - 1)))
-        raise MelError(f"mel: frame {bad.argmax()} holds NaN or infinite values; expected numbers, so make it again")
+        invalid_frames = ~np.isfinite(mel).all(axis=tuple(range(mel.ndim - 1)))
+        raise MelError(
+            f"mel: frame {invalid_frames.argmax()} holds NaN or infinite values; expected numbers, so make it again"
+        )
     return Range(lowest, highest)

@@ -1,4 +1,4 @@
-"""What other scales of a mel are called, and how they become a vocoder's own: NAME:UNIT,FACTOR,OFFSET."""
+"""Scales of mels in the syntax NAME:UNIT,FACTOR,OFFSET, and their conversion to a vocoder's mel config."""
 
 import dataclasses
 import math
@@ -7,52 +7,55 @@ from basis_melgan.audio.mel import MelConfig, mel_config
 from basis_melgan.config.loading import nearest
 from basis_melgan.errors import MelError
 
-# Natural logarithms of magnitudes that one of a unit is worth.
+# Natural logarithms of magnitudes per unit.
 UNITS = {"ln": 1.0, "log10": math.log(10.0), "db": math.log(10.0) / 20.0}
-WRITTEN = f"NAME, NAME:UNIT or NAME:UNIT,FACTOR,OFFSET with a unit of {', '.join(UNITS)}, such as vocos:log10"
+SYNTAX = f"NAME, NAME:UNIT or NAME:UNIT,FACTOR,OFFSET with a unit of {', '.join(UNITS)}, such as vocos:log10"
 
 
-def read_scale(said: str, own: str) -> tuple[float, float]:
-    """Factor and offset from a scale's mels to those of a convention.
+def parse_scale(text: str, model_config: str) -> tuple[float, float]:
+    """Factor and offset that map the values of a scale to those of a vocoder's mel config.
+
+    Args:
+        text: the scale, such as ``vocos:log10``.
+        model_config: name of the vocoder's mel config.
 
     Raises:
-        MelError: the scale cannot be read, or its mels come from other filters.
+        MelError: the scale cannot be parsed, or its mels come from other filters.
     """
-    name, _, rest = said.partition(":")
-    _require_same_filters(name, own)
-    unit, *affine = rest.split(",")
+    name, _, scale = text.partition(":")
+    _require_same_filters(name, model_config)
+    unit, *numbers = scale.split(",")
     if unit not in UNITS:
-        raise MelError(f"mel convention {said}: unknown unit {unit!r}{nearest(unit, UNITS)}; use {WRITTEN}")
+        raise MelError(f"mel config {text}: unknown unit {unit!r}{nearest(unit, UNITS)}; use {SYNTAX}")
     try:
-        scale, shift = (float(number) for number in affine) if affine else (1.0, 0.0)
+        factor, offset = (float(number) for number in numbers) if numbers else (1.0, 0.0)
     except ValueError as error:
-        raise MelError(f"mel convention {said}: cannot be read; use {WRITTEN}") from error
-    if not (math.isfinite(scale) and math.isfinite(shift)) or scale == 0.0:
-        raise MelError(f"mel convention {said}: {scale:g}, {shift:g} are no factor and offset; use finite numbers")
-    to_own, from_zero = _own_of_logarithms(mel_config(own))
-    return to_own * UNITS[unit] * scale, to_own * UNITS[unit] * shift + from_zero
+        raise MelError(f"mel config {text}: cannot be read; use {SYNTAX}") from error
+    if not (math.isfinite(factor) and math.isfinite(offset)) or factor == 0.0:
+        raise MelError(f"mel config {text}: {factor:g}, {offset:g} are no factor and offset; use finite numbers")
+    model_factor, model_offset = _from_logarithms(mel_config(model_config))
+    return model_factor * UNITS[unit] * factor, model_factor * UNITS[unit] * offset + model_offset
 
 
-def _own_of_logarithms(kind: MelConfig) -> tuple[float, float]:
-    """Factor and offset from natural logarithms of magnitudes to a convention's values."""
-    if kind.decibels is None:
+def _from_logarithms(config: MelConfig) -> tuple[float, float]:
+    """Factor and offset that map natural logarithms of magnitudes to the values of a mel config."""
+    if config.decibels is None:
         return 1.0, 0.0
-    reference, floor = kind.decibels
+    reference, floor = config.decibels
     return -1.0 / (floor * UNITS["db"]), 1.0 + reference / floor
 
 
-def _require_same_filters(name: str, own: str) -> None:
-    """Refuse a convention whose mels differ in more than the scale of their values."""
-    theirs, ours = mel_config(name), mel_config(own)
-    values = {"decibels", "minimum"}
-    fields = [field.name for field in dataclasses.fields(MelConfig) if field.name not in values]
-    differing = [
-        f"{field} {getattr(theirs, field)} for {getattr(ours, field)}"
-        for field in fields
-        if getattr(theirs, field) != getattr(ours, field)
+def _require_same_filters(name: str, model_config: str) -> None:
+    """Refuse a mel config that differs from the vocoder's in more than the scale of its values."""
+    user, model = mel_config(name), mel_config(model_config)
+    scale_fields = {"decibels", "minimum"}
+    differences = [
+        f"{field.name} {getattr(user, field.name)} for {getattr(model, field.name)}"
+        for field in dataclasses.fields(MelConfig)
+        if field.name not in scale_fields and getattr(user, field.name) != getattr(model, field.name)
     ]
-    if differing:
+    if differences:
         raise MelError(
-            f"mel convention {name}: differs from the vocoder's {own} in more than scale ({', '.join(differing)}), so "
-            f"there is no exact conversion; make the mels in {own}"
+            f"mel config {name}: differs from the vocoder's {model_config} in more than scale "
+            f"({', '.join(differences)}), so there is no exact conversion; make the mels in {model_config}"
         )

@@ -7,13 +7,13 @@ import numpy as np
 
 from basis_melgan.errors import ModelFileError
 from basis_melgan.inference.backend import Array
-from basis_melgan.inference.onnx import described, open_session, unsealed
+from basis_melgan.inference.onnx import open_session, read_info, read_verified
 
-# OpenVINO counts in 32 bits. So far from either end of a mel, how far is all the same.
-FAR, FARTHEST = 1 << 20, 1 << 26  # mel frames
+# OpenVINO counts in 32 bits. That far from either end of a mel, the exact distance does not matter.
+MAX_OFFSET, MAX_FRAMES = 1 << 20, 1 << 26  # mel frames
 
-# Where a processor computes in bfloat16, OpenVINO would: phases and a prior over 60 dB need float32.
-# Where weights are stored in 8 bits, it would round what they multiply to 8 bits too, in steps that can be heard.
+# By default OpenVINO computes in bfloat16 where the processor can, but phases and a gain prior over 60 dB need float32.
+# And it would quantize the inputs of layers with 8-bit weights to 8 bits too, which is audible.
 SETTINGS: dict[str, str | int] = {
     "NUM_STREAMS": 1,
     "INFERENCE_PRECISION_HINT": "f32",
@@ -22,39 +22,43 @@ SETTINGS: dict[str, str | int] = {
 
 
 class OpenVinoBackend:
-    """Runs a vocoder's file in OpenVINO.
+    """Runs an exported vocoder in OpenVINO.
 
-    A pickle or a copy of it holds the file's path and opens the file again, since no compiled model can be pickled.
+    A pickle or copy holds the file's path and opens the file again, since a compiled model cannot be pickled.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        """Load a vocoder's file, to be run on so many threads.
+        """Load an exported vocoder, to run on `threads` threads.
 
         Raises:
-            ConfigurationError: no thread.
-            ModelFileError: the file is missing, damaged, of another kind, or of a later version.
+            ConfigurationError: `threads` is below 1.
+            ModelFileError: the file is missing, damaged, of another kind, or of another format.
         """
         self._path, self._threads = path.absolute(), threads
-        self.info = described(path, open_session(path, threads), "vocoder")  # OpenVINO reads no metadata
+        self.info = read_info(path, open_session(path, threads), "vocoder")  # OpenVINO reads no metadata
         import openvino
 
         core = openvino.Core()
         try:
-            model = core.read_model(model=unsealed(path))
+            model = core.read_model(model=read_verified(path))
             compiled = core.compile_model(model, "CPU", SETTINGS | {"INFERENCE_NUM_THREADS": threads})
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise ModelFileError(f"{path}: OpenVINO cannot run it ({reason}); use --backend onnx") from error
-        self._request, self._turn = compiled.create_infer_request(), Lock()
+        self._request, self._lock = compiled.create_infer_request(), Lock()
 
     def __reduce__(self) -> tuple[type["OpenVinoBackend"], tuple[Path, int]]:
         return type(self), (self._path, self._threads)
 
-    def run(self, mel: Array, state: Array, first: int, frames: int) -> tuple[Array, Array]:
-        """Speak a chunk, as `Backend` says."""
-        passed = max(0, first - FAR)
-        first, frames = first - passed, min(frames - passed, FARTHEST)
-        given = {"mel": mel, "state": state, "first": np.array(first), "frames": np.array(frames)}
-        with self._turn:  # the request's buffers are those of one chunk at a time
-            made = self._request.infer(given)
-            return made["wave"].copy(), made["next_state"].copy()
+    def run(self, mel: Array, state: Array, frame_offset: int, total_frames: int) -> tuple[Array, Array]:
+        """Synthesize a chunk: see `Backend`."""
+        excess = max(0, frame_offset - MAX_OFFSET)
+        inputs = {
+            "mel": mel,
+            "state": state,
+            "frame_offset": np.array(frame_offset - excess),
+            "total_frames": np.array(min(total_frames - excess, MAX_FRAMES)),
+        }
+        with self._lock:  # the request's buffers hold one chunk at a time
+            outputs = self._request.infer(inputs)
+            return outputs["wave"].copy(), outputs["next_state"].copy()

@@ -1,4 +1,4 @@
-"""Models that come with this package."""
+"""Pretrained models, which come with this package."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ PACKAGE = Path(basis_melgan.__file__).parent
 
 
 def resolve_model(model: str | Path, suffix: str) -> Path:
-    """Path of a model's file that is given as such, or by the name of one that comes with this package.
+    """Path of a model file, given as a path or as the name of a pretrained model.
 
     Args:
         model: path or name.
-        suffix: of the file that a name stands for, as `pretrained_path` takes it.
+        suffix: suffix of a pretrained model's file, as `pretrained_path` takes it.
 
     Raises:
         ModelFileError: it is neither.
@@ -23,13 +23,13 @@ def resolve_model(model: str | Path, suffix: str) -> Path:
 
 
 def pretrained_path(name: str, suffix: str) -> Path:
-    """Path of a model that comes with this package, such as `speech-24k`.
+    """Path of a pretrained model's file.
 
-    A wheel carries them inside the package, a clone of the repository beside it.
+    A wheel carries the files inside the package, a clone of the repository beside it.
 
     Args:
-        name: the model's.
-        suffix: .onnx, which speaks, or .safetensors, as training leaves it.
+        name: the model's, such as ``speech-24k``.
+        suffix: ``.onnx``, exported for inference, or ``.safetensors``, as training writes it.
 
     Raises:
         ModelFileError: this installation holds no such model.
@@ -37,12 +37,12 @@ def pretrained_path(name: str, suffix: str) -> Path:
     for folder in _folders():
         if (path := folder / f"{name}{suffix}").is_file():
             return path
-    known = ", ".join(pretrained_names(suffix))
-    raise ModelFileError(f"{name}: neither a file nor a model that comes with this package ({known})")
+    names = ", ".join(pretrained_names(suffix))
+    raise ModelFileError(f"{name}: neither a file nor a model that comes with this package ({names})")
 
 
 def pretrained_names(suffix: str) -> list[str]:
-    """Names of the models that come with this package as files of a suffix (.onnx or .safetensors), sorted."""
+    """Names of the pretrained models that have a file of a suffix (.onnx or .safetensors), sorted."""
     return sorted({path.stem for folder in _folders() for path in folder.glob(f"*{suffix}") if "." not in path.stem})
 
 

@@ -1,7 +1,7 @@
-"""What trained listeners say of a wave: DistillMOS, DNSMOS, likeness of the speaker, and phonemes heard wrongly.
+"""Scores by pretrained networks: DistillMOS, DNSMOS, speaker similarity and phoneme error.
 
-Each is somebody's network with its weights in its package. It is loaded once per process, at first use, runs on the CPU
-and gives the same number every time. All of them hear 16 kHz.
+Each network comes with its weights in a third-party package. It is loaded once per process, at first use, runs on the
+CPU and is deterministic. All of them take 16 kHz.
 """
 
 import contextlib
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from basis_melgan.audio.arrays import Float64Array
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.errors import AudioError
 from basis_melgan.metrics import packages
-from basis_melgan.metrics.waves import pair, remembered, usable
+from basis_melgan.metrics.waves import cache_recent, validate_pair, validate_wave
 
 RATE = 16_000  # Hz
 
@@ -24,109 +24,109 @@ RATE = 16_000  # Hz
 def distill_mos(wave: Wave, rate: int) -> float:
     """DistillMOS, about 1 to 5, of a wave (T,) alone (Stahl and Gamper 2025, arXiv 2502.05356; package distillmos).
 
-    Level does not count. Waves shorter than its window of 7.68 s are followed by silence, longer ones are heard in
+    Level does not count. Waves shorter than its window of 7.68 s are padded with zeros, longer ones are scored in
     overlapping windows.
 
     Raises:
         AudioError: the wave is constant or not finite.
         MissingPackageError: distillmos or xls-r-sqa is not installed.
     """
-    usable(wave)
+    validate_wave(wave)
     model = _distill_mos()
-    import torch  # takes a second, which no other metric shall wait for
+    import torch  # importing takes a second, which other metrics need not pay
 
     with torch.inference_mode():
-        return float(model(torch.from_numpy(_heard(wave, rate))[None]))
+        return float(model(torch.from_numpy(_network_input(wave, rate))[None]))
 
 
 def dnsmos(wave: Wave, rate: int) -> float:
     """DNSMOS P.835, overall quality (OVRL), about 1 to 5, of a wave (T,) alone (arXiv 2110.01763; package speechmos).
 
-    Waves shorter than its window of 9.01 s are repeated until they fill it.
+    Waves shorter than its window of 9.01 s are repeated to fill it.
 
     Raises:
         AudioError: the wave is constant or not finite.
         MissingPackageError: speechmos or ONNX Runtime is not installed.
     """
-    usable(wave)
-    return float(packages.load("speechmos.dnsmos").run(_heard(wave, rate), RATE)["ovrl_mos"])
+    validate_wave(wave)
+    return float(packages.load("speechmos.dnsmos").run(_network_input(wave, rate), RATE)["ovrl_mos"])
 
 
 def speaker_cosine(reference: Wave, estimate: Wave, rate: int) -> float:
-    """Cosine between the voices of two waves (T,), 1 for the same (GE2E, arXiv 1710.10467; package resemblyzer).
+    """Cosine of the speaker embeddings of two waves (T,), 1 if equal (GE2E, arXiv 1710.10467; package resemblyzer).
 
-    Each voice is the mean of unit vectors over windows of 1.6 s, without the long pauses.
+    An embedding is the mean of unit vectors over windows of 1.6 s, without long pauses.
 
     Raises:
-        AudioError: lengths differ, a wave is constant or not finite, or its voice detection finds no speech.
+        AudioError: lengths differ, a wave is constant or not finite, or voice detection finds no speech in it.
         MissingPackageError: resemblyzer or webrtcvad is not installed.
     """
-    pair(reference, estimate)
-    recorded, found = _voice(reference, rate), _voice(estimate, rate)
-    if recorded is None or found is None:
-        silent = "recording" if recorded is None else "estimate"
-        raise AudioError(f"speaker cosine: no speech found in the {silent}; use a clip with a second of speech")
-    return float(recorded @ found / np.sqrt((recorded @ recorded) * (found @ found)))
+    validate_pair(reference, estimate)
+    target, embedding = _speaker_embedding(reference, rate), _speaker_embedding(estimate, rate)
+    if target is None or embedding is None:
+        silent_wave = "recording" if target is None else "estimate"
+        raise AudioError(f"speaker cosine: no speech found in the {silent_wave}; use a clip with a second of speech")
+    return float(target @ embedding / np.sqrt((target @ target) * (embedding @ embedding)))
 
 
 def phoneme_error(reference: Wave, estimate: Wave, rate: int) -> float:
-    """Share of the phonemes heard in one wave (T,) that another (T,) gets wrong: edit distance over their number.
+    """Phoneme error rate of an estimate (T,) against a recording (T,): edit distance over the number of phonemes.
 
-    What the recognizer, hama's, hears in the recording counts as right, in whatever language: so the recording itself
-    scores 0. 1 or more is possible.
+    The phonemes that the recognizer, hama's, finds in the recording are the reference, in whatever language: so the
+    recording itself scores 0. 1 or more is possible.
 
     Raises:
-        AudioError: lengths differ, a wave is constant or not finite, or no phoneme is heard in the recording.
+        AudioError: lengths differ, a wave is constant or not finite, or the recording has no phoneme.
         MissingPackageError: hama is not installed.
     """
-    pair(reference, estimate)
-    said = _phonemes(reference, rate)
-    if not said:
-        raise AudioError("phoneme error: no phoneme heard in the recording; use a clip with speech")
-    return edit_distance(said, _phonemes(estimate, rate)) / len(said)
+    validate_pair(reference, estimate)
+    target = _phonemes(reference, rate)
+    if not target:
+        raise AudioError("phoneme error: no phoneme recognized in the recording; use a clip with speech")
+    return edit_distance(target, _phonemes(estimate, rate)) / len(target)
 
 
 def edit_distance(source: Sequence[str], target: Sequence[str]) -> int:
     """Least number of insertions, deletions and substitutions that turn one sequence into another (Levenshtein)."""
     row = list(range(len(target) + 1))
-    for above, symbol in enumerate(source):
-        diagonal, row[0] = above, above + 1
-        for place, other in enumerate(target):
-            changed = diagonal + (symbol != other)
-            diagonal = row[place + 1]
-            row[place + 1] = min(changed, diagonal + 1, row[place] + 1)
+    for source_index, source_symbol in enumerate(source):
+        diagonal, row[0] = source_index, source_index + 1
+        for index, symbol in enumerate(target):
+            substitution = diagonal + (source_symbol != symbol)
+            diagonal = row[index + 1]
+            row[index + 1] = min(substitution, diagonal + 1, row[index] + 1)
     return row[-1]
 
 
-def _heard(wave: Wave, rate: int) -> Wave:
-    """A wave (T,) as the networks want it: at 16 kHz, within full scale."""
+def _network_input(wave: Wave, rate: int) -> Wave:
+    """A wave (T,) at 16 kHz, clipped to full scale."""
     return np.clip(resample(wave, rate, RATE), -1.0, 1.0)
 
 
-@remembered
-def _voice(wave: Wave, rate: int) -> npt.NDArray[np.float64] | None:
-    """Unit vector (256,) for the voice in a wave (T,); None where no speech is found."""
+@cache_recent
+def _speaker_embedding(wave: Wave, rate: int) -> Float64Array | None:
+    """Unit vector (256,) of the speaker of a wave (T,); None where no speech is found."""
     resemblyzer = packages.load("resemblyzer")
-    speech = resemblyzer.preprocess_wav(_heard(wave, rate))
+    speech = resemblyzer.preprocess_wav(_network_input(wave, rate))
     if not len(speech):
         return None
-    return np.asarray(_speakers().embed_utterance(speech), dtype=np.float64)
+    return np.asarray(_speaker_encoder().embed_utterance(speech), dtype=np.float64)
 
 
-@remembered
+@cache_recent
 def _phonemes(wave: Wave, rate: int) -> list[str]:
-    return list(_recognizer()(_heard(wave, rate), RATE).phonemes)
+    return list(_recognizer()(_network_input(wave, rate), RATE).phonemes)
 
 
 @functools.cache
 def _distill_mos() -> Any:
     package = packages.load("distillmos")
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints where its weights are
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints the path of its weights
         return package.ConvTransformerSQAModel().eval()
 
 
 @functools.cache
-def _speakers() -> Any:
+def _speaker_encoder() -> Any:
     return packages.load("resemblyzer").VoiceEncoder("cpu", verbose=False)
 
 

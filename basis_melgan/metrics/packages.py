@@ -1,9 +1,8 @@
-"""Packages that only some metrics need: the command that installs them, and their import beside a PyTorch of one's own.
+"""Packages that only some metrics need: their installation command, and their import without torchaudio.
 
-The extra `metrics` cannot bring all of them. torchcrepe, distillmos and xls-r-sqa ask for torchaudio,
-for which pip replaces PyTorch by another build or finds none at all; resemblyzer asks for webrtcvad, which has to be
-compiled, where webrtcvad-wheels is the same ready-made. So these are installed without what they ask for, in the
-versions that were tried.
+The extra `metrics` cannot declare all of them. torchcrepe, distillmos and xls-r-sqa require torchaudio, for which pip
+replaces PyTorch by another build or finds none at all; resemblyzer requires webrtcvad, which has to be compiled, where
+webrtcvad-wheels is the same prebuilt. So these are installed without their dependencies, in tested versions.
 """
 
 import importlib
@@ -18,14 +17,14 @@ from types import ModuleType
 from basis_melgan.errors import MissingPackageError
 from basis_melgan.installation import install_command
 
-ALONE = (  # to be installed without what they ask for
+PACKAGES_WITHOUT_DEPENDENCIES = (  # installed with pip install --no-deps
     "torchcrepe==0.0.24",
     "distillmos==0.9.1",
     "xls-r-sqa==0.1.0",
     "resemblyzer==0.1.4",
     "webrtcvad-wheels==2.0.14.post1",
 )
-INSTALL = f"{install_command('metrics')} && pip install --no-deps {' '.join(ALONE)}"
+INSTALL = f"{install_command('metrics')} && pip install --no-deps {' '.join(PACKAGES_WITHOUT_DEPENDENCIES)}"
 
 
 def load(module: str) -> ModuleType:
@@ -35,8 +34,8 @@ def load(module: str) -> ModuleType:
         MissingPackageError: the package, or one that it imports, is not installed.
     """
     try:
-        with _torchaudio(), warnings.catch_warnings():
-            # resemblyzer finds binary_dilation where SciPy 2 will not have it.
+        with _torchaudio_placeholder(), warnings.catch_warnings():
+            # resemblyzer imports binary_dilation from a namespace that SciPy 2 removes.
             warnings.simplefilter("ignore", DeprecationWarning)
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -45,11 +44,12 @@ def load(module: str) -> ModuleType:
 
 
 @contextmanager
-def _torchaudio() -> Iterator[None]:
-    """Let `import torchaudio` pass meanwhile where torchaudio is not installed.
+def _torchaudio_placeholder() -> Iterator[None]:
+    """Make `import torchaudio` succeed within the block where torchaudio is not installed.
 
-    torchcrepe and distillmos import it at the top and use it only to read sound files, which is not asked of them here.
-    It has no build for every PyTorch. Afterwards the empty module is gone again, lest others take it for the real one.
+    torchcrepe and distillmos import it at the top and use it only to read sound files, which this package does not ask
+    of them. It has no build for every PyTorch. The empty module is removed afterwards, so that others do not take it
+    for the real one.
     """
     if importlib.util.find_spec("torchaudio"):
         yield

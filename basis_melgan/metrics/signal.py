@@ -1,35 +1,35 @@
-"""How near a wave is to its recording: SI-SNR, PESQ-WB, STOI, ESTOI, multi-resolution STFT distance, mel L1.
+"""Signal metrics against a recording: SI-SNR, PESQ-WB, STOI, ESTOI, multi-resolution STFT distance, mel L1.
 
 Every metric is a pure function of (reference, estimate, rate): two waves (T,) of the same length, full scale ±1, at the
 same sample rate in Hz. Sample n of one is compared with sample n of the other: nothing is shifted, warped or rescaled,
-except where the metric's own definition says so. `measures.MEASURES` is the table of all that are reported.
+except where the metric's definition says so. `metrics.table.METRICS` lists the metrics that are reported.
 """
 
 import warnings
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from pesq import PesqError, pesq
 from pystoi import stoi as pystoi
 
 from basis_melgan.audio.files import Wave, resample
 from basis_melgan.audio.mel import mel_spectrogram
+from basis_melgan.audio.stft import center_frames, hann_window, stft_magnitude
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import AudioError
-from basis_melgan.metrics.waves import Array, pair
+from basis_melgan.metrics.waves import validate_pair
 
-PESQ_RATE = 16_000  # Hz; wide-band PESQ knows no other
+PESQ_RATE = 16_000  # Hz, of wide-band PESQ
 RESOLUTIONS = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # FFT, hop, window in samples (arXiv 1910.11480)
-POWER_FLOOR = 1e-8  # under each squared STFT magnitude, full scale ±1 (auraloss's)
+MAGNITUDE_FLOOR = 1e-4  # of STFT magnitudes, full scale ±1 (auraloss's floor of 1e-8 of their squares)
 
 
-def common(reference: Wave, estimate: Wave, slack: int) -> tuple[Wave, Wave]:
-    """Cut two waves (T,) that begin together to their common length.
+def trim_to_common_length(reference: Wave, estimate: Wave, slack: int) -> tuple[Wave, Wave]:
+    """Trim two waves (T,) that begin together to their common length.
 
     Args:
         reference: the recording.
-        estimate: the wave to be judged.
-        slack: samples that the lengths may differ by, usually one mel hop.
+        estimate: the wave to be scored.
+        slack: largest difference of the lengths in samples, usually one mel hop.
 
     Raises:
         AudioError: the lengths differ by more than `slack`.
@@ -46,27 +46,27 @@ def common(reference: Wave, estimate: Wave, slack: int) -> tuple[Wave, Wave]:
 def si_snr(reference: Wave, estimate: Wave) -> float:
     """Scale-invariant signal-to-noise ratio in dB of two waves (T,) (arXiv 1711.00541, eq. 6 to 8; arXiv 1811.02508).
 
-    Both are made zero-mean; the signal is the projection of the estimate on the reference, the noise what is left.
-    Infinite where nothing is left.
+    Both are made zero-mean; the signal is the projection of the estimate on the reference, the noise is the remainder.
+    Infinite where the remainder is zero.
 
     Raises:
         AudioError: lengths differ, or one of the waves is constant or not finite.
     """
-    clean, heard = pair(reference, estimate)
-    clean, heard = clean - clean.mean(), heard - heard.mean()
-    signal = clean * (heard @ clean) / (clean @ clean)
-    noise = heard - signal
+    target, output = validate_pair(reference, estimate)
+    target, output = target - target.mean(), output - output.mean()
+    signal = target * (output @ target) / (target @ target)
+    noise = output - signal
     with np.errstate(divide="ignore"):
         return float(10.0 * np.log10(np.divide(signal @ signal, noise @ noise)))
 
 
 def pesq_wb(reference: Wave, estimate: Wave, rate: int) -> float:
-    """Wide-band PESQ (ITU-T P.862.2) as mean opinion score, 1.04 to 4.64, of two waves (T,) brought to 16 kHz.
+    """Wide-band PESQ (ITU-T P.862.2) as mean opinion score, 1.04 to 4.64, of two waves (T,), resampled to 16 kHz.
 
     Raises:
         AudioError: lengths differ, a wave is silent, or PESQ finds no utterance or less than a quarter of a second.
     """
-    pair(reference, estimate)
+    validate_pair(reference, estimate)
     try:
         return float(pesq(PESQ_RATE, resample(reference, rate, PESQ_RATE), resample(estimate, rate, PESQ_RATE), "wb"))
     except (PesqError, ValueError) as error:
@@ -93,9 +93,9 @@ def estoi(reference: Wave, estimate: Wave, rate: int) -> float:
 
 
 def _intelligibility(name: str, reference: Wave, estimate: Wave, rate: int) -> float:
-    pair(reference, estimate)
+    validate_pair(reference, estimate)
     state = np.random.get_state()
-    np.random.seed(0)  # pystoi adds a breath of noise from the global generator
+    np.random.seed(0)  # pystoi adds faint noise from the global generator
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
@@ -116,14 +116,18 @@ def stft_distance(reference: Wave, estimate: Wave, rate: int) -> float:
     Raises:
         AudioError: lengths differ, a wave is constant, not finite, or has 1 024 samples or fewer.
     """
-    clean, heard = pair(reference, estimate)
-    if len(clean) <= RESOLUTIONS[0][0] // 2:
-        raise AudioError(f"STFT distance: {len(clean)} samples; more than {RESOLUTIONS[0][0] // 2} are needed")
+    target, output = validate_pair(reference, estimate)
+    if len(target) <= RESOLUTIONS[0][0] // 2:
+        raise AudioError(f"STFT distance: {len(target)} samples; more than {RESOLUTIONS[0][0] // 2} are needed")
     total = 0.0
-    for fft, hop, window in RESOLUTIONS:
-        target, magnitude = _magnitude(clean, fft, hop, window), _magnitude(heard, fft, hop, window)
-        convergence = np.linalg.norm(target - magnitude) / np.linalg.norm(target)
-        total += float(convergence + np.abs(np.log(target) - np.log(magnitude)).mean())
+    for n_fft, hop, length in RESOLUTIONS:
+        window = hann_window(length, np.float64)
+        target_magnitude, magnitude = (
+            np.maximum(stft_magnitude(center_frames(wave, length), window, hop, n_fft), MAGNITUDE_FLOOR)
+            for wave in (target, output)
+        )
+        convergence = np.linalg.norm(target_magnitude - magnitude) / np.linalg.norm(target_magnitude)
+        total += float(convergence + np.abs(np.log(target_magnitude) - np.log(magnitude)).mean())
     return total / len(RESOLUTIONS)
 
 
@@ -137,16 +141,7 @@ def mel_l1(reference: Wave, estimate: Wave, rate: int) -> float:
         AudioError: lengths differ, or a wave is constant or not finite.
         MelError: the wave is too short for one frame.
     """
-    pair(reference, estimate)
+    validate_pair(reference, estimate)
     frames = FrameGeometry(sample_rate=rate)
-    target, found = (mel_spectrogram(wave, "bigvgan", frames) for wave in (reference, estimate))
-    return float(np.abs(target - found).mean(dtype=np.float64))
-
-
-def _magnitude(wave: Array, fft: int, hop: int, window: int) -> Array:
-    """Floored STFT magnitudes (F, fft/2 + 1) of a wave (T,): centered frames, reflected edges, periodic Hann window."""
-    side = (fft - window) // 2
-    hann = np.pad(np.hanning(window + 1)[:-1], (side, fft - window - side))
-    frames = sliding_window_view(np.pad(wave, fft // 2, mode="reflect"), fft)[::hop]
-    spectrum = np.fft.rfft(frames * hann, axis=1)
-    return np.asarray(np.sqrt(np.maximum(np.square(spectrum.real) + np.square(spectrum.imag), POWER_FLOOR)))
+    target, mel = (mel_spectrogram(wave, "bigvgan", frames) for wave in (reference, estimate))
+    return float(np.abs(target - mel).mean(dtype=np.float64))

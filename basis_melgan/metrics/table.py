@@ -1,4 +1,4 @@
-"""The table of everything that is measured: which functions there are, and the columns that each fills."""
+"""The table of metrics: their functions and the columns of reports that they fill."""
 
 import importlib.util
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from basis_melgan.audio.files import Wave
 from basis_melgan.metrics import neural, signal
-from basis_melgan.metrics.artifacts import whistle_and_buzz
+from basis_melgan.metrics.artifacts import high_band_artifacts
 from basis_melgan.metrics.mcd import mel_cepstral_distortion
 from basis_melgan.metrics.packages import INSTALL
 from basis_melgan.metrics.pitch import pitch_errors
@@ -14,7 +14,7 @@ from basis_melgan.metrics.pitch import pitch_errors
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of a report: its name, its unit (empty for a score without one), and which way is better."""
+    """One column of a report: its name, its unit (empty for a score without one), and its better direction."""
 
     name: str
     unit: str
@@ -28,60 +28,61 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A function of (reference, estimate, rate in Hz) and the columns it fills, one each of what it returns."""
+class Metric:
+    """A function of (reference, estimate, rate in Hz), with one column for each score that it returns."""
 
     columns: tuple[Column, ...]
     score: Callable[[Wave, Wave, int], float | tuple[float, ...]]
-    packages: tuple[str, ...] = ()  # that it needs beyond the extra `train`
-    slow: bool = False  # a network that takes its time
+    packages: tuple[str, ...] = ()  # required beyond the extra `train`
+    slow: bool = False  # omitted from quick evaluations
 
 
-MEASURES = (
-    Measure((Column("PESQ-WB", "", True),), signal.pesq_wb),
-    Measure((Column("STOI", "", True),), signal.stoi),
-    Measure((Column("ESTOI", "", True),), signal.estoi),
-    Measure((Column("MCD", "dB", False),), mel_cepstral_distortion),
-    Measure((Column("MR-STFT", "", False),), signal.stft_distance),
-    Measure((Column("mel L1", "", False),), signal.mel_l1),
-    Measure(
+METRICS = (
+    Metric((Column("PESQ-WB", "", True),), signal.pesq_wb),
+    Metric((Column("STOI", "", True),), signal.stoi),
+    Metric((Column("ESTOI", "", True),), signal.estoi),
+    Metric((Column("MCD", "dB", False),), mel_cepstral_distortion),
+    Metric((Column("MR-STFT", "", False),), signal.stft_distance),
+    Metric((Column("mel L1", "", False),), signal.mel_l1),
+    Metric(
         (Column("F0 RMSE", "cents", False), Column("V/UV F1", "", True), Column("periodicity RMSE", "", False)),
         pitch_errors,
         ("torchcrepe", "resampy", "librosa"),
         slow=True,
     ),
-    Measure(
+    Metric(
         (Column("DistillMOS", "", True),),
         lambda _, estimate, rate: neural.distill_mos(estimate, rate),
         ("distillmos", "xls_r_sqa"),
     ),
-    Measure(
+    Metric(
         (Column("DNSMOS", "", True),),
         lambda _, estimate, rate: neural.dnsmos(estimate, rate),
         ("speechmos", "onnxruntime", "librosa", "requests"),
         slow=True,
     ),
-    Measure(
+    Metric(
         (Column("speaker cosine", "", True),),
         neural.speaker_cosine,
         ("resemblyzer", "webrtcvad", "librosa"),
         slow=True,
     ),
-    Measure((Column("phoneme error", "", False),), neural.phoneme_error, ("hama",), slow=True),
-    Measure((Column("whistle", "dB", False), Column("buzz", "dB", False)), whistle_and_buzz),
+    Metric((Column("phoneme error", "", False),), neural.phoneme_error, ("hama",), slow=True),
+    Metric((Column("tonal artifacts", "dB", False), Column("noise-floor rise", "dB", False)), high_band_artifacts),
 )
 
 
-def chosen(quick: bool) -> tuple[tuple[Measure, ...], dict[str, str]]:
-    """The measures that can be had here, and for every column left out the reason; `quick` leaves out the slow ones."""
-    measures: list[Measure] = []
-    left_out: dict[str, str] = {}
-    for measure in MEASURES:
-        if quick and measure.slow:
+def available_metrics(quick: bool) -> tuple[tuple[Metric, ...], dict[str, str]]:
+    """The metrics with installed packages, and for every column of the others the reason; `quick` omits slow ones."""
+    metrics: list[Metric] = []
+    unavailable: dict[str, str] = {}
+    for metric in METRICS:
+        if quick and metric.slow:
             continue
-        missing = [package for package in measure.packages if importlib.util.find_spec(package) is None]
+        missing = [package for package in metric.packages if importlib.util.find_spec(package) is None]
         if missing:
-            left_out |= {column.name: f"{missing[0]} is not installed; run {INSTALL}" for column in measure.columns}
+            reason = f"{missing[0]} is not installed; run {INSTALL}"
+            unavailable |= {column.name: reason for column in metric.columns}
         else:
-            measures.append(measure)
-    return tuple(measures), left_out
+            metrics.append(metric)
+    return tuple(metrics), unavailable

@@ -1,1 +1,1 @@
-"""The networks, their bases, and the files that hold them. Nothing here reads a command line or plays a sound."""
+"""Networks, bases and model files."""

@@ -1,7 +1,7 @@
-"""The discriminators of stage 2: of the wave at several rates, of its STFT at several resolutions, of its periods.
+"""The discriminators of stage 2: on the wave at several rates, on its STFT at several resolutions, on its periods.
 
-All take a wave (B, T) and return, for every rate, resolution or period, feature maps in order, the last of them the
-logits. A loss treats them alike.
+All take a wave (B, T) and return, for every rate, resolution or period, the feature maps in order, the last of which
+are the logits.
 """
 
 import itertools
@@ -23,14 +23,14 @@ MAX_GROWTH = 32  # channels of the widest layer over those of the first, as in M
 
 
 class _Chain(nn.Module):
-    """A chain of convolutions whose outputs are all kept; the last one gives the logits."""
+    """A chain of convolutions that returns all outputs, the last of which are the logits."""
 
     def __init__(self, layers: list[nn.Module]) -> None:
         super().__init__()
         self.layers = nn.ModuleList([weight_norm(layer) for layer in layers])
 
     def forward(self, hidden: Tensor) -> list[Tensor]:
-        """Return every layer's output, activated but for the last."""
+        """Return every layer's output, the last without activation."""
         features = []
         for layer in self.layers[:-1]:
             hidden = F.leaky_relu(layer(hidden), SLOPE)
@@ -50,26 +50,26 @@ class MultiScaleDiscriminator(nn.Module):
         self.halve = nn.AvgPool1d(4, stride=2, padding=1, count_include_pad=False)
 
     def forward(self, wave: Tensor) -> list[list[Tensor]]:
-        """Judge a wave (B, T).
+        """Discriminate a wave (B, T).
 
         Returns:
             For every scale s the feature maps (B, channels, time); the last holds the logits (B, 1, ≈ T / 2^s / 256).
         """
         hidden = wave[:, None]
-        judged = []
+        features = []
         for scale, chain in enumerate(self.chains):
             if scale:
                 hidden = self.halve(hidden)
-            judged.append(chain(hidden))
-        return judged
+            features.append(chain(hidden))
+        return features
 
 
 class MultiResolutionDiscriminator(nn.Module):
     """Discriminators on STFT magnitudes of several resolutions (UnivNet, arXiv 2106.07889, section 2.3).
 
-    UnivNet strides over time alone. Here every layer but the last two halves the frequency axis too, else these would
-    cost four times the generator. At the default sizes 0.28 M parameters and 1.7 GMAC per second of audio at
-    24 kHz, the STFT itself not counted.
+    UnivNet strides over time alone. Here every layer but the last two also halves the frequency axis; without it, they
+    would cost four times as much as the generator. At the default sizes 0.28 M parameters and 1.7 GMAC per second of
+    audio at 24 kHz, without the STFT itself.
     """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
@@ -78,7 +78,7 @@ class MultiResolutionDiscriminator(nn.Module):
         self.chains = nn.ModuleList([_stft_chain(config) for _ in config.resolutions])
 
     def forward(self, wave: Tensor) -> list[list[Tensor]]:
-        """Judge a wave (B, T), T above half the longest FFT.
+        """Discriminate a wave (B, T), T above half the longest FFT.
 
         Returns:
             For every resolution the feature maps (B, channels, frequency, time); the last, of one channel, holds the
@@ -89,8 +89,8 @@ class MultiResolutionDiscriminator(nn.Module):
     def magnitude(self, wave: Tensor, index: int) -> Tensor:
         """STFT magnitude (B, 1, FFT/2 + 1, T // hop + 1) of a wave (B, T) at one resolution, in float32.
 
-        Divided by the root of the window's energy, so that white noise of deviation σ has root mean square σ at every
-        resolution.
+        Divided by the square root of the window's energy, so that white noise of standard deviation σ has root mean
+        square σ at every resolution.
         """
         resolution = self.resolutions[index]
         norm = math.sqrt(3.0 / 8.0 * resolution[2])  # of a Hann window
@@ -102,9 +102,9 @@ class MultiResolutionDiscriminator(nn.Module):
 class MultiPeriodDiscriminator(nn.Module):
     """Discriminators on every p-th sample, for several periods p (HiFi-GAN, arXiv 2010.05646, section 2.3).
 
-    HiFi-GAN's channels grow fourfold a layer, from 32 to 1 024. Here they double, from 16 to 128 at the default: with
-    the five periods of HiFi-GAN 0.3 M parameters and 0.15 GMAC per second of audio at 24 kHz, less than a generator at
-    the frame rate has.
+    HiFi-GAN's channels grow fourfold per layer, from 32 to 1 024. Here they double, from 16 to 128 by default: with
+    HiFi-GAN's five periods 0.3 M parameters and 0.15 GMAC per second of audio at 24 kHz, less than a ConvNeXt
+    generator.
     """
 
     def __init__(self, config: DiscriminatorConfig) -> None:
@@ -113,33 +113,33 @@ class MultiPeriodDiscriminator(nn.Module):
         self.chains = nn.ModuleList([_period_chain(config.period_channels) for _ in config.periods])
 
     def forward(self, wave: Tensor) -> list[list[Tensor]]:
-        """Judge a wave (B, T).
+        """Discriminate a wave (B, T).
 
         Returns:
-            For every period p the feature maps (B·p, channels, ≈ T / p / 3^layer), an item's places in the period one
-            after the other; the last, of one channel, holds the logits.
+            For every period p the feature maps (B·p, channels, ≈ T / p / 3^layer), an item's p phases
+            one after the other; the last, of one channel, holds the logits.
         """
-        return [chain(self._combed(wave, period)) for period, chain in zip(self.periods, self.chains, strict=True)]
+        return [chain(self._phases(wave, period)) for period, chain in zip(self.periods, self.chains, strict=True)]
 
-    def _combed(self, wave: Tensor, period: int) -> Tensor:
-        """Every p-th sample (B·p, 1, ⌈T / p⌉), the last filled up by reflection.
+    def _phases(self, wave: Tensor, period: int) -> Tensor:
+        """Every p-th sample from each of p starts (B·p, 1, ⌈T / p⌉), the ends padded by reflection.
 
-        HiFi-GAN folds them into images under kernels of one column, which is the same and on a CPU half as fast.
+        HiFi-GAN folds the wave into an image under kernels of one column: equivalent, and half as fast on a CPU.
         """
         padded = F.pad(wave[:, None], (0, -wave.shape[1] % period), mode="reflect")
         return padded.reshape(len(wave), -1, period).transpose(1, 2).reshape(len(wave) * period, 1, -1)
 
 
 class Discriminators(nn.ModuleDict):
-    """All discriminators that a configuration asks for, by the names that their losses carry."""
+    """All discriminators of a configuration, by the names of their losses."""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
-        found: dict[str, nn.Module] = {"stft": MultiResolutionDiscriminator(config)}
+        modules: dict[str, nn.Module] = {"stft": MultiResolutionDiscriminator(config)}
         if config.scales:
-            found["wave"] = MultiScaleDiscriminator(config)
+            modules["wave"] = MultiScaleDiscriminator(config)
         if config.periods:
-            found["period"] = MultiPeriodDiscriminator(config)
-        super().__init__(found)
+            modules["period"] = MultiPeriodDiscriminator(config)
+        super().__init__(modules)
 
     def forward(self, wave: Tensor) -> dict[str, list[list[Tensor]]]:
         """Feature maps of every discriminator on a wave (B, T)."""
@@ -167,7 +167,7 @@ def _wave_chain(config: DiscriminatorConfig) -> _Chain:
 
 
 def _stft_chain(config: DiscriminatorConfig) -> _Chain:
-    """Kernels and strides are (frequency, time)."""
+    """Build a chain on STFT magnitudes; kernels and strides are (frequency, time)."""
     channels = config.stft_channels
     return _Chain(
         [

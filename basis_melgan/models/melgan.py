@@ -10,8 +10,11 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.networks import MelGANConfig
-from basis_melgan.errors import ConfigurationError, MelError
+from basis_melgan.errors import ConfigurationError
 from basis_melgan.models.bases.basis import Basis, SynthesisOutput, full_precision
+from basis_melgan.models.mel_shape import require_mel
+from basis_melgan.models.silence import SilenceTable, tile_response
+from basis_melgan.models.streaming import ReflectionPad, StreamingConvTranspose1d, StreamState
 
 FIRST_KERNEL = 7
 KERNEL = 3  # of residual stacks, as in MelGAN
@@ -31,27 +34,63 @@ class ResidualStack(nn.Module):
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        self.reach = KERNEL // 2 * dilation
-        self.body = nn.Sequential(
-            nn.LeakyReLU(SLOPE),
-            nn.ReflectionPad1d(self.reach),
-            _normed(nn.Conv1d(channels, channels, KERNEL, dilation=dilation)),
-            nn.LeakyReLU(SLOPE),
-            _normed(nn.Conv1d(channels, channels, 1)),
-        )
+        self.activation = nn.LeakyReLU(SLOPE)
+        self.pad = ReflectionPad(KERNEL // 2 * dilation)
+        self.dilated = _normed(nn.Conv1d(channels, channels, KERNEL, dilation=dilation))
+        self.pointwise = _normed(nn.Conv1d(channels, channels, 1))
         self.skip = _normed(nn.Conv1d(channels, channels, 1))
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Keep the shape (B, channels, time)."""
-        out: Tensor = self.skip(hidden) + self.body(hidden)
+    def forward(self, hidden: Tensor, state: StreamState | None = None) -> Tensor:
+        """Transform (B, channels, time) to the same shape; a stream delays it by the convolution's reach."""
+        padded, residual = self.pad(hidden, state)
+        change = self.pointwise(self.activation(self.dilated(self.activation(padded))))
+        out: Tensor = self.skip(residual) + change
         return out
+
+
+class UpsamplingStage(nn.Module):
+    """A transposed convolution and the residual stacks after it."""
+
+    def __init__(self, config: MelGANConfig, scale: int) -> None:
+        super().__init__()
+        self.activation = nn.LeakyReLU(SLOPE)
+        self.upsample = _normed(StreamingConvTranspose1d(config.channels, scale))
+        self.stacks = nn.ModuleList(ResidualStack(config.channels, DILATION**i) for i in range(config.stacks))
+
+    def forward(self, hidden: Tensor, state: StreamState | None = None) -> Tensor:
+        """Upsample (B, channels, F) to (B, channels, F·scale)."""
+        hidden = self.upsample(self.activation(hidden), state)
+        for stack in self.stacks:
+            hidden = stack(hidden, state)
+        return hidden
+
+
+class WeightNetwork(nn.Module):
+    """The layers between mel and weights: a convolution, the upsampling stages, and a ReLU."""
+
+    def __init__(self, config: MelGANConfig, bands: int) -> None:
+        super().__init__()
+        self.input_pad = ReflectionPad(FIRST_KERNEL // 2)
+        self.input_conv = _normed(nn.Conv1d(bands, config.channels, FIRST_KERNEL))
+        self.stages = nn.ModuleList(UpsamplingStage(config, scale) for scale in config.upsampling)
+        self.activation = nn.ReLU()
+
+    def forward(self, mel: Tensor, state: StreamState | None = None) -> Tensor:
+        """Weights (B, channels, F·weights_per_mel) of a mel (B, M, F), the response to silence included."""
+        padded, _ = self.input_pad(mel, state)
+        hidden = self.input_conv(padded)
+        for stage in self.stages:
+            hidden = stage(hidden, state)
+        weights: Tensor = self.activation(hidden)
+        return weights
 
 
 class MelGANGenerator(nn.Module):
     """Basis-MelGAN's generator (arXiv 2106.13419; sizes from FastVocoder).
 
-    At the default sizes 3.17 M parameters with weight norm merged, the basis included, and 2.24 GMAC a second at 24 kHz
-    (2.25 with the basis). These numbers leave room for no convolution between the last residual stack and the ReLU.
+    At the default sizes 3.17 M parameters with weight norm merged, the basis included, and 2.24 GMAC per second of
+    audio at 24 kHz (2.25 with the basis). These numbers leave room for no convolution between the last residual stack
+    and the ReLU.
 
     The basis starts frozen. `generator.basis.requires_grad_(True)` opens it for fine-tuning.
     """
@@ -67,82 +106,80 @@ class MelGANGenerator(nn.Module):
         self.bands, self.hop = bands, frames.hop
         self.weights_per_mel = frames.weights_per_mel
         self.edge, self.shortest = _edge(config), _shortest(config)
-        # Mel frames back and ahead that a frame's samples depend on; the basis reaches `lead` weight frames back.
+        # Mel frames back and ahead that a frame's samples depend on; an atom reaches `lead` weight frames back.
         self.lookahead = self.edge + FIRST_KERNEL // 2
-        self.past = self.lookahead + -(-frames.lead // frames.weights_per_mel)
-        layers: list[nn.Module] = [
-            nn.ReflectionPad1d(FIRST_KERNEL // 2),
-            _normed(nn.Conv1d(bands, config.channels, FIRST_KERNEL)),
-        ]
-        for scale in config.upsampling:
-            layers += [nn.LeakyReLU(SLOPE), _upsampling(config.channels, scale)]
-            layers += [ResidualStack(config.channels, DILATION**i) for i in range(config.stacks)]
-        self.network = nn.Sequential(*layers, nn.ReLU())
+        self.left_context = self.lookahead + -(-frames.lead // frames.weights_per_mel)
+        self.network = WeightNetwork(config, bands)
         self.basis = Basis(config.channels, frames)
         self.basis.requires_grad_(False)
+        self.silence_table: SilenceTable | None = None
 
-    def forward(self, mel: Tensor) -> SynthesisOutput:
-        """Speak a mel.
+    def forward(self, mel: Tensor, state: StreamState | None = None) -> SynthesisOutput:
+        """Synthesize a mel, or the next chunk of one.
 
-        The response to an all-zero mel, which is what the biases alone say, is subtracted from the weights. Synthesis
-        is linear, so it leaves the wave with them.
+        The response to an all-zero mel, which is the contribution of the biases, is subtracted from the weights.
+        Synthesis is linear, so this removes it from the wave too.
 
         Args:
             mel: (B, M, F), F from 1 upward.
+            state: memory after the previous chunk, once `prepare_streaming` was called; None synthesizes a whole mel.
 
         Returns:
-            The wave (B, F·hop) and its weights (B, N, F·weights_per_mel).
+            The wave (B, F·hop) and its weights (B, N, F·weights_per_mel). In a stream, the wave is delayed by
+            `lookahead` mel frames.
 
         Raises:
             MelError: the mel has another number of dimensions or bands, or no frame.
         """
-        if mel.ndim != 3 or mel.shape[1] != self.bands or mel.shape[2] == 0:
-            raise MelError(f"mel of shape {tuple(mel.shape)}: expected (batch, {self.bands} bands, at least 1 frame)")
+        require_mel(mel, self.bands)
         frames = mel.shape[-1]
-        if frames < self.shortest:
-            # Reflection is undefined here. The last frame is held instead, and what it adds is cut off again.
+        if state is None and frames < self.shortest:
+            # Reflection is undefined for so few frames. The last one is held, and the surplus weights are cut off.
             mel = F.pad(mel, (0, self.shortest - frames), mode="replicate")
-        weights = full_precision(self.network(mel)) - self.rest(mel)
+        weights = full_precision(self.network(mel, state))
+        weights = weights - self.silence_response(weights.shape[2], state)
+        if state is not None:
+            weights = weights * state.mask(weights.shape[2], weights.dtype)
         weights = weights[..., : frames * self.weights_per_mel]
-        return SynthesisOutput(self.basis(weights), weights)
+        return SynthesisOutput(self.basis(weights, state), weights)
 
     def fold_weight_norm(self) -> None:
-        """Merge direction and length into plain weights, for inference alone: a call need not compute them again.
+        """Merge direction and length into plain weights, so that inference does not compute them on every call.
 
-        Fold before the weights are frozen, or they become buffers, and never a deep copy: PyTorch lets copies share
-        what it removes, so that the original would break.
+        Fold before the weights are frozen, or they become buffers. Never fold a deep copy: PyTorch shares the removed
+        parametrizations between copies, so the original would break.
         """
         for module in list(self.network.modules()):
             if parametrize.is_parametrized(module):
                 parametrize.remove_parametrizations(module, "weight")
 
     def muon_parameters(self) -> list[nn.Parameter]:
-        """None: all that this generator has is convolutions."""
+        """Return none: this generator has only convolutions."""
         return []
 
-    def rest(self, mel: Tensor) -> Tensor:
-        """Response (1, N, K) to an all-zero mel of the shape of `mel`, with gradients.
+    def silence_response(self, count: int, state: StreamState | None = None) -> Tensor:
+        """Response (1, N, count) to an all-zero mel, at the first `count` weight frames or those of a stream.
 
-        Inside the mel it repeats from frame to frame. Only `edge` frames at either end feel the padding, so a mel of
-        2·edge + 1 frames holds every frame there is, however long the mel.
+        Inside a mel it repeats from frame to frame. Only `edge` frames at either end depend on the padding, so a mel of
+        2·edge + 1 frames holds every frame there is, however long the mel. Carries gradients outside streams.
         """
-        frames = mel.shape[-1]
-        enough = max(2 * self.edge + 1, self.shortest)
-        rest = full_precision(self.network(mel.new_zeros(1, self.bands, min(frames, enough))))
-        if frames <= enough:
-            return rest
-        ends = self.edge * self.weights_per_mel
-        inside = rest[..., ends : ends + self.weights_per_mel].repeat(1, 1, frames - 2 * self.edge)
-        return torch.cat([rest[..., :ends], inside, rest[..., -ends:]], dim=-1)
+        if state is not None:
+            if self.silence_table is None:
+                raise RuntimeError("call prepare_streaming() before the first chunk")
+            table: Tensor = self.silence_table(count, state)
+            return table
+        frames, varied = count // self.weights_per_mel, max(2 * self.edge + 1, self.shortest)
+        parameter = next(self.network.parameters())
+        mel = torch.zeros(1, self.bands, min(frames, varied), dtype=parameter.dtype, device=parameter.device)
+        response = full_precision(self.network(mel))
+        return response if frames <= varied else tile_response(response, frames, self.edge, self.weights_per_mel)
 
-
-def _upsampling(channels: int, scale: int) -> nn.Module:
-    """Transposed convolution that makes exactly `scale` frames of every frame."""
-    return _normed(
-        nn.ConvTranspose1d(
-            channels, channels, 2 * scale, scale, padding=scale // 2 + scale % 2, output_padding=scale % 2
-        )
-    )
+    @torch.no_grad()
+    def prepare_streaming(self) -> None:
+        """Prepare for inference in chunks: store the responses to silence of the network as it is now."""
+        lengths = range(self.shortest, max(2 * self.edge + 1, self.shortest) + 1)
+        responses = [self.silence_response(frames * self.weights_per_mel) for frames in lengths]
+        self.silence_table = SilenceTable(responses, self.shortest, self.edge, self.weights_per_mel)
 
 
 def _edge(config: MelGANConfig) -> int:

@@ -1,4 +1,4 @@
-"""Released models: one safetensors file each, its configuration and origin as JSON in the metadata."""
+"""Model files: one safetensors file per trained model, with its configuration and origin in the metadata."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as packed
+from safetensors.torch import save as serialize
 from torch import Tensor
 
 import basis_melgan
@@ -18,14 +18,15 @@ from basis_melgan.config.loading import from_dict
 from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
-from basis_melgan.models.bases.basis import SIGNALS, Basis
-from basis_melgan.models.bases.pairs import Pairs, pairs_of, quarter_turn
+from basis_melgan.models.bases.basis import ATOMS, Basis
+from basis_melgan.models.bases.modulated import BLOCK_LENGTH
+from basis_melgan.models.bases.pairs import QuadratureAtoms, hilbert_transform, sorted_atoms
 from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.melgan import MelGANGenerator
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.storage.atomic import write_bytes
 
-FORMAT = 1
+FORMAT = 2
 Module = TypeVar("Module", bound=torch.nn.Module)
 Kind = Literal["separator", "vocoder", "discriminators"]
 AnyGenerator = MelGANGenerator | ConvNeXtGenerator
@@ -33,17 +34,17 @@ AnyGenerator = MelGANGenerator | ConvNeXtGenerator
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a released model comes from.
+    """Origin of a trained model.
 
     Attributes:
-        step: of its training, those of the model that it started from included.
-        data_hash: of the clips that it was trained on.
-        others: hashes of what else it stands on, by what that is: a vocoder to start from, a separator.
+        step: training steps, those of the model that it started from included.
+        data_hash: hash of the training clips.
+        source_hashes: hashes of its other sources by role, such as the vocoder it started from or the separator.
     """
 
     step: int
     data_hash: str
-    others: Mapping[str, str] = field(default_factory=dict)
+    source_hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, origin: Origin) -> None:
@@ -58,24 +59,24 @@ def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, or
         "config": json.dumps(config.to_dict()),
         "step": str(origin.step),
         "data": origin.data_hash,
-        "origins": json.dumps({name: found for name, found in origin.others.items() if found}),
+        "origins": json.dumps({name: digest for name, digest in origin.source_hashes.items() if digest}),
         "basis_melgan": basis_melgan.__version__,
         "torch": str(torch.__version__),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_bytes(path, packed(tensors, metadata))  # safetensors' own file could be read by its owner alone
+    write_bytes(path, serialize(tensors, metadata))  # safetensors writes files that only their owner can read
 
 
 def discriminators_of(vocoder: Path) -> Path:
-    """Where a vocoder's discriminators lie, if it was released with them: beside it."""
+    """Path of a vocoder's discriminators, which are saved beside it."""
     return vocoder.with_name(f"{vocoder.stem}.discriminators.safetensors")
 
 
 def load_separator(path: Path) -> tuple[Separator, Config]:
-    """The separator of a model file, frozen and ready to infer, and the configuration it was trained with.
+    """Load a separator, frozen and ready to infer, and the configuration of its training.
 
     Raises:
-        ModelFileError: the file is missing, damaged, of another kind, or of a later version.
+        ModelFileError: the file is missing, damaged, of another kind, or of another format.
     """
     state, config = read(path, "separator")
     separator = filled(lambda: Separator(config.separator, config.frames), state, path)
@@ -83,105 +84,121 @@ def load_separator(path: Path) -> tuple[Separator, Config]:
 
 
 def load_vocoder(path: Path) -> tuple[AnyGenerator, Config]:
-    """The generator of a vocoder file, folded, frozen and ready to infer, and the configuration it was trained with.
+    """Load a vocoder, folded, frozen and ready to infer, and the configuration of its training.
 
     Raises:
-        ModelFileError: the file is missing, damaged, of another kind, or of a later version.
+        ModelFileError: the file is missing, damaged, of another kind, or of another format.
     """
     state, config = read(path, "vocoder")
-    generator = filled(lambda: new_generator(config, taps=SIGNALS in state), state, path)
+    generator = filled(lambda: new_generator(config, state=state), state, path)
     if isinstance(generator, MelGANGenerator):
         generator.fold_weight_norm()
     return generator.eval().requires_grad_(False), config
 
 
-def new_generator(config: Config, separator: Separator | None = None, taps: bool = False) -> AnyGenerator:
-    """An untrained generator of a configuration, over the basis that a separator learned.
+def new_generator(
+    config: Config, separator: Separator | None = None, state: Mapping[str, Tensor] | None = None
+) -> AnyGenerator:
+    """Build an untrained generator of a configuration, over the basis that a separator learned.
 
-    Without a separator a paper's generator has a random basis, one at the frame rate the pairs of its configuration.
+    Without a separator, a MelGAN generator has a random basis and a ConvNeXt generator the atoms of its configuration.
+    These are parameters where the basis is to be fine-tuned, and computed otherwise where that is cheaper.
 
     Args:
         config: all settings.
-        separator: whose basis it gets.
-        taps: keep pairs tap by tap, as parameters, also where they can do without; so they are where the basis is to
-            be fine-tuned.
+        separator: gives the basis.
+        state: state dict that will be loaded; it decides how the basis is stored and how its weights are ordered.
 
     Raises:
         ConfigurationError: generator and separator do not fit.
     """
-    if isinstance(config.generator, ConvNeXtConfig):
-        pairs = _pairs(separator, config.generator.atoms, config.frames.sample_rate) if separator is not None else None
-        taps = taps or config.vocoder_training.basis_learning_rate > 0
-        return ConvNeXtGenerator(config.generator, config.frames, config.mel, pairs, taps)
-    generator = MelGANGenerator(config.generator, config.frames, mel_config(config.mel).bands)
+    state = state or {}
+    sizes, frames = config.generator, config.frames
+    if isinstance(sizes, ConvNeXtConfig):
+        atoms = _separator_atoms(separator, sizes.atoms, frames.sample_rate) if separator is not None else None
+        store_atoms = ATOMS in state or config.vocoder_training.basis_learning_rate > 0
+        block_length = int(state[BLOCK_LENGTH]) if BLOCK_LENGTH in state else None
+        return ConvNeXtGenerator(sizes, frames, config.mel, atoms, store_atoms, block_length)
+    generator = MelGANGenerator(sizes, frames, mel_config(config.mel).bands)
     if separator is not None:
         if not isinstance(separator.basis, Basis):
             raise ConfigurationError(
                 "generator.kind: melgan has non-negative weights; it needs a separator of a free basis"
             )
-        if separator.basis.signals.shape != generator.basis.signals.shape:
+        if separator.basis.atoms.shape != generator.basis.atoms.shape:
             raise ConfigurationError(
                 f"generator.channels: {config.generator.channels} differs from separator.atoms "
-                f"{len(separator.basis.signals)}; the last residual stack gives the weights, so use the same number"
+                f"{len(separator.basis.atoms)}; the last residual stack gives the weights, so use the same number"
             )
         generator.basis.load_state_dict(separator.basis.state_dict())
     return generator
 
 
-def _pairs(separator: Separator, count: int, sample_rate: int) -> Pairs:
-    """The pairs of a separator; signals of a free basis get their Hilbert transforms as partners."""
+def _separator_atoms(separator: Separator, count: int, sample_rate: int) -> QuadratureAtoms:
+    """Quadrature atoms of a separator; atoms of a free basis are paired with their Hilbert transforms."""
     basis = separator.basis
-    both = torch.cat([basis.signals, quarter_turn(basis.signals)]) if isinstance(basis, Basis) else basis.signals
+    both = torch.cat([basis.atoms, hilbert_transform(basis.atoms)]) if isinstance(basis, Basis) else basis.atoms
     cosines, sines = np.split(both.numpy(force=True).astype(np.float64), 2)
     if len(cosines) != count:
         raise ConfigurationError(f"generator.atoms: {count}; the separator has {len(cosines)}")
-    return pairs_of(cosines, sines, sample_rate)
+    return sorted_atoms(cosines, sines, sample_rate)
 
 
 def metadata(path: Path) -> dict[str, Any]:
-    """What a model file says of itself.
+    """Metadata of a model file.
 
     Raises:
-        ModelFileError: the file is missing, damaged, or no model of ours.
+        ModelFileError: the file is missing, damaged, or no model file.
     """
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file; expected a model file (.safetensors)")
     try:
-        with safe_open(path, framework="pt") as opened:
-            found = opened.metadata()
+        with safe_open(path, framework="pt") as file:
+            entries = file.metadata()
     except (SafetensorError, OSError) as error:
         raise ModelFileError(f"{path}: damaged or no model file ({error}); copy or train it again") from error
-    if not found or "kind" not in found or "format" not in found or "config" not in found:
-        raise ModelFileError(f"{path}: its metadata names no kind of model; expected a file that basis-melgan wrote")
-    return dict(found)
+    if not entries or not {"kind", "format", "config"} <= entries.keys():
+        raise ModelFileError(f"{path}: its metadata names no kind of model; expected a file written by basis-melgan")
+    return dict(entries)
 
 
 def read(path: Path, kind: Kind) -> tuple[dict[str, Tensor], Config]:
-    """Weights as they were trained, and configuration, of a model file.
+    """Read the state dict and the configuration of a model file.
 
     Raises:
-        ModelFileError: the file is missing, damaged, of another kind, or of a later version.
+        ModelFileError: the file is missing, damaged, of another kind, or of another format.
     """
-    found = metadata(path)
-    if found["kind"] != kind:
-        raise ModelFileError(f"{path}: holds a {found['kind']}; expected a {kind}")
-    if not found["format"].isdecimal() or int(found["format"]) > FORMAT:
-        raise ModelFileError(f"{path}: has format {found['format']}, this version reads {FORMAT}; update basis-melgan")
+    entries = metadata(path)
+    if entries["kind"] != kind:
+        raise ModelFileError(f"{path}: holds a {entries['kind']}; expected a {kind}")
+    require_format(path, entries["format"])
     try:
-        with safe_open(path, framework="pt") as opened:
-            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (no mapping)
-        return state, from_dict(json.loads(found["config"]))
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        return state, from_dict(json.loads(entries["config"]))
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise ModelFileError(f"{path}: damaged ({error}); copy or train it again") from error
     except BasisMelGANError as error:
         raise ModelFileError(f"{path}: its configuration cannot be read ({error}); copy or train it again") from error
 
 
-def filled(build: Callable[[], Module], state: Mapping[str, Tensor], path: Path) -> Module:
-    """What `build` makes, with the parameters that a model file has.
+def require_format(path: Path, file_format: str) -> None:
+    """Check that this version reads the format of a model file.
 
     Raises:
-        ModelFileError: they do not fit.
+        ModelFileError: it is older or newer.
+    """
+    if file_format != str(FORMAT):
+        older = file_format.isdecimal() and int(file_format) < FORMAT
+        advice = "train or download the model again, or use an older basis-melgan" if older else "update basis-melgan"
+        raise ModelFileError(f"{path}: has format {file_format}, this version reads {FORMAT}; {advice}")
+
+
+def filled(build: Callable[[], Module], state: Mapping[str, Tensor], path: Path) -> Module:
+    """Build a module and load a model file's state dict into it.
+
+    Raises:
+        ModelFileError: the parameters do not fit.
     """
     try:
         module = build()

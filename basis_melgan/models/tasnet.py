@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.networks import SeparatorConfig
 from basis_melgan.models.bases.basis import Basis
-from basis_melgan.models.bases.learned_pairs import LearnedPairs, magnitudes
+from basis_melgan.models.bases.learned_pairs import LearnedAtoms, magnitudes
 from basis_melgan.models.norms import normalization
 
 SOURCES = 2
@@ -18,8 +18,8 @@ KERNEL = 3  # frames of a depthwise convolution, P in Conv-TasNet's paper
 LSTM_LAYERS = 4  # as in TasNet's paper
 
 
-class Separated(NamedTuple):
-    """What a separator makes of a mixture (B, T).
+class SeparationOutput(NamedTuple):
+    """Output of a separator for a mixture (B, T).
 
     Attributes:
         waves: (B, C, T), the estimate of each source.
@@ -32,10 +32,10 @@ class Separated(NamedTuple):
 
 
 class Separator(nn.Module):
-    """Encoder, mask network and basis: a mixture in, one wave and one set of weights per source out.
+    """Encoder, mask network and basis: separates a mixture into one wave and one set of weights per source.
 
-    A free basis has an encoder beside it and non-negative weights, as in the papers. A basis of pairs is its own
-    encoder; masks are made from the magnitudes of pairs and multiply both signals of each.
+    A free basis has a separate encoder and non-negative weights, as in the papers. Quadrature atoms are their own
+    encoder; masks are computed from the magnitudes of cosine–sine pairs and multiply both atoms of each.
     """
 
     def __init__(self, config: SeparatorConfig, frames: FrameGeometry) -> None:
@@ -47,38 +47,38 @@ class Separator(nn.Module):
             ConvolutionalMasker(config) if config.kind == "conv-tasnet" else RecurrentMasker(config)
         )
         if config.basis == "free":
-            self.basis: Basis | LearnedPairs = Basis(config.atoms, frames)
+            self.basis: Basis | LearnedAtoms = Basis(config.atoms, frames)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_normal_(parameter)
         if config.basis != "free":
-            self.basis = LearnedPairs(config.atoms, config.basis, config.spacing, frames)
+            self.basis = LearnedAtoms(config.atoms, config.basis, config.spacing, frames)
 
     def encode(self, mixture: Tensor) -> Tensor:
-        """Weights (B, N, K) of a mixture (B, T), in float32; every sample lies under L / stride frames."""
+        """Weights (B, N, K) of a mixture (B, T), in float32; every sample is covered by L / stride frames."""
         frames = self.frames
         margin = frames.basis_length - frames.stride
-        filling = -mixture.shape[-1] % frames.stride
-        padded = F.pad(mixture, (margin, margin + filling))
+        alignment_pad = -mixture.shape[-1] % frames.stride
+        padded = F.pad(mixture, (margin, margin + alignment_pad))
         with torch.autocast(mixture.device.type, enabled=False):
-            if isinstance(self.basis, LearnedPairs):
+            if isinstance(self.basis, LearnedAtoms):
                 return self.basis.analyze(padded.float())
             encoded: Tensor = self.encoder(padded[:, None].float())
             return encoded.relu()
 
     def decode(self, weights: Tensor, samples: int) -> Tensor:
-        """Wave (…, samples) of weights (…, N, K) that `encode` laid out."""
+        """Wave (…, samples) of weights (…, N, K) aligned as those of `encode`."""
         margin = self.frames.basis_length - self.frames.stride
         wave: Tensor = self.basis(weights.flatten(0, -3))
         return wave[:, margin : margin + samples].reshape(*weights.shape[:-2], samples)
 
-    def forward(self, mixture: Tensor) -> Separated:
+    def forward(self, mixture: Tensor) -> SeparationOutput:
         """Separate a mixture (B, T) of any length into sources of that same length."""
         encoded = self.encode(mixture)
-        paired = isinstance(self.basis, LearnedPairs)
+        paired = isinstance(self.basis, LearnedAtoms)
         masks = self.masker(magnitudes(encoded) if paired else encoded).float().unflatten(1, (SOURCES, -1))
         weights = (torch.cat([masks, masks], dim=2) if paired else masks) * encoded[:, None]
-        return Separated(self.decode(weights, mixture.shape[-1]), weights)
+        return SeparationOutput(self.decode(weights, mixture.shape[-1]), weights)
 
 
 class ConvolutionalMasker(nn.Module):

@@ -1,4 +1,4 @@
-"""A trained vocoder's parameters for a generator that is narrower, or sees less ahead."""
+"""Transfer of a trained vocoder's parameters to a generator with fewer hidden channels or less lookahead."""
 
 import dataclasses
 import math
@@ -10,64 +10,66 @@ from torch.nn import functional as F
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
-from basis_melgan.models.bases.basis import SIGNALS
-from basis_melgan.models.bases.pairs import centers
-from basis_melgan.models.convnext import own_pairs, reach
+from basis_melgan.models.bases.basis import ATOMS
+from basis_melgan.models.bases.modulated import BLOCK_LENGTH
+from basis_melgan.models.bases.pairs import center_frequencies
+from basis_melgan.models.convnext import generator_atoms, split_lookahead
 
 State = dict[str, Tensor]
 
 
-def adaptable(was: Config, now: Config) -> bool:
-    """Whether parameters of one generator are of use to another: of one kind, mel and geometry, and not wider."""
-    if (was.frames, was.mel) != (now.frames, now.mel):
+def can_adapt(source: Config, target: Config) -> bool:
+    """Whether parameters of one generator can be adapted to another: same kind, mel and geometry, and not wider."""
+    if (source.frames, source.mel) != (target.frames, target.mel):
         return False
-    source, target = was.generator, now.generator
-    if not (isinstance(source, ConvNeXtConfig) and isinstance(target, ConvNeXtConfig)):
-        return source == target
-    alike = dataclasses.replace(source, hidden=target.hidden, lookahead=target.lookahead) == target
-    return alike and source.hidden >= target.hidden
+    old, new = source.generator, target.generator
+    if not (isinstance(old, ConvNeXtConfig) and isinstance(new, ConvNeXtConfig)):
+        return old == new
+    similar = dataclasses.replace(old, hidden=new.hidden, lookahead=new.lookahead) == new
+    return similar and old.hidden >= new.hidden
 
 
-def adapted(state: State, was: Config, now: Config) -> State:
-    """Parameters for the generator of `now`, from those of the generator of `was`, which is `adaptable`.
+def adapt_state(state: State, source: Config, target: Config) -> State:
+    """Adapt parameters of the generator of `source` to that of `target`, where `can_adapt` allows it.
 
-    Only frame-rate generators have what may differ, so those of others stay. Of each block's hidden channels the
-    strongest stay: what a channel adds is at most the product of the norms of the weights into it and out of it. Taps
-    keep their distance to the frame that they are for; those beyond what the generator may see ahead go. Where basis
-    signals then begin later, phases turn as far as their frequencies do in between.
+    Only ConvNeXt generators change. Each block keeps its strongest hidden channels: the contribution of a channel is at
+    most the product of the norms of its input and output weights. Kernel taps keep their distance to the current
+    frame; those beyond the new lookahead are dropped. Where atoms then begin later, the predicted phases advance by as
+    much as their frequencies do in between.
     """
-    source, target = was.generator, now.generator
-    if source == target or not (isinstance(source, ConvNeXtConfig) and isinstance(target, ConvNeXtConfig)):
+    old, new = source.generator, target.generator
+    if old == new or not (isinstance(old, ConvNeXtConfig) and isinstance(new, ConvNeXtConfig)):
         return state
     state = dict(state)
-    for block in range(target.blocks):
-        _narrow(state, f"trunk.{block}", target.hidden)
-    (lead_was, ahead_was), (lead, ahead) = reach(source, was.frames), reach(target, now.frames)
-    layers = ["embed", *(f"trunk.{block}.depthwise" for block in range(target.blocks))]
-    for layer, seen, sees in zip(layers, ahead_was, ahead, strict=True):
-        state[f"{layer}.weight"] = F.pad(state[f"{layer}.weight"], (seen - sees, sees - seen))
-    if lead != lead_was:
-        _turn(state, target, now.frames, lead - lead_was)
+    for block in range(new.blocks):
+        _prune_channels(state, f"trunk.{block}", new.hidden)
+    old_pad, old_lookaheads = split_lookahead(old, source.frames)
+    new_pad, new_lookaheads = split_lookahead(new, target.frames)
+    layers = ["embed", *(f"trunk.{block}.depthwise" for block in range(new.blocks))]
+    for layer, before, after in zip(layers, old_lookaheads, new_lookaheads, strict=True):
+        state[f"{layer}.weight"] = F.pad(state[f"{layer}.weight"], (before - after, after - before))
+    if new_pad != old_pad:
+        _advance_phases(state, new, target.frames, new_pad - old_pad)
     return state
 
 
-def _narrow(state: State, block: str, hidden: int) -> None:
-    into, out = state[f"{block}.widen.weight"], state[f"{block}.narrow.weight"]
-    scaled = state[f"{block}.narrow.scale"][:, None] * out
-    strongest = (into.norm(dim=1) * scaled.norm(dim=0)).topk(hidden).indices.sort().values
+def _prune_channels(state: State, block: str, hidden: int) -> None:
+    """Keep the `hidden` strongest hidden channels of a block."""
+    inward, outward = state[f"{block}.widen.weight"], state[f"{block}.narrow.weight"]
+    scaled = state[f"{block}.narrow.scale"][:, None] * outward
+    strongest = (inward.norm(dim=1) * scaled.norm(dim=0)).topk(hidden).indices.sort().values
     for name in ("weight", "bias"):
         state[f"{block}.widen.{name}"] = state[f"{block}.widen.{name}"][strongest]
-    state[f"{block}.narrow.weight"] = out[:, strongest]
+    state[f"{block}.narrow.weight"] = outward[:, strongest]
 
 
-def _turn(state: State, sizes: ConvNeXtConfig, frames: FrameGeometry, samples: int) -> None:
-    """Turn the phases that are said of pairs whose signals begin so many samples earlier."""
-    signals = state.get(SIGNALS)
-    if signals is None:
-        frequencies = own_pairs(sizes, frames).frequencies
+def _advance_phases(state: State, sizes: ConvNeXtConfig, frames: FrameGeometry, samples: int) -> None:
+    """Advance the predicted phases for atoms that begin `samples` samples earlier."""
+    if ATOMS in state:
+        frequencies = center_frequencies(state[ATOMS].double().numpy(), frames.sample_rate)
     else:
-        frequencies = centers(signals.double().numpy(), frames.sample_rate)
-    turns = torch.from_numpy(2.0 * math.pi * samples * frequencies / frames.sample_rate).float()
-    bias = state["say.bias"].reshape(frames.weights_per_mel, -1).clone()
-    bias[:, sizes.atoms :] += turns
-    state["say.bias"] = bias.flatten()
+        frequencies = generator_atoms(sizes, frames, int(state[BLOCK_LENGTH])).frequencies
+    radians = torch.from_numpy(2.0 * math.pi * samples * frequencies / frames.sample_rate).float()
+    bias = state["output_proj.bias"].reshape(frames.weights_per_mel, -1).clone()
+    bias[:, sizes.atoms :] += radians
+    state["output_proj.bias"] = bias.flatten()

@@ -39,10 +39,10 @@ def basis_data(comparison: Comparison, separator: Path | None) -> list[dict[str,
     bases: list[ModelBasis] = []
     if separator is not None:
         model, config = model_file.load_separator(separator)
-        bases.append(ModelBasis([separator.stem], model.basis.signals.numpy(), config.frames))
+        bases.append(ModelBasis([separator.stem], model.basis.atoms.numpy(), config.frames))
     for name, path in vocoders.items():
         generator, config = model_file.load_vocoder(path)
-        atoms = generator.basis.signals.numpy()
+        atoms = generator.basis.atoms.numpy()
         equal = (basis for basis in bases if basis.frames == config.frames and np.array_equal(basis.atoms, atoms))
         shared = next(equal, None)
         if shared is not None:

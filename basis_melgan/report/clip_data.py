@@ -8,7 +8,7 @@ import numpy as np
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.evaluation.systems import RECORDING
-from basis_melgan.metrics.world import pitch
+from basis_melgan.metrics.world import harvest_pitch
 from basis_melgan.report.comparison import Comparison, ScoresBySystem
 from basis_melgan.report.images import spectrogram_image, spectrogram_levels
 
@@ -48,7 +48,7 @@ def clip_data(comparison: Comparison, clip: ScoresBySystem) -> dict[str, Any]:
 
 def _output(wave: Wave, rate: int, peak: float) -> dict[str, Any]:
     return {
-        "sound": base64.b64encode(files.mp3(wave, rate)).decode(),
+        "sound": base64.b64encode(files.encode_mp3(wave, rate)).decode(),
         "spectrogram": spectrogram_image(spectrogram_levels(wave, rate), peak),
         "pitch": _pitch_track(wave, rate),
     }
@@ -56,5 +56,5 @@ def _output(wave: Wave, rate: int, peak: float) -> dict[str, Any]:
 
 def _pitch_track(wave: Wave, rate: int) -> list[int]:
     """Pitch in Hz every 10 ms; 0 where unvoiced."""
-    f0, _ = pitch(wave.astype(np.float64), rate)
+    f0, _ = harvest_pitch(wave.astype(np.float64), rate)
     return [round(hertz) for hertz in f0[::PITCH_STRIDE].tolist()]

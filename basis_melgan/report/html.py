@@ -43,7 +43,7 @@ def write_report(
         ModelFileError: the separator or a vocoder cannot be read.
         OutputError: `out` exists, or cannot be written.
     """
-    files.require_new(out, force)
+    files.require_new_file(out, force)
     require_writable_file(out)
     comparison = Comparison.load(folder)
     data = {

@@ -10,6 +10,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from basis_melgan.audio.files import Wave
+from basis_melgan.audio.stft import stft_magnitude
 
 WINDOW_SECONDS = 0.032  # resolves both consonants and the harmonics of a low voice
 HOP_SECONDS = 0.010
@@ -25,9 +26,9 @@ def spectrogram_levels(wave: Wave, rate: int) -> npt.NDArray[np.float32]:
     Power spectra with a centered Hann window, one every `HOP_SECONDS`; a row is the mean power of its bins.
     """
     window, hop = round(WINDOW_SECONDS * rate), round(HOP_SECONDS * rate)
-    padded = np.pad(wave, (window // 2, window))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, window)[: len(wave) : hop]
-    power = np.square(np.abs(np.fft.rfft(windows * np.hanning(window), max(window, 2 * ROWS))))
+    padded = np.pad(wave.astype(np.float64), (window // 2, window))
+    magnitudes = stft_magnitude(padded, np.hanning(window), hop, max(window, 2 * ROWS))
+    power = np.square(magnitudes[: -(-len(wave) // hop)])
     edges = np.linspace(0, power.shape[1], ROWS + 1).round().astype(int)
     rows = np.add.reduceat(power, edges[:-1], axis=1) / np.diff(edges)
     return np.asarray(10.0 * np.log10(np.maximum(rows, 1e-12)), dtype=np.float32).T

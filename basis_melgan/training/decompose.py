@@ -54,9 +54,9 @@ def decompose(separator: Path, corpus: Path, out: Path, trainer: TrainerConfig, 
     shard_count = math.ceil(len(clips) / CLIPS_PER_SHARD)
     if fabric.is_global_zero:
         _prepare_folder(out, header, force)
-        fabric.print(_require_space(out, clips, config.frames, len(model.basis.signals)))
+        fabric.print(_require_space(out, clips, config.frames, len(model.basis.atoms)))
         if not (out / "basis.safetensors").exists():
-            _save(out / "basis.safetensors", {"basis": model.basis.signals.numpy(force=True)})
+            _save(out / "basis.safetensors", {"basis": model.basis.atoms.numpy(force=True)})
     fabric.barrier()
     _write_shards(model, clips, range(shard_count), out, fabric)
     fabric.barrier()
@@ -82,7 +82,7 @@ def _write_shard(model: Separator, clips: Clips, path: Path) -> None:
     for clip_path, clip in clips:
         wave = torch.from_numpy(files.read(clip_path)[0])
         with torch.no_grad():
-            separated = model(wave[None].to(model.basis.signals.device))
+            separated = model(wave[None].to(model.basis.atoms.device))
         tensors[f"{clip.sha256}/weights"] = separated.weights[0, SPEECH].T.half().contiguous().numpy(force=True)
         tensors[f"{clip.sha256}/wave"] = separated.waves[0, SPEECH].half().numpy(force=True)
     _save(path, tensors)

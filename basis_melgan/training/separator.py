@@ -117,7 +117,7 @@ class SeparatorTask:
         estimates = self.model(sources.sum(dim=1)).waves
         step_losses = {f"loss/{training.loss}": LOSSES[training.loss](estimates, sources, ceiling)}
         if training.tightness_penalty > 0:
-            penalty = losses.basis_tightness_penalty(self.separator.basis.signals, self.run.config.frames.stride)
+            penalty = losses.basis_tightness_penalty(self.separator.basis.atoms, self.run.config.frames.stride)
             step_losses["loss/tightness"] = training.tightness_penalty * penalty
         return step_losses
 
@@ -133,8 +133,8 @@ class SeparatorTask:
             scores.append((noisy, noisy - float(losses.si_snr(mixture, speech)), clean))
             if index == 0:
                 self._log_audio(board, step, speech, mixture, estimates)
-        atoms = self.separator.basis.signals.numpy(force=True)
-        board.add_figure("basis", plotting.basis(atoms, self.run.config.frames), step)
+        atoms = self.separator.basis.atoms.numpy(force=True)
+        board.add_figure("basis", plotting.plot_basis(atoms, self.run.config.frames), step)
         names = ("si_snr_noisy", "si_snr_improvement", "si_snr_clean")
         return dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))
 

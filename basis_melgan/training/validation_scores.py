@@ -8,13 +8,13 @@ import numpy as np
 
 from basis_melgan.audio.files import Wave
 from basis_melgan.errors import BasisMelGANError
-from basis_melgan.metrics.table import MEASURES, Column, Measure, chosen
+from basis_melgan.metrics.table import METRICS, Column, Metric, available_metrics
 from basis_melgan.storage.atomic import write_text
 
 SCORED_COLUMNS = ("PESQ-WB", "MR-STFT", "mel L1", "DistillMOS")  # fast metrics; `evaluate` computes the slow ones
 MOS_COLUMNS = ("PESQ-WB", "DistillMOS")  # on a mean opinion scale from 1 to 5
 FALLBACK_COLUMN = "MR-STFT"  # a distance; selects the best step if no MOS metric is available
-COLUMNS = {column.name: column for measure in MEASURES for column in measure.columns}
+COLUMNS = {column.name: column for measure in METRICS for column in measure.columns}
 
 
 class ValidationScores:
@@ -64,13 +64,13 @@ def quality(scores: Mapping[str, float]) -> float:
     return float(np.mean(mos)) if mos else -scores.get(FALLBACK_COLUMN, 0.0)
 
 
-def scored_measures() -> tuple[Measure, ...]:
+def scored_measures() -> tuple[Metric, ...]:
     """Metrics that validations compute, as far as their packages are installed."""
-    available, _ = chosen(quick=True)
+    available, _ = available_metrics(quick=True)
     return tuple(measure for measure in available if any(column.name in SCORED_COLUMNS for column in measure.columns))
 
 
-def clip_scores(measures: Sequence[Measure], recording: Wave, estimate: Wave, rate: int) -> dict[str, float]:
+def clip_scores(measures: Sequence[Metric], recording: Wave, estimate: Wave, rate: int) -> dict[str, float]:
     """Scores of an estimate (T,) of a recording (T,) at `rate` Hz; metrics that cannot score the clip are left out."""
     scores = {}
     for measure in measures:

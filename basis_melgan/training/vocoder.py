@@ -15,11 +15,11 @@ from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.corpus.mels import MelSource
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import model_file
-from basis_melgan.models.bases.basis import SIGNALS
-from basis_melgan.models.bases.modulated import modulated
+from basis_melgan.models.bases.basis import ATOMS
+from basis_melgan.models.bases.modulated import BLOCK_LENGTH, is_modulated
 from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.tasnet import Separator
-from basis_melgan.models.transfer import adaptable, adapted
+from basis_melgan.models.transfer import adapt_state, can_adapt
 from basis_melgan.storage import hashing
 from basis_melgan.training import schedule
 from basis_melgan.training.run import Run
@@ -174,10 +174,12 @@ def _initial_generator(
     if path is None:
         return _untrained_generator(config, teacher, dataset)
     state = _adapted_state(path, config, fabric)
-    generator = model_file.new_generator(config, teacher, taps=SIGNALS in state)
-    if isinstance(config.generator, ConvNeXtConfig) and modulated(config.generator, config.frames):
+    generator = model_file.new_generator(config, teacher, state)
+    if isinstance(config.generator, ConvNeXtConfig) and is_modulated(config.generator, config.frames):
         # A basis to be fine-tuned has its atoms as parameters, which the initial vocoder may lack.
         state = generator.basis.state_dict(prefix="basis.") | state
+        if ATOMS in state:
+            state.pop(BLOCK_LENGTH, None)
     return model_file.filled(lambda: generator, state, path)
 
 
@@ -197,11 +199,11 @@ def _adapted_state(path: Path, config: Config, fabric: Fabric) -> State:
         ConfigurationError: the generators, mels or frame geometries are too different.
     """
     state, saved = model_file.read(path, "vocoder")
-    if adaptable(saved, config):
+    if can_adapt(saved, config):
         for name, saved_value in dataclasses.asdict(saved.generator).items():
             if saved_value != (value := getattr(config.generator, name)):
                 fabric.print(f"{path}: generator.{name} changes from {saved_value} to {value}")
-        return adapted(state, saved, config)
+        return adapt_state(state, saved, config)
     section = next(name for name in ("frames", "mel", "generator") if getattr(saved, name) != getattr(config, name))
     raise ConfigurationError(
         f"{path}: its {section} is {getattr(saved, section)}, but the configuration has {getattr(config, section)}; "

@@ -21,7 +21,7 @@ from basis_melgan.models import model_file
 from basis_melgan.models.bases.basis import SynthesisOutput
 from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.discriminators import Discriminators
-from basis_melgan.models.tasnet import SPEECH, Separated, Separator
+from basis_melgan.models.tasnet import SPEECH, SeparationOutput, Separator
 from basis_melgan.training import losses, schedule
 from basis_melgan.training.optimizers import discriminator_optimizer, exponential_average, generator_optimizers
 from basis_melgan.training.run import Run
@@ -232,9 +232,9 @@ class VocoderTask:
         return cast(ConvNeXtGenerator, self.generator.module).targets(target)
 
     @torch.no_grad()
-    def _separate(self, wave: Tensor) -> Separated:
+    def _separate(self, wave: Tensor) -> SeparationOutput:
         """Output of the teacher for a wave (B, T)."""
-        separated: Separated = cast(Separator, self.teacher)(wave)  # present whenever a loss uses it
+        separated: SeparationOutput = cast(Separator, self.teacher)(wave)  # present whenever a loss uses it
         return separated
 
     @torch.no_grad()
@@ -257,7 +257,7 @@ class VocoderTask:
             energy += float(wave.square().sum())
             target_energy += float(target.square().sum())
             if self.measures:
-                estimate = files.rounded(wave[0].float().numpy(force=True))
+                estimate = files.quantize_pcm16(wave[0].float().numpy(force=True))
                 metric_scores.append(clip_scores(self.measures, recording, estimate, config.frames.sample_rate))
             if index == 0:
                 self._log_clip(board, step, wave[0], target[0])
@@ -273,7 +273,7 @@ class VocoderTask:
         board.add_audio("audio/output", wave.clamp(-1, 1), step, frames.sample_rate)
         board.add_audio("audio/recording", target, step, frames.sample_rate)
         waves = {"output": wave.numpy(force=True), "recording": target.numpy(force=True)}
-        board.add_figure("spectrograms", plotting.spectrograms(waves, frames), step)
+        board.add_figure("spectrograms", plotting.plot_spectrograms(waves, frames), step)
 
     def save_model(self, step: int) -> None:
         """Write the averaged generator, and the discriminators if they are trained, to the run folder.

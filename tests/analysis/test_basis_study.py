@@ -94,7 +94,7 @@ def test_energy_fractions_are_of_the_weights_in_the_loudest_part(
 
 
 def test_properties_are_those_of_the_separators_and_the_gabor_basis(study: BasisStudy, model: Separator) -> None:
-    for properties, basis in ((study.learned, model.basis.signals.detach().numpy()), (study.gabor, gabor(24, 30))):
+    for properties, basis in ((study.learned, model.basis.atoms.detach().numpy()), (study.gabor, gabor(24, 30))):
         for values, expected in zip(properties, basis_properties(basis, FrameGeometry()), strict=True):
             np.testing.assert_array_equal(values, expected)
 
@@ -205,7 +205,7 @@ def test_analyze_writes_the_study_and_prints_it(
 def test_a_silent_basis_raises(separator: Path, corpus: Path, tmp_path: Path) -> None:
     model, config = model_file.load_separator(separator)
     silent = tmp_path / "silent.safetensors"
-    state = model.state_dict() | {"basis.signals": torch.zeros_like(model.basis.signals)}
+    state = model.state_dict() | {"basis.atoms": torch.zeros_like(model.basis.atoms)}
     model_file.save(silent, "separator", state, config, model_file.Origin(7, "hash"))
     with pytest.raises(ModelFileError, match=r"^basis: all atoms are silent; train") as raised:
         analyze_separator(

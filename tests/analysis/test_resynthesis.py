@@ -49,7 +49,7 @@ def test_the_models_basis_synthesizes_the_wave_from_the_weights(solve) -> None:
     wave = random(0, 1_000).astype(np.float32)
     resynthesis = solve(atoms.astype(np.float64), frames.stride, wave)
     basis = Basis(80, frames)
-    basis.signals = torch.nn.Parameter(torch.from_numpy(atoms).float())
+    basis.atoms = torch.nn.Parameter(torch.from_numpy(atoms).float())
     with torch.no_grad():
         output = basis(torch.from_numpy(resynthesis.weights)[None])[0].numpy()[:1_000]
     inside = slice(frames.basis_length, None)  # the last frame wraps around into the start

@@ -36,7 +36,7 @@ def save_separator(path: Path, config: Config = CONFIG, gain: float = 0.02) -> P
     """An untrained separator; `gain` sets the level of its basis."""
     torch.manual_seed(0)
     state = Separator(config.separator, config.frames).state_dict()
-    state["basis.signals"] *= gain
+    state["basis.atoms"] *= gain
     model_file.save(path, "separator", state, config, model_file.Origin(7, "hash"))
     return path
 
@@ -120,7 +120,7 @@ def test_waves_are_the_separators_estimates(analyzed: Path, separator: Path, cor
 def test_weights_are_the_separators_sorted_by_peak(analyzed: Path, separator: Path) -> None:
     model, _ = model_file.load_separator(separator)
     basis, weights = np.load(analyzed / "7_basis.npz"), np.load(analyzed / "7_0_weights.npz")
-    atoms = model.basis.signals.numpy()
+    atoms = model.basis.atoms.numpy()
     np.testing.assert_array_equal(basis["atoms"], atoms[basis["order"]])
     assert sorted(basis["order"]) == list(range(16))
     assert (np.diff(basis["peaks"]) >= 0).all()

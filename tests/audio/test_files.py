@@ -1,4 +1,4 @@
-"""Sound files: what is read is what was written, in one piece or in many, and every refusal is told."""
+"""Sound files: reading, writing and resampling, whole or in chunks, and their errors."""
 
 from pathlib import Path
 
@@ -18,34 +18,34 @@ def speech() -> files.Wave:
     return files.read(CLIPS[0], 12_000, 12_000)[0]
 
 
-def streamed(path: Path, rate: int) -> files.Wave:
+def read_stream(path: Path, rate: int) -> files.Wave:
     return np.concatenate(list(files.stream(path, rate)))
 
 
-def left_over(folder: Path) -> list[str]:
+def file_names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
 # Reading
 
 
-def test_a_part_is_that_part_of_the_whole() -> None:
-    whole, rate = files.read(CLIPS[0])
+def test_a_part_of_a_file_equals_that_part_of_its_wave() -> None:
+    wave, rate = files.read(CLIPS[0])
     assert rate == 24_000
-    assert files.length(CLIPS[0]) == (len(whole), rate)
-    np.testing.assert_array_equal(files.read(CLIPS[0], 1000, 500)[0], whole[1000:1500])
-    np.testing.assert_array_equal(files.read(CLIPS[0], len(whole) - 7)[0], whole[-7:])
+    assert files.length(CLIPS[0]) == (len(wave), rate)
+    np.testing.assert_array_equal(files.read(CLIPS[0], 1000, 500)[0], wave[1000:1500])
+    np.testing.assert_array_equal(files.read(CLIPS[0], len(wave) - 7)[0], wave[-7:])
 
 
 def test_channels_are_averaged(tmp_path: Path, speech: files.Wave) -> None:
     path = tmp_path / "three.wav"
     soundfile.write(path, np.stack([speech, 0.5 * speech, np.zeros_like(speech)], axis=1), 24_000, subtype="FLOAT")
-    for wave in (files.read(path)[0], streamed(path, 24_000)):
+    for wave in (files.read(path)[0], read_stream(path, 24_000)):
         assert wave.dtype == np.float32
         np.testing.assert_allclose(wave, 0.5 * speech, atol=1e-7)
 
 
-@pytest.mark.parametrize("read", [files.read, files.length, lambda path: streamed(path, 24_000)])
+@pytest.mark.parametrize("read", [files.read, files.length, lambda path: read_stream(path, 24_000)])
 class TestUnreadable:
     def test_missing(self, read, tmp_path: Path) -> None:
         with pytest.raises(AudioError, match=r"gone\.wav: no such file"):
@@ -68,7 +68,7 @@ class TestUnreadable:
             read(path)
 
     @pytest.mark.parametrize("suffix", [".au", ".snd", ".mp3", ".gsm", ".vox", ".ogg", ".raw"])
-    def test_no_name_makes_sound_of_what_is_none(
+    def test_no_suffix_turns_other_bytes_into_sound(
         self, read, suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         path = tmp_path / f"note{suffix}"
@@ -79,7 +79,7 @@ class TestUnreadable:
         assert capfd.readouterr().err == ""  # some decoders print what they look for
 
     @pytest.mark.parametrize("rate", [1, 192, 100_000_000])
-    def test_a_rate_that_no_recorder_has(self, read, rate: int, tmp_path: Path) -> None:
+    def test_an_implausible_sample_rate(self, read, rate: int, tmp_path: Path) -> None:
         path = tmp_path / "tone.wav"
         soundfile.write(path, np.full(3_000, 0.1), rate)
         with pytest.raises(
@@ -94,7 +94,7 @@ class TestUnreadable:
             read(path)
 
 
-@pytest.mark.parametrize("read", [files.read, lambda path: streamed(path, 16_000)])
+@pytest.mark.parametrize("read", [files.read, lambda path: read_stream(path, 16_000)])
 def test_a_file_that_ends_in_the_middle_is_refused(read, tmp_path: Path) -> None:
     path = tmp_path / "half.flac"
     path.write_bytes(CLIPS[0].read_bytes()[: CLIPS[0].stat().st_size // 2])
@@ -107,15 +107,15 @@ def test_a_file_that_ends_in_the_middle_is_refused(read, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("rate", [24_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("block", [100, 4_096, 1 << 17])
-def test_a_stream_is_the_whole_resampled(rate: int, block: int, tmp_path: Path, monkeypatch, speech) -> None:
+def test_a_stream_equals_the_resampled_wave(rate: int, block: int, tmp_path: Path, monkeypatch, speech) -> None:
     monkeypatch.setattr(decoding, "BLOCK", block)
     path = tmp_path / "clip.wav"
     soundfile.write(path, speech, rate, subtype="FLOAT")
     expected = files.resample(speech, rate, 24_000)
-    pieces = list(files.stream(path, 24_000))
-    assert len(pieces) >= len(speech) / block
-    assert max(len(piece) for piece in pieces) <= 24_000 / rate * (block + 5_000)
-    wave = np.concatenate(pieces)
+    chunks = list(files.stream(path, 24_000))
+    assert len(chunks) >= len(speech) / block
+    assert max(len(chunk) for chunk in chunks) <= 24_000 / rate * (block + 5_000)
+    wave = np.concatenate(chunks)
     assert wave.dtype == np.float32
     assert len(wave) == len(expected) == pytest.approx(len(speech) * 24_000 / rate, abs=1)
     np.testing.assert_allclose(wave, expected, atol=1e-6)
@@ -126,28 +126,28 @@ def test_few_samples_are_streamed_too(samples: int, tmp_path: Path) -> None:
     path = tmp_path / "short.wav"
     soundfile.write(path, np.full(samples, 0.25), 16_000)
     wave = np.full(samples, 0.25, np.float32)
-    np.testing.assert_allclose(streamed(path, 24_000), files.resample(wave, 16_000, 24_000), atol=1e-6)
+    np.testing.assert_allclose(read_stream(path, 24_000), files.resample(wave, 16_000, 24_000), atol=1e-6)
 
 
 def test_resampling_keeps_a_tone_and_equal_rates_keep_everything() -> None:
     time = np.arange(48_000) / 48_000
     tone = np.sin(2 * np.pi * 1_000 * time).astype(np.float32)
-    found = files.resample(tone, 48_000, 24_000)
-    np.testing.assert_allclose(found[500:-500], tone[::2][500:-500], atol=1e-4)
+    resampled = files.resample(tone, 48_000, 24_000)
+    np.testing.assert_allclose(resampled[500:-500], tone[::2][500:-500], atol=1e-4)
     too_high = np.sin(2 * np.pi * 15_000 * time).astype(np.float32)  # beyond half of 24 kHz
     assert np.abs(files.resample(too_high, 48_000, 24_000)[500:-500]).max() < 1e-4
     assert files.resample(tone, 24_000, 24_000) is tone
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_sample_that_is_no_number_is_named(value: float, tmp_path: Path, monkeypatch, speech) -> None:
+def test_an_invalid_sample_is_located(value: float, tmp_path: Path, monkeypatch, speech) -> None:
     monkeypatch.setattr(decoding, "BLOCK", 1_000)
     path = tmp_path / "broken.wav"
     stereo = np.stack([speech, speech], axis=1)
     stereo[6_000, 1] = value
     soundfile.write(path, stereo, 24_000, subtype="FLOAT")
     with pytest.raises(AudioError, match=r"broken\.wav: sample 6000 \(at 0\.250 s\) is NaN or infinite"):
-        streamed(path, 16_000)
+        read_stream(path, 16_000)
 
 
 @pytest.mark.parametrize("rate", [16_000, 24_000])
@@ -155,20 +155,20 @@ def test_an_empty_recording_is_refused(rate: int, tmp_path: Path) -> None:
     path = tmp_path / "empty.wav"
     soundfile.write(path, np.zeros(0), 24_000)
     with pytest.raises(AudioError, match=r"empty\.wav: holds no samples"):
-        streamed(path, rate)
+        read_stream(path, rate)
 
 
 # Writing
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff", ".WAV", ".w64"])
-def test_what_is_written_is_read(suffix: str, tmp_path: Path, speech: files.Wave) -> None:
+def test_a_written_file_reads_back(suffix: str, tmp_path: Path, speech: files.Wave) -> None:
     path = tmp_path / "new" / "folder" / f"clip{suffix}"
     files.write(path, speech, 22_050)
     wave, rate = files.read(path)
     assert rate == 22_050
     np.testing.assert_allclose(wave, speech, atol=QUANTUM)
-    assert left_over(path.parent) == [path.name]
+    assert file_names(path.parent) == [path.name]
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".aiff"])
@@ -178,16 +178,16 @@ def test_samples_are_rounded_to_the_nearest(suffix: str, tmp_path: Path) -> None
     error = files.read(tmp_path / f"noise{suffix}")[0] - wave.astype(np.float64)
     assert np.abs(error).max() <= QUANTUM / 2
     assert abs(error.mean()) < 0.01 * QUANTUM
-    np.testing.assert_array_equal(files.pcm(wave) / 32_768, wave + error)
+    np.testing.assert_array_equal(files.to_pcm16(wave) / 32_768, wave + error)
 
 
-def test_pieces_are_one_file(tmp_path: Path, speech: files.Wave) -> None:
+def test_chunks_form_one_file(tmp_path: Path, speech: files.Wave) -> None:
     files.write(tmp_path / "whole.wav", speech, 24_000)
-    with files.writing(tmp_path / "pieces.wav", 24_000) as put:
+    with files.open_writer(tmp_path / "chunks.wav", 24_000) as write_chunk:
         for start in range(0, len(speech), 700):
-            put(speech[start : start + 700])
-            assert not (tmp_path / "pieces.wav").exists()
-    assert (tmp_path / "pieces.wav").read_bytes() == (tmp_path / "whole.wav").read_bytes()
+            write_chunk(speech[start : start + 700])
+            assert not (tmp_path / "chunks.wav").exists()
+    assert (tmp_path / "chunks.wav").read_bytes() == (tmp_path / "whole.wav").read_bytes()
 
 
 def test_samples_beyond_full_scale_are_clipped_and_no_other_changed(tmp_path: Path) -> None:
@@ -196,15 +196,15 @@ def test_samples_beyond_full_scale_are_clipped_and_no_other_changed(tmp_path: Pa
     np.testing.assert_array_equal(wave, [0.5, 1.0 - QUANTUM, -1.0, -0.25])
 
 
-def test_a_block_that_fails_leaves_the_older_file_and_nothing_else(tmp_path: Path, speech: files.Wave) -> None:
+def test_a_failing_block_keeps_the_existing_file_and_leaves_nothing_else(tmp_path: Path, speech: files.Wave) -> None:
     path = tmp_path / "clip.wav"
     files.write(path, speech, 24_000)
     before = path.read_bytes()
-    with pytest.raises(KeyboardInterrupt), files.writing(path, 24_000) as put:  # noqa: PT012
-        put(0 * speech)
+    with pytest.raises(KeyboardInterrupt), files.open_writer(path, 24_000) as write_chunk:  # noqa: PT012
+        write_chunk(0 * speech)
         raise KeyboardInterrupt
     assert path.read_bytes() == before
-    assert left_over(tmp_path) == ["clip.wav"]
+    assert file_names(tmp_path) == ["clip.wav"]
 
 
 @pytest.mark.parametrize("name", ["speech", "speech.txt", "speech.mp3", "speech.ogg", ".wav"])
@@ -212,11 +212,11 @@ def test_a_suffix_that_is_no_format_is_refused(name: str, tmp_path: Path, speech
     with pytest.raises(OutputError, match=r"is no format for 16-bit sound; use \.wav or \.flac"):
         files.write(tmp_path / name, speech, 24_000)
     with pytest.raises(OutputError, match="is no format"):
-        files.require_free(tmp_path / name, force=True)
-    assert left_over(tmp_path) == []
+        files.require_new_sound(tmp_path / name, force=True)
+    assert file_names(tmp_path) == []
 
 
-def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, speech: files.Wave) -> None:
+def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path, speech: files.Wave) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(OutputError, match=r"clip\.wav: cannot be written .* choose a writable place"):
         files.write(tmp_path / "file" / "clip.wav", speech, 24_000)
@@ -225,24 +225,24 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, speech: files
         files.write(tmp_path / "folder.wav", speech, 24_000)
     with pytest.raises(OutputError, match=r"fast\.flac: cannot be written"):
         files.write(tmp_path / "fast.flac", speech, 10_000_000)  # Hz, more than FLAC knows
-    assert left_over(tmp_path) == ["file", "folder.wav"]
+    assert file_names(tmp_path) == ["file", "folder.wav"]
 
 
-def test_a_path_is_free_where_nothing_is_or_where_force_is_given(tmp_path: Path) -> None:
+def test_a_path_is_free_where_no_file_exists_or_force_is_given(tmp_path: Path) -> None:
     path = tmp_path / "clip.wav"
-    files.require_free(path, force=False)
+    files.require_new_sound(path, force=False)
     path.touch()
-    files.require_free(path, force=True)
+    files.require_new_sound(path, force=True)
     with pytest.raises(OutputError, match=r"clip\.wav: exists already; use --force"):
-        files.require_free(path, force=False)
+        files.require_new_sound(path, force=False)
     (tmp_path / "folder.wav").mkdir()
     with pytest.raises(OutputError, match=r"folder\.wav: is a folder"):
-        files.require_free(tmp_path / "folder.wav", force=True)
+        files.require_new_sound(tmp_path / "folder.wav", force=True)
 
 
 def test_every_format_that_soundfile_knows_counts_as_sound() -> None:
-    assert {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"} <= files.SUFFIXES
-    assert {".npy", ".txt", ".json", ""} & files.SUFFIXES == set()
+    assert {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"} <= files.READABLE_SUFFIXES
+    assert {".npy", ".txt", ".json", ""} & files.READABLE_SUFFIXES == set()
 
 
 def test_a_recording_too_short_for_one_sample_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from sound_formats import encoded
+from sound_formats import encode
 
 from basis_melgan.audio import decoding, files
 from basis_melgan.errors import AudioError, InputWarning
@@ -22,15 +22,15 @@ def speech() -> files.Wave:
 
 
 def read_both_ways(path: Path, rate: int = RATE) -> tuple[files.Wave, list[str]]:
-    """What a file is read as, in one piece and in many, and what is told of it each time."""
+    """What a file is read as, in one piece and in many, and what is messages of it each time."""
     results = []
     for read in (lambda: files.read(path)[0], lambda: np.concatenate(list(files.stream(path, rate)))):
         with pytest.warns(InputWarning) as caught:
             results.append(read())
         assert [str(warning.message).split(": ", 1)[0] for warning in caught] == [str(path)] * len(caught)
-        told = [str(warning.message).split(": ", 1)[1] for warning in caught]
+        messages = [str(warning.message).split(": ", 1)[1] for warning in caught]
     np.testing.assert_allclose(results[0], results[1], atol=1e-6)
-    return results[0], told
+    return results[0], messages
 
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
@@ -41,11 +41,13 @@ def test_a_recording_beyond_full_scale_is_scaled_below_it_by_one_gain(
     monkeypatch.setattr(decoding, "BLOCK", 4_096)  # so that a stream knows of the peak before it comes
     path = tmp_path / "loud.wav"
     soundfile.write(path, gain * speech, RATE, subtype=subtype)
-    wave, told = read_both_ways(path)
+    wave, messages = read_both_ways(path)
     np.testing.assert_allclose(wave, speech * (1 - 2**-15), atol=1e-6)
     excess = np.count_nonzero(np.abs(gain * speech) > 1)
     level = f"{20 * np.log10(gain):.1f}"
-    assert told == [f"{excess} samples beyond full scale, up to +{level} dBFS; all of it is made {level} dB softer"]
+    assert messages == [
+        f"{excess} samples beyond full scale, up to +{level} dBFS; the recording is attenuated by {level} dB"
+    ]
     files.write(tmp_path / "out.wav", wave, RATE)
     assert np.abs(files.read(tmp_path / "out.wav")[0] - wave).max() <= 2**-16 + 1e-7
 
@@ -54,14 +56,14 @@ def test_a_lossy_recording_beyond_full_scale_is_scaled_too(speech: files.Wave, t
     path = tmp_path / "loud.ogg"
     soundfile.write(path, np.sign(speech) * np.abs(speech) ** 0.2, RATE)
     assert np.abs(soundfile.read(path)[0]).max() > 1.01
-    wave, told = read_both_ways(path)
+    wave, messages = read_both_ways(path)
     assert np.abs(wave).max() == pytest.approx(1 - 2**-15, abs=1e-6)
-    assert "samples beyond full scale" in told[0]
+    assert "samples beyond full scale" in messages[0]
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "PCM_U8", "ULAW", "FLOAT", "DOUBLE"])
-def test_full_scale_itself_is_left_alone(subtype: str, speech: files.Wave, tmp_path: Path) -> None:
+def test_full_scale_is_unchanged(subtype: str, speech: files.Wave, tmp_path: Path) -> None:
     path = tmp_path / "full.wav"
     soundfile.write(path, np.clip(4 * speech, -1, 1), RATE, subtype=subtype)
     stored = soundfile.read(path, dtype="float32")[0]
@@ -88,16 +90,16 @@ def test_floats_in_the_scale_of_integers_are_refused(
 
 
 @pytest.mark.parametrize("balance", [(1.0, -1.0), (0.9, -1.0), (0.5, -0.5, 0.0)])
-def test_of_channels_that_cancel_the_loudest_is_taken(balance: tuple, speech: files.Wave, tmp_path: Path) -> None:
+def test_the_loudest_of_canceling_channels_is_used(balance: tuple, speech: files.Wave, tmp_path: Path) -> None:
     path = tmp_path / "inverted.wav"
-    channels = np.stack([share * speech for share in balance], axis=1)
+    channels = np.stack([factor * speech for factor in balance], axis=1)
     soundfile.write(path, channels, RATE, subtype="PCM_16")
-    wave, told = read_both_ways(path)
+    wave, messages = read_both_ways(path)
     channel = int(np.abs(balance).argmax())
     np.testing.assert_allclose(wave, channels[:, channel], atol=1.01 * 2**-15)
-    assert len(told) == 1
-    assert told[0].startswith("its channels cancel (")
-    assert told[0].endswith(f"channel {channel + 1} alone is taken")
+    assert len(messages) == 1
+    assert messages[0].startswith("its channels cancel (")
+    assert messages[0].endswith(f"only channel {channel + 1} is used")
 
 
 @pytest.mark.filterwarnings("error")
@@ -110,13 +112,13 @@ def test_channels_that_do_not_cancel_are_averaged(speech: files.Wave, tmp_path: 
         expected = np.mean(channels, axis=0)
         np.testing.assert_allclose(files.read(path)[0], expected, atol=1e-6)
         np.testing.assert_allclose(np.concatenate(list(files.stream(path, RATE))), expected, atol=1e-6)
-    path.write_bytes(encoded(np.stack([speech] + [0 * speech] * 5, axis=1), RATE, "WAV"))  # one microphone of six
+    path.write_bytes(encode(np.stack([speech] + [0 * speech] * 5, axis=1), RATE, "WAV"))  # one microphone of six
     np.testing.assert_allclose(files.read(path)[0], speech / 6, atol=2**-15)
 
 
-def test_both_are_told_of_one_recording(speech: files.Wave, tmp_path: Path) -> None:
+def test_several_issues_of_one_recording_are_reported(speech: files.Wave, tmp_path: Path) -> None:
     path = tmp_path / "both.wav"
     soundfile.write(path, np.stack([2 * speech, -2 * speech], axis=1), RATE, subtype="FLOAT")
-    wave, told = read_both_ways(path)
+    wave, messages = read_both_ways(path)
     np.testing.assert_allclose(np.abs(wave), np.abs(speech) * (1 - 2**-15), atol=1e-6)
-    assert len(told) == 2
+    assert len(messages) == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fuzzing import DAMAGES, CaseResult, case_count, run_case, truncate
-from sound_formats import CONTAINERS, counted, encoded, id3v2, untagged
+from sound_formats import CONTAINERS, encode, id3v2, with_sample_count, without_tag
 
 from basis_melgan.audio import decoding, files
 from basis_melgan.inference.synthesize import vocode
@@ -20,19 +20,19 @@ CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac")
 RATE = 24_000
 CASES = case_count(10)  # of each format
 COMPRESSED = {
-    "flac": lambda wave, rate: encoded(wave, rate, "FLAC"),
-    "vorbis": lambda wave, rate: encoded(wave, rate, "OGG", "VORBIS"),
-    "opus": lambda wave, rate: encoded(wave, rate, "OGG", "OPUS"),
-    "mp3": lambda wave, rate: id3v2(500) + encoded(wave, rate, "MP3"),
+    "flac": lambda wave, rate: encode(wave, rate, "FLAC"),
+    "vorbis": lambda wave, rate: encode(wave, rate, "OGG", "VORBIS"),
+    "opus": lambda wave, rate: encode(wave, rate, "OGG", "OPUS"),
+    "mp3": lambda wave, rate: id3v2(500) + encode(wave, rate, "MP3"),
 }
-UNCOUNTED = {  # nothing in them says how much sound there is
-    "flac-unknown": lambda wave, rate: counted(encoded(wave, rate, "FLAC"), 0),
-    "mp3-stream": lambda wave, rate: untagged(encoded(wave, rate, "MP3", bitrate_mode="VARIABLE")),
+UNCOUNTED = {  # without a stated length
+    "flac-unknown": lambda wave, rate: with_sample_count(encode(wave, rate, "FLAC"), 0),
+    "mp3-stream": lambda wave, rate: without_tag(encode(wave, rate, "MP3", bitrate_mode="VARIABLE")),
 }
 COUNTED = CONTAINERS | COMPRESSED
 FORMATS = COUNTED | UNCOUNTED
 SUFFIXES = {"aiff": ".aiff", "au": ".au", "caf": ".caf", "w64": ".w64", "vorbis": ".ogg", "opus": ".opus"}
-# Samples that may be missing without a word: what encoders put before and after the sound, and the slack of headers.
+# Samples that may be missing without a warning: padding of encoders, and the tolerance of headers.
 SILENT_LOSS = int(decoding.TOLERANCE * RATE)
 
 
@@ -40,11 +40,11 @@ def name(kind: str) -> str:
     return "sound" + SUFFIXES.get(kind, f".{kind.split('-')[0]}" if kind.startswith(("flac", "mp3")) else ".wav")
 
 
-def streamed(content: bytes, rate: int) -> tuple[CaseResult, int]:
-    """What becomes of a recording at standard input, and how many samples of `rate` Hz it has."""
-    pieces: list[files.Wave] = []
-    result = run_case(lambda: pieces.extend(files.stream(io.BytesIO(content), rate)))
-    return result, sum(piece.size for piece in pieces)
+def stream_outcome(content: bytes, rate: int) -> tuple[CaseResult, int]:
+    """The outcome of a recording from standard input, and its number of samples at `rate` Hz."""
+    chunks: list[files.Wave] = []
+    result = run_case(lambda: chunks.extend(files.stream(io.BytesIO(content), rate)))
+    return result, sum(chunk.size for chunk in chunks)
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
@@ -57,14 +57,16 @@ def test_a_damaged_recording_is_synthesized_or_refused(kind: str, tmp_path: Path
         source.write_bytes(changed)
         out.unlink(missing_ok=True)
         result = run_case(partial(vocode, str(source), str(out), vocoder))
-        piped, samples = streamed(changed, vocoder.info.rate)
+        piped, samples = stream_outcome(changed, vocoder.info.sample_rate)
         assert bool(piped.refusal) == bool(result.refusal), (seed, piped, result)
         assert len(piped.warnings) == len(result.warnings), (seed, piped, result)
         assert out.exists() == (not result.refusal), seed
         if not result.refusal:
-            assert files.length(out) == (samples, vocoder.info.rate), seed
+            assert files.length(out) == (samples, vocoder.info.sample_rate), seed
             recording = files.load(source)
-            assert samples == pytest.approx(len(recording.wave) * vocoder.info.rate / recording.rate, abs=2), seed
+            assert samples == pytest.approx(len(recording.wave) * vocoder.info.sample_rate / recording.rate, abs=2), (
+                seed
+            )
         for work in (files.length, partial(files.read, start=1_000, samples=100)):
             run_case(partial(work, source))
         for text in (result.refusal, *result.warnings):
@@ -80,20 +82,20 @@ def second(kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", COUNTED)
-def test_a_missing_end_is_told(kind: str) -> None:
+def test_a_missing_end_is_reported(kind: str) -> None:
     for seed in range(CASES):
-        result, samples = streamed(truncate(second(kind), np.random.default_rng(seed)), RATE)
+        result, samples = stream_outcome(truncate(second(kind), np.random.default_rng(seed)), RATE)
         assert result.refusal or result.warnings or samples >= RATE - SILENT_LOSS, (seed, samples)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_what_is_put_behind_a_recording_is_read_or_told(kind: str) -> None:
-    whole = streamed(second(kind), RATE)[1]
+def test_trailing_bytes_of_a_recording_are_read_or_reported(kind: str) -> None:
+    samples_alone = stream_outcome(second(kind), RATE)[1]
     for seed in range(CASES):
         rng = np.random.default_rng(seed)
         sound = rng.random() < 0.5
-        behind = second(str(rng.choice(list(FORMATS)))) if sound else rng.bytes(int(rng.integers(4_000, 20_000)))
-        result, samples = streamed(second(kind) + behind, RATE)
-        told = bool(result.refusal or result.warnings)
-        assert told or (sound and samples >= 2 * whole - SILENT_LOSS), (seed, samples)
-        assert result.refusal or samples >= whole - SILENT_LOSS, (seed, samples)
+        appended = second(str(rng.choice(list(FORMATS)))) if sound else rng.bytes(int(rng.integers(4_000, 20_000)))
+        result, samples = stream_outcome(second(kind) + appended, RATE)
+        is_reported = bool(result.refusal or result.warnings)
+        assert is_reported or (sound and samples >= 2 * samples_alone - SILENT_LOSS), (seed, samples)
+        assert result.refusal or samples >= samples_alone - SILENT_LOSS, (seed, samples)

@@ -13,7 +13,7 @@ from basis_melgan.benchmark.tables import bench
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
-from basis_melgan.export.onnx import OPSET, describe
+from basis_melgan.export.onnx import OPSET, add_metadata
 from basis_melgan.inference.backend import Info
 from basis_melgan.inference.onnx import sealed
 from basis_melgan.inference.pretrained import pretrained_path
@@ -31,7 +31,7 @@ def peer(tmp_path: Path) -> Path:
     graph = helper.make_graph([product_of_bands, flat], "peer", [mel], [wave], [weights])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
     config = Config(mel="vocos", frames=FrameGeometry(hop=256, basis_length=1024, stride=256))
-    describe(model, Info("peer", config, 0, 1, 0, 25_600, 2.4e6, 0, precision="int8"), "", kind="peer")
+    add_metadata(model, Info("peer", config, 0, 1, 0, 25_600, 2.4e6, 0, precision="int8"), "", kind="peer")
     path = tmp_path / "peer.onnx"
     path.write_bytes(sealed(model.SerializeToString()))
     return path
@@ -64,7 +64,7 @@ def test_unusable_systems_and_settings_are_refused(tmp_path: Path, peer: Path) -
     with pytest.raises(ModelFileError, match="nobody: neither a file nor a model"):
         bench(["nobody"], 1, None)
     (tmp_path / "cut.onnx").write_bytes(peer.read_bytes()[:-10])
-    with pytest.raises(ModelFileError, match=r"cut off, or no file of basis-melgan export"):
+    with pytest.raises(ModelFileError, match=r"truncated, or not written by basis-melgan export"):
         bench([str(tmp_path / "cut.onnx")], 1, None)
     with pytest.raises(ConfigurationError, match=r"repeats: 0; use 1 or more"):
         bench(["speech-24k"], 0, None)

@@ -67,7 +67,7 @@ def test_a_missing_or_malformed_predicted_mel_is_named(clips, predicted: Path) -
         with pytest.raises(CorpusError, match=rf"{path.name}: has shape .*; ru_\d+ needs \(80, \d+\)"):
             mels.require(clips)
     for damaged_mel, message in (
-        (mel - 20, "the vocoder's convention paper has 0 to 1"),
+        (mel - 20, "the vocoder's mel config paper has 0 to 1"),
         (mel * np.nan, "frame 0 holds NaN"),
     ):
         np.save(path, damaged_mel)

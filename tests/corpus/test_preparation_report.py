@@ -45,14 +45,14 @@ def test_level_changes_and_truncation_are_reported(
     np.testing.assert_allclose(waves["loud"], speech() * (1 - 2**-15), atol=2**-16 + 1e-6)
     np.testing.assert_allclose(waves["inverted"], speech(1), atol=2**-14)
     assert len(waves["cut"]) == 20_000
-    assert report(out)["issues"] == {"incomplete": 1, "one channel taken": 1, "scaled below full scale": 2}
+    assert report(out)["issues"] == {"incomplete": 1, "one channel used": 1, "scaled below full scale": 2}
     issues = {Path(entry["file"]).stem: entry for entry in report(out)["files_with_issues"]}
-    assert issues["loud"]["scaled below full scale"].endswith("up to +7.6 dBFS; all of it is made 7.6 dB softer")
-    assert issues["inverted"]["one channel taken"].endswith("channel 1 alone is taken")
+    assert issues["loud"]["scaled below full scale"].endswith("up to +7.6 dBFS; the recording is attenuated by 7.6 dB")
+    assert issues["inverted"]["one channel used"].endswith("only channel 1 is used")
     assert "the end is missing" in issues["cut"]["incomplete"]
     assert "samples beyond full scale" in issues["full"]["scaled below full scale"]  # where it was resampled
     assert np.abs(waves["full"]).max() == pytest.approx(1 - 2**-15, abs=2**-15)
-    summary = "0 skipped; 1 incomplete; 1 one channel taken; 2 scaled below full scale (see "
+    summary = "0 skipped; 1 incomplete; 1 one channel used; 2 scaled below full scale (see "
     assert summary in capsys.readouterr().err
 
     before = (out / "report.json").read_bytes()
@@ -107,9 +107,10 @@ def test_a_folder_of_noise_warns_of_files_that_cannot_be_read(tmp_path: Path) ->
     for name in ("wind.m4a", "sea.opus.aac"):
         (tmp_path / name).touch()
     with pytest.warns(
-        InputWarning, match=r"2 files \(\.aac, \.m4a\) are passed over, .* first .*sea\.opus\.aac; convert"
+        InputWarning,
+        match=r"2 files \(\.aac, \.m4a\) are skipped because .* first .*sea\.opus\.aac; convert",
     ):
-        assert files.below(tmp_path) == [tmp_path / "rain.wav"]
+        assert files.find_files(tmp_path) == [tmp_path / "rain.wav"]
 
 
 def test_a_noise_excerpt_is_finite_and_survives_channels_that_cancel(tmp_path: Path) -> None:

@@ -69,12 +69,12 @@ def vocoder(tmp_path_factory) -> Path:
 def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
     asked = []
 
-    @waves.remembered
+    @waves.cache_recent
     def loudest(wave: np.ndarray, rate: int) -> float:
         asked.append(rate)
         return float(wave.max())
 
-    first, *others = (np.full(4, level, dtype=np.float32) for level in range(waves.KEPT + 1))
+    first, *others = (np.full(4, level, dtype=np.float32) for level in range(waves.CACHE_SIZE + 1))
     assert loudest(first, 8_000) == loudest(first.copy(), 8_000) == 0.0
     assert len(asked) == 1
     assert loudest(first.astype(np.float64), 8_000) == loudest(first, 16_000) == 0.0
@@ -82,7 +82,7 @@ def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
     for wave in others:
         loudest(wave, 8_000)
     loudest(first, 8_000)
-    assert len(asked) == 3 + waves.KEPT + 1
+    assert len(asked) == 3 + waves.CACHE_SIZE + 1
 
 
 def test_the_recording_has_perfect_scores(corpora, tmp_path, capsys):
@@ -148,7 +148,7 @@ def test_two_processes_give_the_results_of_one_and_the_table_lists_failures(corp
     assert "- griffin-lim:4, b/clip8, ESTOI: ESTOI: less than 0.4 s" in table
     wave, rate = files.read(corpora / "a" / "flac" / "clip8.flac")
     estimate = baselines.griffin_lim(mel_spectrogram(wave, "paper", FrameGeometry()), "paper", FrameGeometry(), 4)
-    expected = signal.stft_distance(*signal.common(wave, files.rounded(estimate), 240), rate)
+    expected = signal.stft_distance(*signal.trim_to_common_length(wave, files.quantize_pcm16(estimate), 240), rate)
     assert serial.clips[1].scores["MR-STFT"] == pytest.approx(expected, rel=1e-4)
 
 
@@ -376,7 +376,7 @@ def test_an_unusable_wave_has_a_reason(corpora):
     task = Task("x", "x", "a", "clip8", corpora / "a" / "flac" / "clip8.flac", CHEAP)
     silent, short = score_clip(task, SilentSystem()), score_clip(task, ShortSystem())
     assert silent.failures.keys() == CHEAP
-    assert set(silent.failures.values()) == {"estimate: silent in all its 24000 samples; nothing to judge"}
+    assert set(silent.failures.values()) == {"estimate: silent in all its 24000 samples; nothing to compare"}
     assert list(short.failures) == ["clip"]
     assert "23999 samples against 24000 recorded" in short.failures["clip"]
 

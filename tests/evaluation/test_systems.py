@@ -49,7 +49,7 @@ def test_load_system_returns_the_system_of_each_name(tmp_path):
     wave, rate = files.read(CLIPS[0], 24_000, 24_000)
     for mel in ("paper", "vocos", "bigvgan"):
         estimate = load_system(f"griffin-lim:{mel}").resynthesize(RecordedClip(wave, rate, "", ""))
-        assert signal.estoi(*signal.common(wave, estimate, 256), rate) > 0.85
+        assert signal.estoi(*signal.trim_to_common_length(wave, estimate, 256), rate) > 0.85
     assert (load_system("world"), load_system("recording")) == (WorldSystem(), RecordingSystem())
     assert load_system(str(tmp_path)) == FolderSystem(tmp_path)
     assert load_system("speech-24k-small").source == pretrained_path("speech-24k-small", ".onnx")
@@ -84,7 +84,7 @@ def test_the_quality_of_the_baselines():
         wave, rate = files.read(path)
         for system in (GriffinLimSystem(), WorldSystem(), RecordingSystem()):
             output = system.resynthesize(RecordedClip(wave, rate, "", path.stem))
-            reference, estimate = signal.common(wave, output, system.length_tolerance)
+            reference, estimate = signal.trim_to_common_length(wave, output, system.length_tolerance)
             values = signal.pesq_wb(reference, estimate, rate), signal.estoi(reference, estimate, rate)
             scores.setdefault(type(system).__name__, []).append(values)
     means = {name: np.mean(values, axis=0) for name, values in scores.items()}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from basis_melgan.audio import files
-from basis_melgan.audio.mel import Array
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.networks import ConvNeXtConfig
 from basis_melgan.config.schema import Config
@@ -52,7 +52,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
 def test_the_file_is_small_and_describes_itself(exported: Path) -> None:
     info = Vocoder.load(exported).info
     assert exported.stat().st_size < 5e6
-    assert (info.precision, info.data, info.license) == ("int8", "clips", "MIT")
+    assert (info.precision, info.training_data, info.license) == ("int8", "clips", "MIT")
     assert Vocoder.load(pretrained_path("speech-24k", ".onnx")).info.precision == "int8"
 
 
@@ -82,7 +82,7 @@ def test_a_loss_of_quality_is_refused_with_the_layer_to_exclude(
     assert not list(tmp_path.iterdir())
 
 
-def between_steps(mel: Array, path: Path) -> Array:
+def between_steps(mel: Float32Array, path: Path) -> Float32Array:
     """The mel nearest to one (M, F) where any jitter moves half of the values across an 8-bit step of embed."""
     graph = onnx.load(path).graph
     producers = {name: node for node in graph.node for name in node.output}
@@ -98,7 +98,7 @@ def test_amplified_jitter_is_refused_with_the_layer_to_exclude(tmp_path: Path) -
     source, float_file, int8_file = (tmp_path / name for name in ("small.safetensors", "float.onnx", "int8.onnx"))
     torch.manual_seed(0)
     generator, exclude_layers = model_file.new_generator(SMALL), ("trunk", "gains", "basis")
-    generator.say.weight.data *= 10.0  # phases of about a radian
+    generator.output_proj.weight.data *= 10.0  # phases of about a radian
     model_file.save(source, "vocoder", generator.state_dict(), SMALL, model_file.Origin(7, "none"))
     export(source, float_file)
     mel = Vocoder.load(float_file).mel(*files.read(CLIPS / "ru_0274.flac"))[:, :150]
@@ -146,7 +146,7 @@ def test_an_unusable_output_path_is_refused_first(small: Path, corpus: Path, tmp
     ("exclude_layers", "message"),
     [
         (("embed", "truck.0"), r"exclude_layers: truck.0 is neither .* did you mean trunk"),
-        (("embed", "trunk", "say", "gains", "basis"), "exclude_layers: names all layers"),
+        (("embed", "trunk", "output_proj", "gains", "basis"), "exclude_layers: names all layers"),
     ],
 )
 def test_invalid_exclusions_are_refused(

@@ -41,7 +41,7 @@ def released(path: Path, config: Config) -> Path:
     torch.manual_seed(0)
     generator = model_file.new_generator(config)
     if config is PAPER:  # loud enough to be compared
-        generator.basis.signals.data *= 5.0
+        generator.basis.atoms.data *= 5.0
         for name, parameter in generator.network.named_parameters():
             if name.endswith(("bias", "original0")):
                 parameter.data.uniform_(0.4, 0.9)
@@ -104,8 +104,8 @@ def test_openvino_speaks_several_at_once(pair: tuple[Vocoder, Path]) -> None:
 def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
     reference, path = pair
     info = Vocoder.load(path).info
-    assert (info.name, info.data, info.license, info.steps) == ("small", "nothing", "MIT", 7)
-    for name in ("config", "lookahead_frames", "shortest", "state_size", "parameters", "macs_per_second"):
+    assert (info.name, info.training_data, info.license, info.training_steps) == ("small", "nothing", "MIT", 7)
+    for name in ("config", "lookahead_frames", "min_frames", "state_size", "parameters", "macs_per_second"):
         assert getattr(info, name) == getattr(reference.info, name)
     model = onnx.load(path)
     onnx.checker.check_model(model)
@@ -128,32 +128,32 @@ def test_a_released_file_is_of_the_released_vocoder_and_small(name: str, size: f
 
 def test_the_live_vocoder_speaks_within_40_ms_of_a_sound() -> None:
     info = Vocoder.load("speech-24k-live").info
-    analysis = mel_config(info.mel).window / 2  # samples by which a centered frame of the mel looks ahead
-    assert info.lookahead_ms + 1e3 * analysis / info.rate <= 40.0
+    analysis = mel_config(info.mel_config).window / 2  # samples by which a centered frame of the mel looks ahead
+    assert info.lookahead_ms + 1e3 * analysis / info.sample_rate <= 40.0
 
 
 def test_a_silent_vocoder_passes_no_gate(tmp_path: Path) -> None:
     source = tmp_path / "silent.safetensors"
     silent = model_file.new_generator(PAPER)  # as it is drawn, it says next to nothing
     model_file.save(source, "vocoder", silent.state_dict(), PAPER, model_file.Origin(0, "none"))
-    with pytest.raises(ModelFileError, match="silent where there is sound"):
+    with pytest.raises(ModelFileError, match="its output is silent, so nothing can be compared"):
         export(source, tmp_path / "out.onnx")
 
 
 def test_the_gate_keeps_out_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = released(tmp_path / "vocoder.safetensors", FRAME_RATE)
-    graph = module.graph
+    to_onnx = module.to_onnx
 
-    def off(model) -> onnx.ModelProto:
-        found = graph(model)
-        for tensor in found.graph.initializer:
-            if tensor.name.startswith("basis."):
-                signals = onnx.numpy_helper.to_array(tensor) * np.float32(1.05)
-                tensor.CopyFrom(onnx.numpy_helper.from_array(signals, tensor.name))
-        return found
+    def with_louder_basis(model) -> onnx.ModelProto:
+        proto = to_onnx(model)
+        for tensor in proto.graph.initializer:
+            if tensor.name.startswith("generator.basis."):
+                atoms = onnx.numpy_helper.to_array(tensor) * np.float32(1.05)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(atoms, tensor.name))
+        return proto
 
-    monkeypatch.setattr(module, "graph", off)
-    with pytest.raises(ModelFileError, match=r"over \d+ frames its graph says something .* nothing was written"):
+    monkeypatch.setattr(module, "to_onnx", with_louder_basis)
+    with pytest.raises(ModelFileError, match=r"over \d+ frames its ONNX graph differs from PyTorch by .* nothing was"):
         export(source, tmp_path / "out.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["vocoder.safetensors"]
 
@@ -173,11 +173,11 @@ def test_a_damaged_file_is_recognised_whatever_byte_it_is(pair: tuple[Vocoder, P
         spoilt = bytearray(content)
         spoilt[place] ^= 1 << int(rng.integers(8))
         (tmp_path / "spoilt.onnx").write_bytes(spoilt)
-        with pytest.raises(ModelFileError, match=r"spoilt\.onnx: (damaged|cut off)"):
+        with pytest.raises(ModelFileError, match=r"spoilt\.onnx: (damaged|truncated)"):
             Vocoder.load(tmp_path / "spoilt.onnx")
     for size in (0, 1, len(SEAL), 1_000, len(content) - 1):
         (tmp_path / "cut.onnx").write_bytes(content[:size])
-        with pytest.raises(ModelFileError, match=r"cut\.onnx: cut off"):
+        with pytest.raises(ModelFileError, match=r"cut\.onnx: truncated"):
             Vocoder.load(tmp_path / "cut.onnx")
 
 
@@ -185,8 +185,9 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
     model = onnx.load(pair[1])
     entries = {entry.key: entry.value for entry in model.metadata_props if entry.key != "sha256"}
     for changed, message in (
-        ({"format": "99"}, r"has format 99, this version reads 1; update"),
-        ({"kind": "separator"}, "says of no vocoder"),
+        ({"format": "99"}, r"has format 99, this version reads 2; update basis-melgan"),
+        ({"format": "1"}, r"has format 1, this version reads 2; export it again"),
+        ({"kind": "separator"}, "describes no vocoder"),
         ({"config": "{"}, "metadata cannot be read"),
         ({"info": "{}"}, "metadata cannot be read"),
     ):
@@ -198,7 +199,7 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
     (tmp_path / "graph.onnx").write_bytes(sealed(b"no graph"))
     with pytest.raises(ModelFileError, match="ONNX Runtime cannot run it"):
         Vocoder.load(tmp_path / "graph.onnx")
-    with pytest.raises(ModelFileError, match=r"a vocoder as training leaves it; make an \.onnx of it"):
+    with pytest.raises(ModelFileError, match=r"a trained vocoder, not an exported one"):
         Vocoder.load(pair[1].with_name("vocoder.safetensors"))
     with pytest.raises(ConfigurationError, match="threads: 0; use 1 or more"):
         Vocoder.load(pair[1], threads=0)
@@ -223,5 +224,5 @@ def test_it_speaks_in_onnx_runtime_alone(tmp_path: Path) -> None:
     ]
     subprocess.run(command, check=True)
     found, rate = files.read(tmp_path / "spoken.wav")
-    assert rate == vocoder.info.rate
+    assert rate == vocoder.info.sample_rate
     np.testing.assert_allclose(found, vocoder(mel).clip(-1, 1), atol=2e-4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from basis_melgan.audio import files
-from basis_melgan.audio.mel import Array
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.export.robustness import MAX_CHANGE, MIN_SNR, Response, chunk_response, jitter_response, response
 from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.pretrained import pretrained_path
@@ -24,7 +24,7 @@ def vocoder(request: pytest.FixtureRequest) -> Vocoder:
 
 
 @pytest.fixture(scope="module")
-def mels(vocoder: Vocoder) -> list[Array]:
+def mels(vocoder: Vocoder) -> list[Float32Array]:
     return [vocoder.mel(*files.read(CLIPS / f"{clip}.flac")) for clip in SENSITIVE]
 
 
@@ -53,19 +53,19 @@ def test_a_reference_beyond_the_limits_replaces_them(measured: Response, referen
     assert measured.within(reference) is within
 
 
-def test_pretrained_files_are_robust_to_jitter(vocoder: Vocoder, mels: list[Array]) -> None:
+def test_pretrained_files_are_robust_to_jitter(vocoder: Vocoder, mels: list[Float32Array]) -> None:
     measured = jitter_response(vocoder, mels, seeds=3)
     assert 0.0 < measured.change <= MAX_CHANGE
     assert measured.snr >= MIN_SNR
 
 
-def test_pretrained_files_synthesize_chunks_as_the_whole(vocoder: Vocoder, mels: list[Array]) -> None:
+def test_pretrained_files_synthesize_chunks_as_the_whole(vocoder: Vocoder, mels: list[Float32Array]) -> None:
     measured = chunk_response(vocoder, [mel[:, :150] for mel in mels], (1, 2, 7, 50))
     assert measured.change <= MAX_CHANGE
     assert measured.snr >= MIN_SNR
 
 
-def test_openvino_agrees_with_onnx_runtime(vocoder: Vocoder, mels: list[Array]) -> None:
+def test_openvino_agrees_with_onnx_runtime(vocoder: Vocoder, mels: list[Float32Array]) -> None:
     openvino = load_vocoder(pretrained_path(vocoder.info.name, ".onnx"), backend="openvino")
     for mel in mels:
         measured = response(vocoder(mel), openvino(mel))

@@ -18,13 +18,13 @@ from basis_melgan.inference.vocoder import DEFAULT_VOCODER, Vocoder
     ("backend", "kind"),
     [(None, OnnxBackend), ("onnx", OnnxBackend), ("openvino", OpenVinoBackend), ("torch", TorchBackend)],
 )
-def test_a_released_vocoder_runs_in_every_engine(backend: str | None, kind: type) -> None:
+def test_a_pretrained_vocoder_runs_in_every_backend(backend: str | None, kind: type) -> None:
     vocoder = load_vocoder(DEFAULT_VOCODER, backend=backend)
     assert isinstance(vocoder._backend, kind)
-    assert vocoder.info.rate == 24_000
+    assert vocoder.info.sample_rate == 24_000
 
 
-def test_pytorch_can_speak_in_double_precision() -> None:
+def test_pytorch_runs_in_double_precision() -> None:
     path = pretrained_path(DEFAULT_VOCODER, ".safetensors")
     mel = np.random.default_rng(0).normal(-5, 2, (100, 30)).astype(np.float32)
     single, double = (Vocoder(TorchBackend(path, precision))(mel) for precision in (torch.float32, torch.float64))
@@ -58,8 +58,8 @@ def test_threads_have_bounds(threads: int, backend: str | None) -> None:
 @pytest.mark.parametrize(
     ("path", "backend"), [("a.onnx", "torch"), ("a.safetensors", "onnx"), ("a.safetensors", "openvino")]
 )
-def test_an_engine_refuses_what_it_cannot_run(path: str, backend: str) -> None:
+def test_a_backend_refuses_files_that_it_cannot_run(path: str, backend: str) -> None:
     with pytest.raises(
-        ConfigurationError, match=rf"backend: {backend} cannot run {path}; torch runs what training made"
+        ConfigurationError, match=rf"backend: {backend} cannot run {path}; torch runs files of training"
     ):
         load_vocoder(path, backend=backend)

@@ -53,7 +53,7 @@ def test_a_pool_of_new_processes_takes_a_vocoder() -> None:
         np.testing.assert_array_equal(pool.submit(synthesize, vocoder, mel).result(), vocoder(mel))
 
 
-def test_a_file_is_found_from_another_folder_and_one_that_is_gone_is_named(
+def test_a_relative_path_survives_a_change_of_folder_and_a_missing_file_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, other = tmp_path / "mine.onnx", tmp_path / "other"

@@ -1,4 +1,4 @@
-"""Separating recordings of any length: exact where one window holds them, seamless and bounded where none does."""
+"""Separation of recordings of any length: exact within one window, seamless and in bounded memory beyond."""
 
 import json
 import subprocess
@@ -21,9 +21,9 @@ from basis_melgan.config.networks import SeparatorConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import AudioError, ModelFileError, OutputError
 from basis_melgan.inference import pretrained
-from basis_melgan.inference.separate import separate, separated
+from basis_melgan.inference.separate import separate, separate_chunks
 from basis_melgan.models import model_file
-from basis_melgan.models.tasnet import Separated, Separator
+from basis_melgan.models.tasnet import SeparationOutput, Separator
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
 QUANTUM = 1 / 32_768  # of 16-bit sound
@@ -34,71 +34,73 @@ RATE = 24_000
 def build(config: SeparatorConfig = SMALL) -> Separator:
     torch.manual_seed(0)
     separator = Separator(config, FrameGeometry()).eval().requires_grad_(False)
-    separator.basis.signals.mul_(2.0)  # so that estimates are loud, yet inside full scale
+    separator.basis.atoms.mul_(2.0)  # so that estimates are loud, yet inside full scale
     return separator
 
 
-def released(path: Path, config: SeparatorConfig = SMALL) -> Path:
-    whole = Config(separator=config)
-    model_file.save(path, "separator", build(config).state_dict(), whole, model_file.Origin(1, "none"))
+def save_vocoder(path: Path, config: SeparatorConfig = SMALL) -> Path:
+    model_config = Config(separator=config)
+    model_file.save(path, "separator", build(config).state_dict(), model_config, model_file.Origin(1, "none"))
     return path
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return released(tmp_path_factory.mktemp("model") / "separator.safetensors")
+    return save_vocoder(tmp_path_factory.mktemp("model") / "separator.safetensors")
 
 
-def in_pieces(wave: files.Wave, size: int) -> Iterator[files.Wave]:
+def chunks_of(wave: files.Wave, size: int) -> Iterator[files.Wave]:
     for start in range(0, len(wave), size):
         yield wave[start : start + size]
 
 
-def joined(wave: files.Wave, separator: torch.nn.Module, window: int, overlap: int, size: int = 1000) -> files.Wave:
-    stretches = list(separated(in_pieces(wave, size), separator, window, overlap))  # type: ignore[arg-type]
-    assert np.array_equal(np.concatenate([mixture for mixture, _ in stretches]), wave)
-    return np.concatenate([waves for _, waves in stretches], axis=1)
+def separate_wave(
+    wave: files.Wave, separator: torch.nn.Module, window: int, overlap: int, size: int = 1000
+) -> files.Wave:
+    chunks = list(separate_chunks(chunks_of(wave, size), separator, window, overlap))  # type: ignore[arg-type]
+    assert np.array_equal(np.concatenate([mixture for mixture, _ in chunks]), wave)
+    return np.concatenate([waves for _, waves in chunks], axis=1)
 
 
-def at_its_level(speech: files.Wave, mixture: files.Wave) -> files.Wave:
+def match_level(speech: files.Wave, mixture: files.Wave) -> files.Wave:
     """The projection of a mixture on a speech estimate."""
     return np.float32(np.dot(mixture, speech) / np.dot(speech, speech)) * speech
 
 
 class Stub(torch.nn.Module):
-    """Two sources that a test can foretell, and a note of every window that was separated."""
+    """A separator of two predictable sources that records the length of every window."""
 
     sources = 2
 
     def __init__(self, level: bool = False) -> None:
         super().__init__()
         self.level = level
-        self.seen: list[int] = []
+        self.window_lengths: list[int] = []
 
-    def forward(self, mixture: Tensor) -> Separated:
-        self.seen.append(mixture.shape[-1])
+    def forward(self, mixture: Tensor) -> SeparationOutput:
+        self.window_lengths.append(mixture.shape[-1])
         speech = mixture.mean(dim=-1, keepdim=True).expand_as(mixture) if self.level else mixture
-        return Separated(torch.stack([speech, -speech], dim=1).clone(), mixture)
+        return SeparationOutput(torch.stack([speech, -speech], dim=1).clone(), mixture)
 
 
 # The files
 
 
 @pytest.mark.parametrize("rate", [24_000, 16_000, 44_100])
-def test_what_fits_one_window_is_what_forward_makes(rate: int, model: Path, tmp_path: Path) -> None:
+def test_a_wave_within_one_window_equals_one_forward_pass(rate: int, model: Path, tmp_path: Path) -> None:
     source = tmp_path / "noisy.wav"
     soundfile.write(source, np.random.default_rng(0).normal(0, 0.05, (2 * rate + 17, 2)), rate, subtype="FLOAT")
     separate(source, tmp_path / "out", model)
     wave, _ = files.read(source)
     mixture = files.resample(wave, rate, RATE)
     speech = model_file.load_separator(model)[0](torch.from_numpy(mixture)[None]).waves[0, 0].numpy()
-    speech = at_its_level(speech, mixture)
+    speech = match_level(speech, mixture)
     assert 5 * QUANTUM < speech.std() < 0.2
-    for name, estimate in (("speech", speech), ("noise", mixture - speech)):
-        found, found_rate = files.read(tmp_path / "out" / f"{name}.wav")
-        assert found_rate == RATE
-        assert found.shape == mixture.shape
-        np.testing.assert_allclose(found, estimate, atol=QUANTUM)
+    for name, expected in (("speech", speech), ("noise", mixture - speech)):
+        estimate, estimate_rate = files.read(tmp_path / "out" / f"{name}.wav")
+        assert estimate_rate == RATE
+        assert estimate.shape == mixture.shape
+        np.testing.assert_allclose(estimate, expected, atol=QUANTUM)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"speech.wav", "noise.wav"}
 
 
@@ -109,13 +111,13 @@ def test_a_longer_recording_keeps_its_length_to_the_sample(model: Path, tmp_path
     for name in ("speech.wav", "noise.wav"):
         assert files.length(tmp_path / name) == (17 * RATE + 1, RATE)
     separator = model_file.load_separator(model)[0]
-    expected = joined(clips, separator, 8 * RATE, RATE)
-    speech = at_its_level(expected[0], clips)
+    expected = separate_wave(clips, separator, 8 * RATE, RATE)
+    speech = match_level(expected[0], clips)
     np.testing.assert_allclose(files.read(tmp_path / "speech.wav")[0], speech, atol=2 * QUANTUM)
     np.testing.assert_allclose(files.read(tmp_path / "noise.wav")[0], clips - speech, atol=2 * QUANTUM)
 
 
-def test_the_released_separator_is_the_default(model: Path, tmp_path: Path, monkeypatch) -> None:
+def test_the_pretrained_separator_is_the_default(model: Path, tmp_path: Path, monkeypatch) -> None:
     package = tmp_path / "package"
     monkeypatch.setattr(pretrained, "PACKAGE", package)
     with pytest.raises(ModelFileError, match="separator-24k: neither a file nor a model that comes with this package"):
@@ -133,49 +135,53 @@ def test_the_released_separator_is_the_default(model: Path, tmp_path: Path, monk
 @given(
     total=st.integers(1, 700),
     window=st.integers(2, 200),
-    share=st.floats(0.0, 0.95),
+    fraction=st.floats(0.0, 0.95),
     size=st.integers(1, 300),
 )
-def test_any_cutting_of_any_length_gives_the_whole_back(total: int, window: int, share: float, size: int) -> None:
+def test_waves_of_any_length_are_reconstructed_from_chunks_of_any_size(
+    total: int, window: int, fraction: float, size: int
+) -> None:
     wave = np.random.default_rng(total).standard_normal(total).astype(np.float32)
     stub = Stub()
-    found = joined(wave, stub, window, int(share * window), size)
-    np.testing.assert_allclose(found, [wave, -wave], atol=1e-6)
-    assert set(stub.seen) == {min(window, total)}
+    estimate = separate_wave(wave, stub, window, int(fraction * window), size)
+    np.testing.assert_allclose(estimate, [wave, -wave], atol=1e-6)
+    assert set(stub.window_lengths) == {min(window, total)}
 
 
 def test_a_long_wave_is_cut_into_whole_windows_of_the_declared_overlap() -> None:
     stub = Stub()
-    joined(np.zeros(10_000, np.float32), stub, 1_000, 100)
-    assert stub.seen == [1_000] * 11  # 10 of them, 900 apart, reach sample 9 100
+    separate_wave(np.zeros(10_000, np.float32), stub, 1_000, 100)
+    assert stub.window_lengths == [1_000] * 11  # 10 of them, 900 apart, reach sample 9 100
 
 
-def test_one_estimate_passes_into_the_next_without_a_step() -> None:
+def test_estimates_cross_fade_without_a_step() -> None:
     wave = np.repeat(np.array([1.0, -1.0, 1.0, -1.0], np.float32), 900)[:2_800]
-    speech = joined(wave, Stub(level=True), 1_000, 100)[0]
+    speech = separate_wave(wave, Stub(level=True), 1_000, 100)[0]
     levels = speech[[0, 850, 1_050, 1_700, 2_699]]
     assert levels == pytest.approx([0.8, 0.8, -0.8, -0.8, 0.8], abs=1e-6)
     assert np.abs(np.diff(speech)).max() <= 1.6 * np.pi / 2 / 100  # the steepest a raised cosine of 100 samples gets
     assert np.unique(speech[100:900]).size == 1
 
 
-def test_a_separator_that_sees_one_frame_gives_the_same_by_windows_as_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_separator_of_one_frame_gives_the_same_in_windows_as_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("basis_melgan.models.tasnet.KERNEL", 1)
     separator = build(replace(SMALL, causal=True))
     wave = files.read(CLIPS[0], 12_000, 30_000)[0]
-    whole = separator(torch.from_numpy(wave)[None]).waves[0].numpy()
-    found = joined(wave, separator, 6_000, 1_500)
-    assert found.shape == whole.shape
-    np.testing.assert_allclose(found, whole, atol=1e-3 * np.abs(whole).max())  # ends of windows weigh next to nothing
+    one_pass = separator(torch.from_numpy(wave)[None]).waves[0].numpy()
+    estimate = separate_wave(wave, separator, 6_000, 1_500)
+    assert estimate.shape == one_pass.shape
+    np.testing.assert_allclose(
+        estimate, one_pass, atol=1e-3 * np.abs(one_pass).max()
+    )  # ends of windows weigh next to nothing
 
 
 def test_windows_of_one_kind_of_sound_agree_in_scale() -> None:
     separator = build(SMALL)
     noise = np.random.default_rng(0).normal(0, 0.05, 10 * RATE).astype(np.float32)
-    whole = separator(torch.from_numpy(noise)[None]).waves[0].numpy()
-    found = joined(noise, separator, 2 * RATE, RATE // 4)
-    assert np.abs(found - whole).max() < 0.02 * np.abs(whole).max()
-    assert np.abs(np.diff(found)).max() < 1.1 * np.abs(np.diff(whole)).max()
+    one_pass = separator(torch.from_numpy(noise)[None]).waves[0].numpy()
+    estimate = separate_wave(noise, separator, 2 * RATE, RATE // 4)
+    assert np.abs(estimate - one_pass).max() < 0.02 * np.abs(one_pass).max()
+    assert np.abs(np.diff(estimate)).max() < 1.1 * np.abs(np.diff(one_pass)).max()
 
 
 def test_memory_does_not_grow_with_the_recording(model: Path, tmp_path: Path) -> None:
@@ -184,14 +190,14 @@ import json, resource
 from pathlib import Path
 import numpy as np, torch
 from basis_melgan.audio import files
-from basis_melgan.models.separate import separate
+from basis_melgan.inference.separate import separate
 torch.set_num_threads(1)
 folder, peaks = Path({str(tmp_path)!r}), []
 for minutes in (1, 6):
     source = folder / f"{{minutes}}.wav"
-    with files.writing(source, 24_000) as put:
+    with files.open_writer(source, 24_000) as write_chunk:
         for seed in range(minutes):
-            put(np.random.default_rng(seed).normal(0, 0.05, 60 * 24_000).astype(np.float32))
+            write_chunk(np.random.default_rng(seed).normal(0, 0.05, 60 * 24_000).astype(np.float32))
     separate(source, folder / str(minutes), Path({str(model)!r}))
     peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 print(json.dumps(peaks))
@@ -200,14 +206,14 @@ print(json.dumps(peaks))
     assert result.returncode == 0, result.stderr
     minute, longer = json.loads(result.stdout)
     assert files.length(tmp_path / "6" / "speech.wav") == (6 * 60 * RATE, RATE)
-    # Held whole, the recording would take 29 MB more, and so would each source.
+    # In memory as a whole, the recording would take 29 MB more, and so would each source.
     assert longer - minute < 20
 
 
 # Refusals
 
 
-def test_files_of_an_earlier_run_are_kept_unless_forced(model: Path, tmp_path: Path) -> None:
+def test_existing_files_are_kept_unless_forced(model: Path, tmp_path: Path) -> None:
     for name in ("speech.wav", "noise.wav"):
         (tmp_path / name).write_text("mine", encoding="utf-8")
         with pytest.raises(OutputError, match=rf"{name}: exists already; use --force"):
@@ -221,7 +227,7 @@ def test_files_of_an_earlier_run_are_kept_unless_forced(model: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("rate", [16_000, 24_000])
-def test_a_recording_broken_far_in_is_refused_and_nothing_left(rate: int, model: Path, tmp_path: Path) -> None:
+def test_a_late_invalid_sample_leaves_no_output(rate: int, model: Path, tmp_path: Path) -> None:
     wave = np.zeros(20 * rate, np.float32)
     wave[19 * rate] = np.nan
     soundfile.write(tmp_path / "broken.wav", wave, rate, subtype="FLOAT")

@@ -1,4 +1,4 @@
-"""Archives, tensors and pipes as sources."""
+"""Archives, tensors and pipes as sources of synthesis."""
 
 import io
 import os
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from small_vocoders import CLIPS, QUANTUM, RATE, mel_of, speak, speech
+from small_vocoders import CLIPS, QUANTUM, RATE, mel_of, read_speech, vocode_file
 
 from basis_melgan.audio import files
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, MelError, OutputError
@@ -23,15 +23,15 @@ from basis_melgan.inference.vocoder import Vocoder
 
 
 @pytest.mark.parametrize("kind", ["npz", "pt"])
-def test_archives_and_tensors_are_mels_too(kind: str, model: Path, speaker: Vocoder, tmp_path: Path) -> None:
+def test_archives_and_tensors_are_read_as_mels(kind: str, model: Path, vocoder: Vocoder, tmp_path: Path) -> None:
     mel, path = mel_of(12), tmp_path / f"mel.{kind}"
     if kind == "npz":
         np.savez_compressed(path, mel=mel)
     else:
         torch.save(torch.from_numpy(mel), path)
-    speak(path, tmp_path / "spoken.wav", model)
-    found, _ = files.read(tmp_path / "spoken.wav")
-    np.testing.assert_allclose(found, np.clip(speaker(mel), -1, 1), atol=QUANTUM)
+    vocode_file(path, tmp_path / "out.wav", model)
+    wave, _ = files.read(tmp_path / "out.wav")
+    np.testing.assert_allclose(wave, np.clip(vocoder(mel), -1, 1), atol=QUANTUM)
 
 
 def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
@@ -62,20 +62,20 @@ def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
         ("broken.pt", "damaged or no tensor"),
     ):
         with pytest.raises(MelError, match=rf"{name}: {message}"):
-            speak(tmp_path / name, tmp_path / "spoken.wav", model)
+            vocode_file(tmp_path / name, tmp_path / "out.wav", model)
     assert not (tmp_path / "sprung").exists()
 
 
 # Pipes
 
 
-def piped(words: list[str], content: bytes) -> bytes:
+def pipe(words: list[str], content: bytes) -> bytes:
     command = [sys.executable, "-m", "basis_melgan", "vocode", *words]
     return subprocess.run(command, input=content, capture_output=True, check=True).stdout
 
 
 def test_pipes_carry_recordings_mels_and_frames() -> None:
-    vocoder, wave = load_vocoder("speech-24k"), speech()
+    vocoder, wave = load_vocoder("speech-24k"), read_speech()
     expected = vocoder.resynthesize(wave, RATE)
     sound, mel_file, mel = io.BytesIO(), io.BytesIO(), vocoder.mel(wave, RATE)
     soundfile.write(sound, wave, RATE, format="WAV", subtype="FLOAT")
@@ -85,12 +85,12 @@ def test_pipes_carry_recordings_mels_and_frames() -> None:
         (["-", "-"], mel_file.getvalue(), mel.shape[1] * 256),
         (["-", "-", "--stream"], mel.T.tobytes(), mel.shape[1] * 256),
     ):
-        found = np.frombuffer(piped(words, content), "<i2") / 32_768
-        assert found.size == samples
-        np.testing.assert_allclose(found[: wave.size], expected, atol=QUANTUM)
+        output = np.frombuffer(pipe(words, content), "<i2") / 32_768
+        assert output.size == samples
+        np.testing.assert_allclose(output[: wave.size], expected, atol=QUANTUM)
 
 
-def test_a_pipe_without_frames_is_refused_and_the_older_file_stays(tmp_path: Path) -> None:
+def test_a_pipe_without_frames_is_refused_and_the_existing_file_stays(tmp_path: Path) -> None:
     out = tmp_path / "out.wav"
     out.write_bytes(b"older")
     words = ["-", str(out), "--stream", "--force"]
@@ -100,39 +100,39 @@ def test_a_pipe_without_frames_is_refused_and_the_older_file_stays(tmp_path: Pat
     assert out.read_bytes() == b"older"
 
 
-def test_a_batch_of_one_is_a_mel(model: Path, tmp_path: Path) -> None:
+def test_a_batch_of_one_counts_as_a_mel(model: Path, tmp_path: Path) -> None:
     batch = mel_of(12)[None]
     np.save(tmp_path / "alone.npy", batch[0])
     np.save(tmp_path / "batch.npy", batch)
     np.savez(tmp_path / "batch.npz", batch)
     torch.save(torch.from_numpy(batch), tmp_path / "batch.pt")
-    speak(tmp_path / "alone.npy", tmp_path / "alone.wav", model)
+    vocode_file(tmp_path / "alone.npy", tmp_path / "alone.wav", model)
     for suffix in ("npy", "npz", "pt"):
         out = tmp_path / f"{suffix}.wav"
-        speak(tmp_path / f"batch.{suffix}", out, model)
+        vocode_file(tmp_path / f"batch.{suffix}", out, model)
         assert out.read_bytes() == (tmp_path / "alone.wav").read_bytes()
     np.save(tmp_path / "turned.npy", batch.transpose(0, 2, 1))
     with pytest.raises(MelError, match=r"shape \(12, 80\): looks like \(frames, bands\); expected .* so transpose it"):
-        speak(tmp_path / "turned.npy", tmp_path / "out.wav", model)
+        vocode_file(tmp_path / "turned.npy", tmp_path / "out.wav", model)
 
 
-def given(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Standard input of this process, in place of a pipe's."""
+def set_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the standard input of this process."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
 def test_every_kind_of_mel_comes_in_at_standard_input(
-    model: Path, speaker: Vocoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, vocoder: Vocoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = mel_of(12)[None]
     np.save(tmp_path / "a.npy", batch)
     np.savez(tmp_path / "a.npz", batch)
     torch.save(torch.from_numpy(batch), tmp_path / "a.pt")
     for name in ("a.npy", "a.npz", "a.pt"):
-        given((tmp_path / name).read_bytes(), monkeypatch)
-        speak(Path("-"), tmp_path / "spoken.wav", model, force=True)
-        spoken, _ = files.read(tmp_path / "spoken.wav")
-        np.testing.assert_allclose(spoken, np.clip(speaker(batch[0]), -1, 1), atol=QUANTUM)
+        set_standard_input((tmp_path / name).read_bytes(), monkeypatch)
+        vocode_file(Path("-"), tmp_path / "out.wav", model, force=True)
+        wave, _ = files.read(tmp_path / "out.wav")
+        np.testing.assert_allclose(wave, np.clip(vocoder(batch[0]), -1, 1), atol=QUANTUM)
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ def test_every_kind_of_mel_comes_in_at_standard_input(
         (b"\x93NUMPY", r"^standard input: damaged or no array of numbers \(.*\); save the mel with numpy\.save$"),
     ],
 )
-def test_what_standard_input_cannot_be(
+def test_invalid_standard_input_is_refused(
     content: bytes, message: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given(content, monkeypatch)
+    set_standard_input(content, monkeypatch)
     with pytest.raises(BasisMelGANError, match=message):
-        speak(Path("-"), tmp_path / "spoken.wav", model)
+        vocode_file(Path("-"), tmp_path / "out.wav", model)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -156,28 +156,28 @@ def test_what_standard_input_cannot_be(
 def test_a_closed_standard_input_and_a_terminal_are_refused(words: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "basis_melgan", "vocode", *words]
     parent, terminal = os.openpty()
-    asked = subprocess.run(command, stdin=terminal, capture_output=True, text=True, timeout=60)
+    terminal_run = subprocess.run(command, stdin=terminal, capture_output=True, text=True, timeout=60)
     os.close(parent)
     os.close(terminal)
     quoted = " ".join(map(shlex.quote, command))
-    closed = subprocess.run(f"{quoted} <&-", shell=True, capture_output=True, text=True)
-    for told, state in ((asked, "the terminal"), (closed, "closed")):
-        assert told.returncode == 2
+    closed_run = subprocess.run(f"{quoted} <&-", shell=True, capture_output=True, text=True)
+    for run, state in ((terminal_run, "the terminal"), (closed_run, "closed")):
+        assert run.returncode == 2
         expected = f"basis-melgan: standard input: is {state}; pipe a mel (.npy) or a sound file into it\n"
-        assert told.stderr == expected
+        assert run.stderr == expected
 
 
-def test_a_closed_standard_output_is_told() -> None:
-    command = f"{shlex.quote(sys.executable)} -m basis_melgan.cli.main vocode {shlex.quote(str(CLIPS[0]))} - >&-"
-    told = subprocess.run(command, shell=True, capture_output=True, text=True)
-    assert (told.returncode, told.stderr) == (2, "basis-melgan: standard output: is closed; name a file\n")
+def test_a_closed_standard_output_is_reported() -> None:
+    command = f"{shlex.quote(sys.executable)} -m basis_melgan vocode {shlex.quote(str(CLIPS[0]))} - >&-"
+    run = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (2, "basis-melgan: standard output: is closed; name a file\n")
 
 
-def test_what_no_pipe_can_be_is_refused(model: Path, tmp_path: Path) -> None:
+def test_impossible_pipes_are_refused(model: Path, tmp_path: Path) -> None:
     vocoder = load_vocoder(model)
     with pytest.raises(ConfigurationError, match="frames come from standard input"):
         synthesize.vocode(str(CLIPS[0]), "-", vocoder, stream=True)
-    with pytest.raises(ConfigurationError, match=r"does not go to standard output; name a folder"):
+    with pytest.raises(ConfigurationError, match=r"cannot go to standard output; name a folder"):
         synthesize.vocode(str(CLIPS[0].parent), "-", vocoder)
     with pytest.raises(ConfigurationError, match="jobs: 0; use 1 or more"):
         synthesize.vocode(str(CLIPS[0]), str(tmp_path / "out.wav"), vocoder, jobs=0)
@@ -185,9 +185,9 @@ def test_what_no_pipe_can_be_is_refused(model: Path, tmp_path: Path) -> None:
         synthesize.vocode(str(CLIPS[0].parent), str(CLIPS[0].parent), vocoder)
 
 
-def test_frames_are_spoken_before_the_pipe_ends(tmp_path: Path) -> None:
+def test_frames_are_synthesized_before_the_pipe_ends(tmp_path: Path) -> None:
     vocoder = load_vocoder("speech-24k")
-    mel = vocoder.mel(speech(), RATE)
+    mel = vocoder.mel(read_speech(), RATE)
     command = [sys.executable, "-m", "basis_melgan", "vocode", "-", "-", "--stream"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdin.write(mel[:, :40].T.tobytes())
@@ -199,7 +199,7 @@ def test_frames_are_spoken_before_the_pipe_ends(tmp_path: Path) -> None:
         assert process.wait() == 2
 
 
-def test_a_full_output_is_told_in_one_line() -> None:
+def test_a_full_output_is_reported_in_one_line() -> None:
     command = [sys.executable, "-m", "basis_melgan", "vocode", str(CLIPS[0]), "-"]
     with open("/dev/full", "wb") as full:
         run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)

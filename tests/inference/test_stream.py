@@ -87,13 +87,13 @@ def test_a_chunk_may_be_overwritten_once_it_is_pushed(tmp_path: Path) -> None:
     config = Config(generator=MelGANConfig(channels=16), separator=SeparatorConfig(atoms=16))
     torch.manual_seed(0)
     generator = model_file.new_generator(config)
-    generator.basis.signals.data *= 5.0
+    generator.basis.atoms.data *= 5.0
     for name, parameter in generator.network.named_parameters():  # loud enough to be compared
         if name.endswith(("bias", "original0")):
             parameter.data.uniform_(0.4, 0.9)
     model_file.save(tmp_path / "paper.safetensors", "vocoder", generator.state_dict(), config, model_file.Origin(1, ""))
     paper = load_vocoder(tmp_path / "paper.safetensors")
-    assert paper.info.shortest > 2
+    assert paper.info.min_frames > 2
     mel = np.random.default_rng(0).random((80, 2), dtype=np.float32)
     buffer, stream, waves = np.empty((80, 1), np.float32), paper.stream(), []
     for frame in range(2):
@@ -177,14 +177,14 @@ def test_a_stream_of_another_scale_is_refused(vocoder: Vocoder, recording: np.nd
 
 
 @pytest.mark.parametrize("frames", [7, 1000])
-def test_a_stream_of_a_true_mel_is_taken(vocoder: Vocoder, recording: np.ndarray, frames: int) -> None:
+def test_a_stream_of_a_true_mel_is_accepted(vocoder: Vocoder, recording: np.ndarray, frames: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", MelWarning)
         for mel in (recording, gaussian_filter(recording, 1.0, mode="nearest")):
             np.testing.assert_allclose(stream_of(vocoder, mel, frames), vocoder(mel), atol=1e-5)
 
 
-def test_a_doubtful_stream_is_warned_of_once(vocoder: Vocoder, recording: np.ndarray) -> None:
+def test_a_doubtful_stream_warns_once(vocoder: Vocoder, recording: np.ndarray) -> None:
     doubtful = 0.62 * recording  # narrower than speech, but noise may do as much
     with pytest.warns(MelWarning, match="values spread less widely than those of speech in vocos") as caught:
         stream_of(vocoder, doubtful, 10)

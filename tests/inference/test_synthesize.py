@@ -1,4 +1,4 @@
-"""Speaking mels and recordings of any length, whole or file by file: lengths are exact."""
+"""Synthesis of mels and recordings of any length, one or many: lengths are exact."""
 
 import re
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from small_vocoders import CLIPS, HOP, QUANTUM, RATE, mel_of, released, speak, speech, whole
+from small_vocoders import CLIPS, HOP, QUANTUM, RATE, mel_of, one_pass, read_speech, save_vocoder, vocode_file
 
 from basis_melgan.audio import files, mel_chunks
 from basis_melgan.audio.mel import mel_config, mel_spectrogram
@@ -25,18 +25,18 @@ from basis_melgan.inference.vocoder import Vocoder
 def test_a_mel_becomes_exactly_its_frames(kind: str, model: Path, tmp_path: Path) -> None:
     mel = mel_of(23).astype(kind)
     np.save(tmp_path / "mel.npy", mel)
-    speak(tmp_path / "mel.npy", tmp_path / "new" / "spoken.wav", model)
-    wave, rate = files.read(tmp_path / "new" / "spoken.wav")
+    vocode_file(tmp_path / "mel.npy", tmp_path / "new" / "out.wav", model)
+    wave, rate = files.read(tmp_path / "new" / "out.wav")
     assert (rate, wave.size) == (RATE, 23 * HOP)
-    np.testing.assert_allclose(wave, whole(model, mel), atol=QUANTUM)
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["spoken.wav"]
+    np.testing.assert_allclose(wave, one_pass(model, mel), atol=QUANTUM)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.wav"]
 
 
 def test_a_mel_stored_by_columns_is_the_same_mel(model: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", mel_of(9))
     np.save(tmp_path / "columns.npy", np.asfortranarray(mel_of(9)))
     for name in ("rows", "columns"):
-        speak(tmp_path / f"{name}.npy", tmp_path / f"{name}.wav", model)
+        vocode_file(tmp_path / f"{name}.npy", tmp_path / f"{name}.wav", model)
     assert (tmp_path / "rows.wav").read_bytes() == (tmp_path / "columns.wav").read_bytes()
 
 
@@ -44,89 +44,93 @@ def test_a_mel_stored_by_columns_is_the_same_mel(model: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["paper", "hifigan", "bigvgan", "vocos"])
-def test_a_recording_comes_back_as_long_as_it_was(name: MelConfigName, tmp_path: Path) -> None:
-    speaker = load_vocoder(released(tmp_path / "vocoder.safetensors", name))
+def test_resynthesis_keeps_the_length_of_a_recording(name: MelConfigName, tmp_path: Path) -> None:
+    vocoder = load_vocoder(save_vocoder(tmp_path / "vocoder.safetensors", name))
     for samples in (1, 239, 240, 241, 4_800, 4_999):
-        assert speaker.resynthesize(speech(samples), RATE).shape == (samples,)
+        assert vocoder.resynthesize(read_speech(samples), RATE).shape == (samples,)
     for rate in (8_000, 16_000, 44_100):
-        expected = files.resample(speech(4_999), rate, RATE).shape
-        assert speaker.resynthesize(speech(4_999), rate).shape == expected
+        expected = files.resample(read_speech(4_999), rate, RATE).shape
+        assert vocoder.resynthesize(read_speech(4_999), rate).shape == expected
 
 
-def test_a_recording_is_spoken_from_its_mel(model: Path, speaker: Vocoder) -> None:
-    wave = speech(24_001)
+def test_resynthesis_equals_synthesis_of_the_mel(model: Path, vocoder: Vocoder) -> None:
+    wave = read_speech(24_001)
     mel = mel_spectrogram(wave, "paper", FrameGeometry())
-    expected = whole(model, mel)[: wave.size]
-    np.testing.assert_allclose(speaker.resynthesize(wave, RATE), expected, atol=1e-5)
+    expected = one_pass(model, mel)[: wave.size]
+    np.testing.assert_allclose(vocoder.resynthesize(wave, RATE), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["paper", "hifigan"])
-def test_a_recording_in_pieces_is_spoken_as_the_whole(name: MelConfigName, tmp_path: Path, monkeypatch) -> None:
+def test_resynthesis_in_chunks_equals_resynthesis_of_the_wave(name: MelConfigName, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(mel_chunks, "CHUNK", 5)
-    speaker = load_vocoder(released(tmp_path / "vocoder.safetensors", name))
+    vocoder = load_vocoder(save_vocoder(tmp_path / "vocoder.safetensors", name))
     wave = files.read(CLIPS[0], 20_000, 30_001)[0]
-    whole = speaker.resynthesize(wave, RATE)
-    pieces = list(speaker.resynthesized(np.split(wave, [1, 9_000, 9_000, 25_000])))
-    assert len(pieces) > 2
-    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-4)
+    expected = vocoder.resynthesize(wave, RATE)
+    chunks = list(vocoder.resynthesize_chunks(np.split(wave, [1, 9_000, 9_000, 25_000])))
+    assert len(chunks) > 2
+    np.testing.assert_allclose(np.concatenate(chunks), expected, atol=1e-4)
 
 
 def test_an_uncentered_mel_loses_nothing_at_the_end(tmp_path: Path) -> None:
-    speaker = load_vocoder(released(tmp_path / "vocoder.safetensors", "hifigan"))
+    vocoder = load_vocoder(save_vocoder(tmp_path / "vocoder.safetensors", "hifigan"))
     assert not mel_config("hifigan").centered
-    assert speaker.mel(speech(241), RATE).shape == (80, 2)
-    filled = np.pad(speech(1_000), (0, 200))
-    np.testing.assert_array_equal(speaker.mel(speech(1_000), RATE), mel_spectrogram(filled, "hifigan", FrameGeometry()))
+    assert vocoder.mel(read_speech(241), RATE).shape == (80, 2)
+    filled = np.pad(read_speech(1_000), (0, 200))
+    np.testing.assert_array_equal(
+        vocoder.mel(read_speech(1_000), RATE), mel_spectrogram(filled, "hifigan", FrameGeometry())
+    )
 
 
 @pytest.mark.parametrize("rate", [24_000, 16_000, 44_100])
-def test_any_rate_and_channels_are_spoken(rate: int, model: Path, speaker: Vocoder, tmp_path: Path) -> None:
-    stereo = np.stack([speech(), 0.2 * speech()], axis=1)
+def test_any_rate_and_number_of_channels_is_synthesized(
+    rate: int, model: Path, vocoder: Vocoder, tmp_path: Path
+) -> None:
+    stereo = np.stack([read_speech(), 0.2 * read_speech()], axis=1)
     soundfile.write(tmp_path / "stereo.wav", stereo, rate, subtype="FLOAT")
-    speak(tmp_path / "stereo.wav", tmp_path / "spoken.flac", model)
-    found, found_rate = files.read(tmp_path / "spoken.flac")
-    expected = speaker.resynthesize(files.read(tmp_path / "stereo.wav")[0], rate)
-    assert found_rate == RATE
-    assert found.shape == expected.shape == files.resample(speech(), rate, RATE).shape
-    np.testing.assert_allclose(found, expected, atol=QUANTUM)
+    vocode_file(tmp_path / "stereo.wav", tmp_path / "out.flac", model)
+    wave, wave_rate = files.read(tmp_path / "out.flac")
+    expected = vocoder.resynthesize(files.read(tmp_path / "stereo.wav")[0], rate)
+    assert wave_rate == RATE
+    assert wave.shape == expected.shape == files.resample(read_speech(), rate, RATE).shape
+    np.testing.assert_allclose(wave, expected, atol=QUANTUM)
 
 
-def test_the_released_vocoder_is_the_default(tmp_path: Path, monkeypatch) -> None:
-    speak(CLIPS[0], tmp_path / "spoken.wav")
-    assert files.length(tmp_path / "spoken.wav") == files.length(CLIPS[0])
+def test_the_pretrained_vocoder_is_the_default(tmp_path: Path, monkeypatch) -> None:
+    vocode_file(CLIPS[0], tmp_path / "out.wav")
+    assert files.length(tmp_path / "out.wav") == files.length(CLIPS[0])
     monkeypatch.setattr(pretrained, "PACKAGE", tmp_path / "package")
     with pytest.raises(ModelFileError, match=r"speech-24k: neither a file nor a model that comes with this package"):
-        speak(CLIPS[0], tmp_path / "again.wav")
+        vocode_file(CLIPS[0], tmp_path / "again.wav")
 
 
 # Folders
 
 
-def test_a_folder_and_a_pattern_are_spoken_file_by_file(model: Path, tmp_path: Path, capfd, monkeypatch) -> None:
+def test_a_folder_and_a_pattern_are_synthesized_file_by_file(model: Path, tmp_path: Path, capfd, monkeypatch) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for name, frames in (("in/a", 5), ("in/b", 8), ("in/deep/c", 3)):
         np.save(tmp_path / f"{name}.npy", mel_of(frames))
     for name in ("notes.txt", "._a.wav", "report.json"):
         (tmp_path / "in" / name).write_text("no mel", encoding="utf-8")
-    speak(tmp_path / "in", tmp_path / "out", model)
-    spoken = {
+    vocode_file(tmp_path / "in", tmp_path / "out", model)
+    lengths = {
         path.relative_to(tmp_path / "out").as_posix(): files.length(path)[0]
         for path in (tmp_path / "out").rglob("*.wav")
     }
-    assert spoken == {"a.wav": 5 * HOP, "b.wav": 8 * HOP, "deep/c.wav": 3 * HOP}
+    assert lengths == {"a.wav": 5 * HOP, "b.wav": 8 * HOP, "deep/c.wav": 3 * HOP}
     with pytest.raises(OutputError, match=r"a\.wav: exists already"):
-        speak(tmp_path / "in", tmp_path / "out", model)
+        vocode_file(tmp_path / "in", tmp_path / "out", model)
     monkeypatch.chdir(tmp_path)
     for _ in range(2):  # what was made the first time is no source of the second
-        speak(tmp_path / "in", Path("in/out"), model, force=True)
+        vocode_file(tmp_path / "in", Path("in/out"), model, force=True)
     assert len(list((tmp_path / "in" / "out").rglob("*.wav"))) == 3
     shutil.rmtree(tmp_path / "in" / "out")
-    speak(tmp_path / "in" / "?.npy", tmp_path / "some", model)
+    vocode_file(tmp_path / "in" / "?.npy", tmp_path / "some", model)
     assert sorted(path.name for path in (tmp_path / "some").iterdir()) == ["a.wav", "b.wav"]
     with pytest.raises(AudioError, match="holds neither mels"):
-        speak(tmp_path / "in" / "*.flac", tmp_path / "none", model)
+        vocode_file(tmp_path / "in" / "*.flac", tmp_path / "none", model)
     np.save(tmp_path / "in" / "deep" / "d.npy", np.zeros((3, 3), np.float32))
-    with pytest.raises(BasisMelGANError, match="1 of 4 files could not be spoken"):
-        speak(tmp_path / "in", tmp_path / "rest", model)
+    with pytest.raises(BasisMelGANError, match="1 of 4 files could not be synthesized"):
+        vocode_file(tmp_path / "in", tmp_path / "others", model)
     assert re.search(r"^\S*d\.npy: mel of shape \(3, 3\): expected .*$", capfd.readouterr().err, re.MULTILINE)
-    assert sorted(path.name for path in (tmp_path / "rest").rglob("*.*")) == ["a.wav", "b.wav", "c.wav"]
+    assert sorted(path.name for path in (tmp_path / "others").rglob("*.*")) == ["a.wav", "b.wav", "c.wav"]

@@ -1,4 +1,4 @@
-"""What cannot be spoken is refused in one line, and nothing is lost."""
+"""Unusable sources are refused in one line, and existing files are kept."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from small_vocoders import CLIPS, HOP, RATE, mel_of, released, speak, speech
+from small_vocoders import CLIPS, HOP, RATE, mel_of, read_speech, save_vocoder, vocode_file
 
 from basis_melgan.audio import files
 from basis_melgan.config.schema import Config
@@ -38,34 +38,34 @@ def with_value(value: float, frame: int) -> np.ndarray:
         (with_value(-np.inf, 4), "frame 4 holds NaN or infinite values"),
         (
             with_value(-11.5, 4),
-            r"values from -11\.5 to .* the vocoder's convention paper has 0 to 1; .* looks like natural log",
+            r"values from -11\.5 to .* the vocoder's mel config paper has 0 to 1; .* looks like natural log",
         ),
-        (100 * mel_of(20), r"convention paper has 0 to 1; this one looks like magnitudes: take decibels of them"),
-        (-1e4 * mel_of(20), r"the vocoder's convention paper has 0 to 1, so make the mel in that convention"),
+        (100 * mel_of(20), r"mel config paper has 0 to 1; this one looks like magnitudes: take decibels of them"),
+        (-1e4 * mel_of(20), r"the vocoder's mel config paper has 0 to 1, so compute the mel with paper"),
     ],
 )
-def test_a_mel_that_the_vocoder_cannot_speak(
-    mel: np.ndarray, message: str, model: Path, speaker: Vocoder, tmp_path: Path
+def test_a_mel_that_does_not_fit_the_vocoder_is_refused(
+    mel: np.ndarray, message: str, model: Path, vocoder: Vocoder, tmp_path: Path
 ) -> None:
     if mel.ndim < 3:  # several mels at once are for the interface alone
         with pytest.raises(MelError, match=message):
-            speaker(mel)
+            vocoder(mel)
     np.save(tmp_path / "mel.npy", mel)
     with pytest.raises(MelError, match=message):
-        speak(tmp_path / "mel.npy", tmp_path / "spoken.wav", model)
+        vocode_file(tmp_path / "mel.npy", tmp_path / "out.wav", model)
     assert [path.name for path in tmp_path.iterdir()] == ["mel.npy"]
 
 
-def test_a_predicted_mel_may_leave_the_range_a_little(speaker: Vocoder) -> None:
-    assert np.isfinite(speaker(1.2 * mel_of(5) - 0.1)).all()
+def test_a_predicted_mel_may_leave_the_range_a_little(vocoder: Vocoder) -> None:
+    assert np.isfinite(vocoder(1.2 * mel_of(5) - 0.1)).all()
 
 
 def test_levels_in_decibels_are_no_natural_logarithms(tmp_path: Path) -> None:
-    speaker = load_vocoder(released(tmp_path / "vocoder.safetensors", "hifigan"))
-    mel = speaker.mel(speech(), RATE)
-    assert speaker(mel).size == mel.shape[1] * HOP
-    with pytest.raises(MelError, match=r"the vocoder's convention hifigan has -11\.51 to 10"):
-        speaker(20 / np.log(10) * mel)
+    vocoder = load_vocoder(save_vocoder(tmp_path / "vocoder.safetensors", "hifigan"))
+    mel = vocoder.mel(read_speech(), RATE)
+    assert vocoder(mel).size == mel.shape[1] * HOP
+    with pytest.raises(MelError, match=r"the vocoder's mel config hifigan has -11\.51 to 10"):
+        vocoder(20 / np.log(10) * mel)
 
 
 def damaged(path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_file_that_holds_no_mel(make: Callable[[Path], object], message: str, 
         read_mel(tmp_path / "mel.npy")
 
 
-def test_whatever_byte_of_a_header_is_damaged(tmp_path: Path) -> None:
+def test_damage_of_any_header_byte_is_reported(tmp_path: Path) -> None:
     path, chance = tmp_path / "mel.npy", np.random.default_rng(0)
     np.save(path, mel_of(3))
     content = path.read_bytes()
@@ -124,12 +124,12 @@ def test_whatever_byte_of_a_header_is_damaged(tmp_path: Path) -> None:
 
 
 def test_an_output_that_exists_is_kept_unless_forced(model: Path, tmp_path: Path) -> None:
-    out = tmp_path / "spoken.wav"
+    out = tmp_path / "out.wav"
     out.write_text("mine", encoding="utf-8")
-    with pytest.raises(OutputError, match=r"spoken\.wav: exists already; use --force"):
-        speak(tmp_path / "gone.npy", out, model)
+    with pytest.raises(OutputError, match=r"out\.wav: exists already; use --force"):
+        vocode_file(tmp_path / "gone.npy", out, model)
     assert out.read_text(encoding="utf-8") == "mine"
-    speak(CLIPS[0], out, model, force=True)
+    vocode_file(CLIPS[0], out, model, force=True)
     assert files.length(out) == files.length(CLIPS[0])
 
 
@@ -137,22 +137,22 @@ def test_an_output_that_exists_is_kept_unless_forced(model: Path, tmp_path: Path
 def test_a_source_of_another_kind_is_refused(name: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     with pytest.raises(AudioError, match=r"is neither a mel \(\.npy, \.npz, \.pt\) nor a sound file"):
-        speak(tmp_path / name, tmp_path / "spoken.wav", model)
+        vocode_file(tmp_path / name, tmp_path / "out.wav", model)
 
 
-def test_a_source_without_a_suffix_that_is_missing_or_a_folder_is_told_as_such(model: Path, tmp_path: Path) -> None:
+def test_a_missing_source_without_a_suffix_and_a_folder_are_reported_as_such(model: Path, tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"speech: no such file; expected a mel \(.*\) or a sound file"):
-        speak(tmp_path / "speech", tmp_path / "spoken.wav", model)
+        vocode_file(tmp_path / "speech", tmp_path / "out.wav", model)
     with pytest.raises(AudioError, match=r"is a folder; name one file"):
         play(str(tmp_path), load_vocoder(model))
     (tmp_path / "speech").touch()
     with pytest.raises(OutputError, match=r"cannot be created because .*speech is a file; choose another place"):
-        speak(CLIPS[0].parent, tmp_path / "speech" / "out", model)
+        vocode_file(CLIPS[0].parent, tmp_path / "speech" / "out", model)
 
 
 def test_an_output_of_another_kind_is_refused(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"spoken\.mp3: \.mp3 is no format"):
-        speak(CLIPS[0], tmp_path / "spoken.mp3", model)
+    with pytest.raises(OutputError, match=r"out\.mp3: \.mp3 is no format"):
+        vocode_file(CLIPS[0], tmp_path / "out.mp3", model)
 
 
 def test_a_recording_that_cannot_be_used_is_refused(model: Path, tmp_path: Path) -> None:
@@ -160,11 +160,11 @@ def test_a_recording_that_cannot_be_used_is_refused(model: Path, tmp_path: Path)
     soundfile.write(tmp_path / "broken.wav", np.array([0.0, np.nan, 0.0]), RATE, subtype="FLOAT")
     for name, message in (("empty", "holds no samples"), ("broken", "sample 1 .* is NaN"), ("gone", "no such file")):
         with pytest.raises(AudioError, match=rf"{name}\.wav: {message}"):
-            speak(tmp_path / f"{name}.wav", tmp_path / "spoken.wav", model)
+            vocode_file(tmp_path / f"{name}.wav", tmp_path / "out.wav", model)
     assert {path.name for path in tmp_path.iterdir()} == {"empty.wav", "broken.wav"}
 
 
-def test_a_separator_cannot_speak(tmp_path: Path) -> None:
+def test_a_separator_is_no_vocoder(tmp_path: Path) -> None:
     model_file.save(tmp_path / "other.safetensors", "separator", {}, Config(), model_file.Origin(1, "none"))
     with pytest.raises(ModelFileError, match=r"other\.safetensors: holds a separator; expected a vocoder"):
         load_vocoder(tmp_path / "other.safetensors")

@@ -9,7 +9,7 @@ RATE = 24_000
 
 
 @pytest.mark.parametrize(("rate", "alpha"), [(8_000, 0.312), (16_000, 0.41), (24_000, 0.466), (48_000, 0.554)])
-def test_the_warping_is_the_one_pysptk_tabulates(rate, alpha):
+def test_the_warping_equals_pysptk_tables(rate, alpha):
     assert mcd.warping(rate) == pytest.approx(alpha, abs=1e-9)
 
 
@@ -46,7 +46,7 @@ def test_the_mcd_of_a_filtered_wave_is_that_of_the_filter(noise):
     assert mcd.mel_cepstral_distortion(noise, filtered, RATE) == pytest.approx(expected, rel=0.05)
 
 
-def test_the_mcd_leaves_level_out(speech):
+def test_the_mcd_ignores_level(speech):
     assert mcd.mel_cepstral_distortion(speech, 0.25 * speech, RATE) == pytest.approx(0.0, abs=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Judges on real speech: what they say of a recording, of a spoilt one, and where they are not installed."""
+"""Judges on real speech: what they say of a recording, of a noisy_speech one, and where they are not installed."""
 
 import importlib.util
 import sys
@@ -22,8 +22,8 @@ MODULES = {
     "speaker_cosine": "resemblyzer",
     "phoneme_error": "hama",
 }
-ALONE, BESIDE = ("distill_mos", "dnsmos"), ("speaker_cosine", "phoneme_error")
-LOADED = (neural._distill_mos, neural._speakers, neural._recognizer)
+SINGLE_WAVE, WAVE_PAIR = ("distill_mos", "dnsmos"), ("speaker_cosine", "phoneme_error")
+LOADED = (neural._distill_mos, neural._speaker_encoder, neural._recognizer)
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +32,14 @@ def speech() -> files.Wave:
 
 
 @pytest.fixture(scope="module")
-def spoilt(speech) -> files.Wave:
+def noisy_speech(speech) -> files.Wave:
     """The same under as much white noise."""
     noise = np.random.default_rng(0).normal(size=speech.size)
     return (speech + noise * np.sqrt(np.mean(speech**2))).astype(np.float32)
 
 
-def judge_named(name):
-    """The judge, where its package is installed; otherwise the test is skipped, and says what would run it."""
+def installed_metric(name):
+    """The metric, where its package is installed; otherwise the test is skipped, and says what would run it."""
     try:
         packages.load(MODULES[name])
     except MissingPackageError as error:
@@ -47,53 +47,53 @@ def judge_named(name):
     return getattr(neural, name)
 
 
-@pytest.mark.parametrize("name", ALONE)
-def test_a_noisy_wave_scores_lower_and_the_same_every_time(name, speech, spoilt):
-    judge = judge_named(name)
-    noisy = judge(spoilt, RATE)
-    assert 1.0 <= noisy < judge(speech, RATE) - 0.5 <= 4.5
-    assert judge(spoilt, RATE) == noisy
+@pytest.mark.parametrize("name", SINGLE_WAVE)
+def test_a_noisy_wave_scores_lower_and_reproducibly(name, speech, noisy_speech):
+    metric = installed_metric(name)
+    noisy = metric(noisy_speech, RATE)
+    assert 1.0 <= noisy < metric(speech, RATE) - 0.5 <= 4.5
+    assert metric(noisy_speech, RATE) == noisy
 
 
 @pytest.mark.parametrize(("name", "same", "apart"), [("speaker_cosine", 1.0, 0.1), ("phoneme_error", 0.0, 0.3)])
-def test_a_wave_is_itself_and_a_noisy_one_is_another_every_time(name, same, apart, speech, spoilt):
-    judge = judge_named(name)
-    assert judge(speech, speech.copy(), RATE) == pytest.approx(same, abs=1e-12)
-    noisy = judge(speech, spoilt, RATE)
+def test_a_wave_matches_itself_and_a_noisy_one_scores_worse_reproducibly(name, same, apart, speech, noisy_speech):
+    metric = installed_metric(name)
+    assert metric(speech, speech.copy(), RATE) == pytest.approx(same, abs=1e-12)
+    noisy = metric(speech, noisy_speech, RATE)
     assert abs(noisy - same) > apart
-    assert judge(speech, spoilt, RATE) == noisy
+    assert metric(speech, noisy_speech, RATE) == noisy
 
 
-def test_distill_mos_is_what_it_was_and_leaves_level_out(speech):
-    judge = judge_named("distill_mos")
-    measured = judge(speech, RATE)
+def test_distill_mos_is_stable_and_ignores_level(speech):
+    metric = installed_metric("distill_mos")
+    measured = metric(speech, RATE)
     assert measured == pytest.approx(3.452, abs=0.01)
-    assert judge(0.25 * speech, RATE) == pytest.approx(measured, abs=1e-3)
+    assert metric(0.25 * speech, RATE) == pytest.approx(measured, abs=1e-3)
 
 
-def test_the_speech_of_another_has_another_voice(speech):
-    """A voice played a fifth higher is somebody else's."""
-    judge = judge_named("speaker_cosine")
+def test_another_speaker_has_another_voice(speech):
+    """A voice a fifth higher is another speaker's."""
+    metric = installed_metric("speaker_cosine")
     higher = np.tile(files.resample(speech, 3 * RATE, 2 * RATE), 2)[: speech.size]
-    assert judge(speech, higher, RATE) < 0.8 < judge(speech, np.roll(speech, 2_400), RATE)
+    assert metric(speech, higher, RATE) < 0.8 < metric(speech, np.roll(speech, 2_400), RATE)
 
 
 def test_a_wave_without_speech_is_refused_where_speech_is_needed(speech):
     click = np.zeros_like(speech)
     click[30_000] = 0.5
     with pytest.raises(AudioError, match="no speech found in the recording"):
-        judge_named("speaker_cosine")(click, speech, RATE)
-    with pytest.raises(AudioError, match="no phoneme heard in the recording"):
-        judge_named("phoneme_error")(click, speech, RATE)
+        installed_metric("speaker_cosine")(click, speech, RATE)
+    with pytest.raises(AudioError, match="no phoneme recognized in the recording"):
+        installed_metric("phoneme_error")(click, speech, RATE)
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_waves_that_cannot_be_judged_raise_one_line(name, speech):
-    before = () if name in ALONE else (speech,)
+def test_invalid_waves_raise_one_line(name, speech):
+    before = () if name in SINGLE_WAVE else (speech,)
     for broken, message in (
         (np.zeros_like(speech), "silent in all its 72000 samples"),
         (np.where(np.arange(speech.size) == 9, np.nan, speech).astype(np.float32), "holds NaN or Inf"),
-        (speech[:0] if name in ALONE else speech[:-1], "silent in all its 0 samples|shapes: "),
+        (speech[:0] if name in SINGLE_WAVE else speech[:-1], "silent in all its 0 samples|shapes: "),
         (speech[None], "expected one wave|shapes: "),
     ):
         with pytest.raises(AudioError, match=message) as caught:
@@ -102,13 +102,13 @@ def test_waves_that_cannot_be_judged_raise_one_line(name, speech):
 
 
 @pytest.mark.parametrize(("name", "module"), MODULES.items())
-def test_a_missing_package_says_what_installs_it(name, module, speech, spoilt, monkeypatch):
+def test_a_missing_package_names_the_command_that_installs_it(name, module, speech, noisy_speech, monkeypatch):
     for load in LOADED:
         load.cache_clear()
     monkeypatch.setitem(sys.modules, module, None)
-    unheard = 0.5 * speech  # since what was found in the latest waves is remembered
+    new_wave = 0.5 * speech  # since results for recent waves are cached
     with pytest.raises(MissingPackageError) as caught:
-        getattr(neural, name)(*((unheard, spoilt) if name in BESIDE else (unheard,)), RATE)
+        getattr(neural, name)(*((new_wave, noisy_speech) if name in WAVE_PAIR else (new_wave,)), RATE)
     assert str(caught.value) == (
         f"{module.split('.')[0]} is not installed; run {install_command('metrics')} && "
         "pip install --no-deps torchcrepe==0.0.24 distillmos==0.9.1 xls-r-sqa==0.1.0 resemblyzer==0.1.4 "
@@ -123,7 +123,7 @@ def test_a_package_that_lacks_another_names_the_other(tmp_path, monkeypatch):
         packages.load("lacking_package")
 
 
-def test_torchaudio_is_stood_in_for_during_an_import_alone(tmp_path, monkeypatch):
+def test_torchaudio_is_replaced_only_during_an_import(tmp_path, monkeypatch):
     (tmp_path / "torchaudio_user.py").write_text("import torchaudio\nname = torchaudio.__name__\n")
     monkeypatch.syspath_prepend(tmp_path)
     installed = importlib.util.find_spec("torchaudio") is not None
@@ -132,9 +132,9 @@ def test_torchaudio_is_stood_in_for_during_an_import_alone(tmp_path, monkeypatch
     assert (importlib.util.find_spec("torchaudio") is not None) == installed
 
 
-def test_models_load_without_a_word(capfd):
-    judge_named("distill_mos")
-    judge_named("speaker_cosine")
+def test_models_load_silently(capfd):
+    installed_metric("distill_mos")
+    installed_metric("speaker_cosine")
     for load in LOADED[:2]:
         load.cache_clear()
         load()
@@ -157,5 +157,5 @@ def by_definition(source: str, target: str) -> int:
 
 
 @given(st.text("abc", max_size=5), st.text("abc", max_size=5))
-def test_the_edit_distance_is_its_definition(source, target):
+def test_the_edit_distance_follows_its_definition(source, target):
     assert neural.edit_distance(source, target) == by_definition(source, target)

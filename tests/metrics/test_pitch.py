@@ -35,22 +35,22 @@ def test_a_wave_has_no_errors_against_itself():
 
 @pytest.mark.usefixtures("crepe")
 def test_the_pitch_and_the_frames_are_those_of_the_wave():
-    found = pitch.track(voice(200.0), RATE)
+    track = pitch.pitch_track(voice(200.0), RATE)
     # 16 000 samples mirrored by 419 at both ends hold 86 windows of 1 024, 185 apart.
-    assert len(found.pitch) == len(found.periodicity) == len(found.voiced) == 86
+    assert len(track.pitch) == len(track.periodicity) == len(track.voiced) == 86
     inner = slice(3, -3)
-    np.testing.assert_allclose(1200 * np.log2(found.pitch[inner] / 200.0), 0.0, atol=20.0)
-    assert found.voiced[inner].all()
-    assert found.periodicity[inner].min() > 0.7
+    np.testing.assert_allclose(1200 * np.log2(track.pitch[inner] / 200.0), 0.0, atol=20.0)
+    assert track.voiced[inner].all()
+    assert track.periodicity[inner].min() > 0.7
 
 
-def test_the_fast_network_is_crepe_s(crepe):
+def test_the_fast_network_equals_crepe(crepe):
     import torch
 
     frames = torch.randn(5, 1024, generator=torch.Generator().manual_seed(0))
     frames[1] = torch.from_numpy(voice(200.0)[:1024])
     with torch.inference_mode():
-        torch.testing.assert_close(pitch.activate(frames), crepe.infer(frames, "full"), atol=1e-5, rtol=0.0)
+        torch.testing.assert_close(pitch.crepe_activations(frames), crepe.infer(frames, "full"), atol=1e-5, rtol=0.0)
 
 
 @pytest.mark.usefixtures("crepe")
@@ -62,13 +62,13 @@ def test_two_semitones_up_are_200_cents_of_error_and_half_a_wave_of_silence_half
     halved = pitch.pitch_errors(low, np.where(TIME < 0.5, low, 0.0).astype(np.float32), RATE)
     assert halved.f0_rmse < 20.0
     assert halved.vuv_f1 == pytest.approx(2 / 3, abs=0.05)
-    certain = pitch.track(low, RATE).periodicity
+    certain = pitch.pitch_track(low, RATE).periodicity
     assert halved.periodicity_rmse == pytest.approx(np.sqrt(np.mean(certain**2) / 2), abs=0.05)
     assert pitch.pitch_errors(low, np.where(TIME < 0.5, low, 0.0).astype(np.float32), RATE) == halved
 
 
 @pytest.mark.usefixtures("crepe")
-def test_an_estimate_without_voice_has_no_pitch_error_to_tell():
+def test_an_estimate_without_voice_has_no_pitch_error():
     quiet = np.random.default_rng(0).normal(scale=1e-5, size=RATE).astype(np.float32)
     errors = pitch.pitch_errors(voice(200.0), quiet, RATE)
     assert np.isnan(errors.f0_rmse)
@@ -84,7 +84,7 @@ def test_a_wave_shorter_than_a_frame_raises_one_line():
         pitch.pitch_errors(wave, wave, RATE)
 
 
-def test_waves_that_cannot_be_judged_raise_one_line():
+def test_invalid_waves_raise_one_line():
     wave = voice(200.0)
     for broken, message in (
         (wave[:-1], "shapes"),
@@ -95,7 +95,7 @@ def test_waves_that_cannot_be_judged_raise_one_line():
             pitch.pitch_errors(wave, broken, RATE)
 
 
-def test_a_missing_package_says_what_installs_it(monkeypatch):
+def test_a_missing_package_names_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchcrepe", None)
     with pytest.raises(MissingPackageError) as caught:
         pitch.pitch_errors(voice(200.0), voice(220.0), RATE)

@@ -15,8 +15,8 @@ RATE = 24_000
 @pytest.mark.parametrize("gain", [0.1, 1.0, -3.0])
 def test_si_snr_is_the_energy_of_the_scaled_reference_over_that_of_orthogonal_noise(gain):
     time = np.arange(4_800) / 4_800
-    clean, other = np.sin(2 * np.pi * 50 * time), 0.25 * np.sin(2 * np.pi * 70 * time)
-    estimate = gain * (clean + other) + 0.3
+    clean, noise = np.sin(2 * np.pi * 50 * time), 0.25 * np.sin(2 * np.pi * 70 * time)
+    estimate = gain * (clean + noise) + 0.3
     assert signal.si_snr(clean + 0.7, estimate) == pytest.approx(20 * np.log10(4.0), abs=1e-9)
 
 
@@ -36,14 +36,14 @@ def test_pesq_and_estoi_and_stft_need_some_speech(speech):
 
 
 @pytest.mark.parametrize(("samples", "message"), [(1_200, "No utterances detected"), (1, "NaN")])
-def test_pesq_of_what_it_takes_for_no_speech_is_an_error_of_ours(samples, message, noise):
+def test_pesq_errors_are_audio_errors(samples, message, noise):
     burst = np.zeros(7_500, dtype=np.float32)
     burst[-samples:] = noise[:samples]
     with pytest.raises(AudioError, match=f"PESQ-WB: .*{message}.*; use a clip"):
         signal.pesq_wb(burst, burst, 16_000)
 
 
-def test_the_stft_distance_is_auraloss_s(speech, noise):
+def test_the_stft_distance_equals_auraloss(speech, noise):
     sizes = zip(*signal.RESOLUTIONS, strict=True)
     oracle = auraloss.freq.MultiResolutionSTFTLoss(*[list(size) for size in sizes])
     estimate = 0.7 * speech + 0.2 * noise
@@ -51,13 +51,13 @@ def test_the_stft_distance_is_auraloss_s(speech, noise):
     assert signal.stft_distance(speech, estimate, RATE) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_waves_are_cut_to_their_common_length_within_the_slack(speech):
-    reference, estimate = signal.common(speech, np.pad(speech, (0, 240)), 240)
+def test_waves_are_trimmed_to_their_common_length_within_the_slack(speech):
+    reference, estimate = signal.trim_to_common_length(speech, np.pad(speech, (0, 240)), 240)
     np.testing.assert_array_equal(reference, speech)
     np.testing.assert_array_equal(estimate, speech)
-    assert [len(wave) for wave in signal.common(speech, speech[:-240], 240)] == [47_760, 47_760]
+    assert [len(wave) for wave in signal.trim_to_common_length(speech, speech[:-240], 240)] == [47_760, 47_760]
     with pytest.raises(AudioError, match="47759 samples against 48000 recorded, more than 240 apart"):
-        signal.common(speech, speech[:-241], 240)
+        signal.trim_to_common_length(speech, speech[:-241], 240)
 
 
 def test_mel_l1_of_a_quieter_wave_is_the_logarithm_of_the_gain(noise):
@@ -65,7 +65,7 @@ def test_mel_l1_of_a_quieter_wave_is_the_logarithm_of_the_gain(noise):
     assert signal.mel_l1(noise, 0.5 * noise, RATE) == pytest.approx(np.log(2.0), abs=1e-3)
 
 
-def test_stoi_and_estoi_are_pystoi_s(speech, noise):
-    for extended, ours in ((False, signal.stoi), (True, signal.estoi)):
+def test_stoi_and_estoi_equal_pystoi(speech, noise):
+    for extended, metric in ((False, signal.stoi), (True, signal.estoi)):
         expected = pystoi.stoi(speech, speech + noise, RATE, extended=extended)
-        assert ours(speech, speech + noise, RATE) == pytest.approx(expected, abs=1e-9)
+        assert metric(speech, speech + noise, RATE) == pytest.approx(expected, abs=1e-9)

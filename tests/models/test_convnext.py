@@ -17,7 +17,7 @@ from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError, MelError
 from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.models import model_file
-from basis_melgan.models.convnext import ConvNeXtGenerator, Polar
+from basis_melgan.models.convnext import ConvNeXtGenerator, PolarHead
 
 FAST = load("convnext-24k")
 CLIP = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))[1]
@@ -49,8 +49,8 @@ GAINS = torch.tensor([0.5, -1.0, 9.0])  # the last beyond what any may be
 def test_amplitudes_and_phases_become_weights():
     values = torch.tensor([[1.0, 0.0, 1.0], [0.0, np.pi / 2, np.pi]])  # of three pairs
     expected = torch.tensor([[np.e**1.5, 0.0, -(np.e**7)], [0.0, np.e**-1, 0.0]])
-    weights = Polar()(values.flatten(), GAINS)
-    torch.testing.assert_close(torch.stack(weights), expected.float(), atol=1e-3, rtol=1e-4)
+    weights = PolarHead()(values.flatten(), GAINS)
+    torch.testing.assert_close(weights.view(2, 3), expected.float(), atol=1e-3, rtol=1e-4)
 
 
 def seen_by_frame(generator: ConvNeXtGenerator, frame: int, count: int) -> tuple[int, int]:
@@ -66,8 +66,8 @@ def test_a_frame_sees_as_far_back_and_ahead_as_the_generator_says(lookahead):
     """Pairs of 512 on a linear scale ring over the whole of L, so that nothing less is seen."""
     generator = built(small(atoms=512, spacing="linear", lookahead=lookahead))
     assert generator.lookahead == (5 if lookahead is None else lookahead)
-    assert generator.past + generator.lookahead == {None: 10, 0: 9, 1: 9, 2: 10, 3: 10, 5: 10}[lookahead]
-    assert seen_by_frame(generator, 20, 41) == (-generator.past, generator.lookahead)
+    assert generator.left_context + generator.lookahead == {None: 10, 0: 9, 1: 9, 2: 10, 3: 10, 5: 10}[lookahead]
+    assert seen_by_frame(generator, 20, 41) == (-generator.left_context, generator.lookahead)
 
 
 @pytest.mark.parametrize("lookahead", [None, 0, 2])
@@ -75,7 +75,7 @@ def test_a_frame_sees_as_far_back_and_ahead_as_the_generator_says(lookahead):
 def test_a_frame_sees_no_farther_with_several_weights_a_mel_frame(stride, lookahead):
     frames = replace(FAST.frames, stride=stride, basis_length=4 * stride)
     generator = built(replace(small(atoms=2 * stride, spacing="linear", lookahead=lookahead), frames=frames))
-    assert seen_by_frame(generator, 20, 41) == (-generator.past, generator.lookahead)
+    assert seen_by_frame(generator, 20, 41) == (-generator.left_context, generator.lookahead)
 
 
 def test_a_batch_is_spoken_as_its_items_are():
@@ -108,10 +108,10 @@ def test_the_prior_alone_gives_a_noise_its_level(convention):
     config = replace(small(atoms=256), mel=convention)
     generator = built(config)
     with torch.no_grad():  # say nothing but random phases
-        generator.say.weight.zero_()
-        generator.head.forward = lambda said, gains: (
-            gains.exp() * torch.cos(phase := 6.3 * torch.rand_like(gains)),
-            gains.exp() * torch.sin(phase),
+        generator.output_proj.weight.zero_()
+        generator.head.forward = lambda _, gains: (
+            gains.exp().repeat(1, 1, 1, 2)
+            * torch.cat([torch.cos(phase := 6.3 * torch.rand_like(gains)), torch.sin(phase)], dim=-1)
         )
     noise = np.random.default_rng(0).normal(scale=0.1, size=96_000).astype(np.float32)
     mel = torch.from_numpy(mel_spectrogram(noise, convention, config.frames))[None]
@@ -131,7 +131,7 @@ def test_targets_make_the_wave_again_where_pairs_are_a_tight_frame():
 
 def test_the_size_is_what_the_preset_says():
     cost = generator_cost(FAST)
-    assert cost.model == "ConvNeXt over pairs"
+    assert cost.model == "ConvNeXt with quadrature atoms"
     assert cost.parameters == pytest.approx(1.65e6, rel=0.02)
     assert cost.macs_per_second == pytest.approx(0.17e9, rel=0.03)
 

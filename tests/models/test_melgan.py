@@ -48,7 +48,7 @@ def test_paper_sizes_have_the_reference_layers_and_parameters() -> None:
     assert all(m.parametrizations.weight.original1.std().item() == pytest.approx(0.02, rel=0.02) for m in convolutions)
     merged = sum(m.weight.numel() + m.bias.numel() for m in convolutions)
     assert merged == 256 * (80 * 7 + 2 * 256 * 8 + 6 * 256 * 5) + 21 * 256
-    assert merged + generator.basis.signals.numel() == pytest.approx(3.17e6, rel=0.01)
+    assert merged + generator.basis.atoms.numel() == pytest.approx(3.17e6, rel=0.01)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 10, 11, 12, 23])
@@ -122,13 +122,13 @@ def test_a_short_mel_speaks_as_if_its_last_frame_were_held() -> None:
 def test_the_basis_is_frozen_until_it_is_opened() -> None:
     generator = build()
     generator(torch.rand(1, 10, 8)).wave.square().mean().backward()
-    assert generator.basis.signals.grad is None
+    assert generator.basis.atoms.grad is None
     weights = [p for name, p in generator.network.named_parameters() if name.endswith("original1")]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in weights)
     generator.basis.requires_grad_(True)
     generator(torch.rand(1, 10, 8)).wave.square().mean().backward()
-    assert generator.basis.signals.grad is not None
-    assert generator.basis.signals.grad.abs().sum() > 0
+    assert generator.basis.atoms.grad is not None
+    assert generator.basis.atoms.grad.abs().sum() > 0
 
 
 def test_bias_removal_carries_gradients() -> None:
@@ -180,3 +180,46 @@ def test_a_mel_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 def test_upsampling_must_lead_to_weight_frames() -> None:
     with pytest.raises(ConfigurationError, match=r"generator\.upsampling: \(4, 2\) makes 8 weight frames"):
         build(MelGANConfig(channels=16, upsampling=(4, 2)))
+
+
+@pytest.mark.parametrize(
+    ("config", "frames"),
+    [
+        (SMALL, FRAMES),
+        (MelGANConfig(channels=16, upsampling=(2, 8), stacks=4), FRAMES),
+        (MelGANConfig(channels=16, upsampling=(3, 2), stacks=2), FrameGeometry(hop=60, stride=10)),
+        (MelGANConfig(channels=16, upsampling=(2,), stacks=1), FrameGeometry(hop=30, stride=15, basis_length=75)),
+    ],
+)
+def test_past_and_lookahead_are_what_the_gradient_measures(config: MelGANConfig, frames: FrameGeometry) -> None:
+    torch.manual_seed(0)
+    generator = MelGANGenerator(config, frames, 10).double()
+    middle, count = 60, 121
+    mel = torch.rand(1, 10, count, dtype=torch.float64, requires_grad=True)
+    # All frames of a linear network leave a trace.
+    network = generator.network
+    network.activation = nn.Identity()
+    for layer in generator.network.modules():
+        if isinstance(layer, nn.LeakyReLU):
+            layer.negative_slope = 1.0
+    wave = nn.functional.conv_transpose1d(
+        network(mel), generator.basis.atoms[:, None].double(), stride=generator.basis.stride
+    )
+    wave[..., middle * frames.hop : (middle + 1) * frames.hop].square().sum().backward()
+    assert mel.grad is not None
+    seen = mel.grad.abs().sum(dim=(0, 1)).nonzero().flatten()
+    assert generator.left_context - 1 <= middle - int(seen[0]) <= generator.left_context
+    assert generator.lookahead - 1 <= int(seen[-1]) - middle <= generator.lookahead
+
+
+def test_folding_weight_norm_changes_no_sample() -> None:
+    normed, folded = build(), build()
+    for generator in (normed, folded):
+        generator.basis.atoms.data *= 20.0  # loud enough to be compared
+    folded.fold_weight_norm()
+    mel = torch.rand(1, 10, 25)
+    expected = normed(mel).wave
+    assert expected.std() > 0.01
+    torch.testing.assert_close(folded(mel).wave, expected, atol=1e-5, rtol=0.0)
+    assert not any("parametrizations" in name for name in folded.state_dict())
+    assert any("parametrizations" in name for name in normed.state_dict())

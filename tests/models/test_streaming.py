@@ -15,7 +15,8 @@ from basis_melgan.config.schema import Config
 from basis_melgan.inference.backend import UNKNOWN_LENGTH
 from basis_melgan.models import model_file
 from basis_melgan.models.melgan import MelGANGenerator
-from basis_melgan.models.streaming import Streamed, streamed
+from basis_melgan.models.streaming import StreamState
+from basis_melgan.models.streaming_generator import StreamingGenerator
 
 TOLERANCE = 1e-5
 FAST = load("convnext-24k")
@@ -63,14 +64,14 @@ def built(config: Config) -> nn.Module:
 BUILT = {name: built(config) for name, config in CONFIGS.items()}
 
 
-def spoken(model: Streamed, mel: Tensor, chunks: list[int]) -> Tensor:
+def spoken(model: StreamingGenerator, mel: Tensor, chunks: list[int]) -> Tensor:
     """What a streamed generator says of a mel in chunks of these lengths, over and over."""
-    state, first, waves = torch.zeros(len(mel), model.size), 0, []
+    state, first, waves = torch.zeros(len(mel), model.state_size), 0, []
 
     def push(chunk: Tensor, frames: int) -> None:
         nonlocal state, first
         wave, state = model(chunk, state, torch.tensor(first), torch.tensor(frames))
-        assert state.shape == (len(mel), model.size)
+        assert state.shape == (len(mel), model.state_size)
         first += chunk.shape[2]
         waves.append(wave)
 
@@ -89,7 +90,7 @@ def spoken(model: Streamed, mel: Tensor, chunks: list[int]) -> Tensor:
 def test_every_chunking_says_what_the_whole_says(name: str, frames: int, chunks: list[int], seed: int) -> None:
     generator, frames = BUILT[name], max(frames, BUILT[name].shortest)
     mel = torch.randn(2, generator.bands, frames, generator=torch.Generator().manual_seed(seed)) - 2
-    model = streamed(generator)
+    model = StreamingGenerator(generator)
     with torch.inference_mode():
         whole = generator(mel).wave
         found = spoken(model, mel, chunks)
@@ -101,17 +102,20 @@ def test_every_chunking_says_what_the_whole_says(name: str, frames: int, chunks:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_whole_in_one_chunk_is_late_by_the_lookahead(name: str) -> None:
     generator = BUILT[name]
-    model, mel = streamed(generator), torch.randn(1, generator.bands, 24) - 2
+    model, mel = StreamingGenerator(generator), torch.randn(1, generator.bands, 24) - 2
     padded = nn.functional.pad(mel, (0, model.lookahead))
+    memory = StreamState(None, torch.tensor(0), torch.tensor(24), model.lookahead)
     with torch.inference_mode():
-        wave, _ = model(padded, torch.zeros(1, model.size), torch.tensor(0), torch.tensor(24))
-        late = model.lookahead * model.hop
-        assert not wave[:, : min(late, model.spare)].any()
+        wave, late = generator(padded, memory).wave, model.lookahead * model.hop
+        basis = generator.basis
+        alignment_pad = (memory.lookahead * memory.rate - memory.delay) * basis.stride - basis.left_pad
+        assert 0 <= alignment_pad <= late
+        assert not wave[:, :alignment_pad].any()
         whole = generator(mel).wave
     peak = whole.abs().max()
     torch.testing.assert_close(wave[:, late:] / peak, whole / peak, atol=TOLERANCE, rtol=0)
 
 
 def test_causal_pairs_are_late_by_nothing() -> None:
-    assert streamed(BUILT["causal"]).lookahead == 0
-    assert streamed(BUILT["a little ahead"]).lookahead == 3
+    assert StreamingGenerator(BUILT["causal"]).lookahead == 0
+    assert StreamingGenerator(BUILT["a little ahead"]).lookahead == 3

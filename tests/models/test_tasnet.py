@@ -46,7 +46,7 @@ def test_paper_sizes_have_the_reference_layers_and_parameters() -> None:
     blocks = [module for module in separator.modules() if isinstance(module, MaskerBlock)]
     assert [b.depthwise.shifts[1] for b in blocks] == [1, 2, 4, 8, 16, 32, 64, 128] * 4
     assert separator.encoder.weight.shape == (256, 1, 30)
-    assert separator.basis.signals.shape == (256, 30)
+    assert separator.basis.atoms.shape == (256, 30)
 
 
 def test_every_matrix_starts_at_xaviers_deviation() -> None:
@@ -54,7 +54,7 @@ def test_every_matrix_starts_at_xaviers_deviation() -> None:
     for name, (rows, columns) in {
         "masker.bottleneck.weight": (256, 256),
         "masker.masks.weight": (512, 256),
-        "basis.signals": (256, 30),
+        "basis.atoms": (256, 30),
         "encoder.weight": (256 * 30, 30),  # a kernel counts once per tap
     }.items():
         deviation = separator.get_parameter(name).std().item()
@@ -88,7 +88,7 @@ def test_every_sample_is_reached_in_every_geometry(samples: int, overlap: int, s
     frames = FrameGeometry(hop=stride * 2, basis_length=overlap * stride, stride=stride)
     separator = build(SMALL, frames)
     separator.encoder.weight.data.fill_(1.0)
-    separator.basis.signals.data.fill_(1.0 / (12 * overlap))
+    separator.basis.atoms.data.fill_(1.0 / (12 * overlap))
     wave = separator.decode(separator.encode(torch.ones(1, samples))[:, None], samples)[0, 0]
     inside = wave[frames.basis_length : samples - frames.basis_length]
     assert wave.shape == (samples,)
@@ -100,7 +100,7 @@ def test_encoder_and_decoder_can_be_inverse_to_each_other() -> None:
     separator = build(replace(SMALL, atoms=60))
     taps = torch.eye(30)
     separator.encoder.weight.data = torch.cat([taps, -taps])[:, None]
-    separator.basis.signals.data = torch.cat([taps, -taps]) / 2  # every sample lies under two frames
+    separator.basis.atoms.data = torch.cat([taps, -taps]) / 2  # every sample lies under two frames
     wave = torch.randn(2, 1_003)
     decoded = separator.decode(separator.encode(wave)[:, None], 1_003)
     torch.testing.assert_close(decoded[:, 0], wave, atol=1e-6, rtol=0.0)

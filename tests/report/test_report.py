@@ -291,7 +291,7 @@ def test_lightness_of_the_colors_increases() -> None:
 @pytest.mark.parametrize("rate", [16_000, 24_000, 44_100])
 def test_mp3_sounds_like_the_wave(rate: int) -> None:
     wave = (0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)).astype(np.float32)
-    decoded, decoded_rate = soundfile.read(io.BytesIO(files.mp3(wave, rate)))
+    decoded, decoded_rate = soundfile.read(io.BytesIO(files.encode_mp3(wave, rate)))
     assert decoded_rate == rate
     assert len(decoded) == pytest.approx(rate, abs=0.1 * rate)
     peak = np.abs(np.fft.rfft(decoded)).argmax() * rate / len(decoded)
@@ -301,7 +301,7 @@ def test_mp3_sounds_like_the_wave(rate: int) -> None:
 
 def test_mp3_raises_for_unsupported_sample_rates() -> None:
     with pytest.raises(AudioError, match=r"23456 Hz: cannot be MP3 .*; use 8, 16"):
-        files.mp3(np.zeros(1000, np.float32), 23_456)
+        files.encode_mp3(np.zeros(1000, np.float32), 23_456)
 
 
 def test_a_long_clip_is_cut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,7 +401,7 @@ def test_a_separator_and_a_vocoder_share_one_basis(folder: Path, tmp_path: Path,
     assert basis["names"] == [separator.stem, "small"]
     assert (basis["atoms"], basis["hertz"]) == (config.separator.atoms, 12_000)
     assert basis["seconds"] == FrameGeometry().basis_length / RATE
-    atoms = model.basis.signals.numpy()
+    atoms = model.basis.atoms.numpy()
     lowest = np.abs(np.fft.rfft(atoms, 512)).argmax(axis=1).argmin()
     np.testing.assert_allclose(basis["waveforms"][0]["values"], atoms[lowest], rtol=1e-2)
     assert gray(basis["image"]).shape == (257, config.separator.atoms)

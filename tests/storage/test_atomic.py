@@ -58,7 +58,10 @@ def test_an_error_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> No
 
 def test_an_impossible_file_name_is_reported_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 300 + ".wav")
-    for write in (lambda: files.require_free(path, False), lambda: files.write(path, np.zeros(9, np.float32), 24_000)):
+    for write in (
+        lambda: files.require_new_sound(path, False),
+        lambda: files.write(path, np.zeros(9, np.float32), 24_000),
+    ):
         with pytest.raises(OutputError, match=r"x\.wav: cannot be written .*too long"):
             write()
     assert list(tmp_path.iterdir()) == []

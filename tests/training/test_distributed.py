@@ -94,7 +94,7 @@ def test_two_processes_train_a_separator_like_one(tmp_path: Path, settings: Conf
     assert distance(single, double) < 1e-3 * distance(single, start)
     gradients = [state(tmp_path / name, "optimizer") for name in ("single", "double")]
     assert distance(*gradients) < 1e-4 * norm(gradients[0])
-    atoms = [load_file(tmp_path / name / "separator.safetensors")["basis.signals"] for name in ("single", "double")]
+    atoms = [load_file(tmp_path / name / "separator.safetensors")["basis.atoms"] for name in ("single", "double")]
     np.testing.assert_allclose(*atoms, atol=1e-4)
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from basis_melgan.audio import files
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.models.bases.pairs import quadrature_pairs
+from basis_melgan.models.bases.pairs import quadrature_atoms
 from basis_melgan.training import losses, spectra
 from basis_melgan.training.spectra import Spectra
 
@@ -275,7 +275,7 @@ def test_quadrature_loss_gradients_of_zero_weights_are_finite() -> None:
 
 
 def test_tight_frame_of_tones_has_no_tightness_penalty() -> None:
-    tones = quadrature_pairs(512, "linear", FrameGeometry(hop=256, basis_length=1024, stride=256)).signals
+    tones = quadrature_atoms(512, "linear", FrameGeometry(hop=256, basis_length=1024, stride=256)).atoms
     assert losses.basis_tightness_penalty(torch.from_numpy(tones).float(), 256).item() < 1e-3
 
 

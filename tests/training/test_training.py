@@ -202,7 +202,7 @@ def test_separator_with_silent_output_keeps_its_scale(
     task.separator.load_state_dict(state | {"masker.masks.weight": torch.zeros_like(state["masker.masks.weight"])})
     task.save_model(1)
     saved_state = model_file.read(task.path, "separator")[0]
-    torch.testing.assert_close(saved_state["basis.signals"], state["basis.signals"])
+    torch.testing.assert_close(saved_state["basis.atoms"], state["basis.atoms"])
 
 
 def test_board_shows_a_separators_training(tmp_path: Path, config: Config, train) -> None:

@@ -17,7 +17,7 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.datasets import SpeechCrops
 from basis_melgan.errors import ConfigurationError, CorpusError, ModelFileError
 from basis_melgan.models import model_file
-from basis_melgan.models.bases.basis import SIGNALS
+from basis_melgan.models.bases.basis import ATOMS
 from basis_melgan.training import losses, vocoder
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
@@ -89,11 +89,11 @@ def test_average_is_an_exponential_moving_average(
 def test_basis_is_the_separators_and_changes_only_with_a_learning_rate(
     tmp_path: Path, config: Config, separator: Path, train
 ) -> None:
-    atoms = model_file.load_separator(separator)[0].basis.signals
+    atoms = model_file.load_separator(separator)[0].basis.atoms
     frozen = model_file.load_vocoder(train("vocoder", tmp_path / "frozen", config, steps=5) / "vocoder.safetensors")[0]
-    assert torch.equal(frozen.basis.signals, atoms)
+    assert torch.equal(frozen.basis.atoms, atoms)
     tuned = train("vocoder", tmp_path / "tuned", config, steps=5, basis_learning_rate=1e-4)
-    change = (model_file.load_vocoder(tuned / "vocoder.safetensors")[0].basis.signals - atoms).abs().max().item()
+    change = (model_file.load_vocoder(tuned / "vocoder.safetensors")[0].basis.atoms - atoms).abs().max().item()
     assert 0.0 < change <= 5 * 1e-4 * 1.5  # Adam's steps are about the learning rate, a tenth of the generator's here
 
 
@@ -195,7 +195,7 @@ def test_convnext_trains_with_every_loss_and_a_slower_basis(tmp_path: Path, conv
         for name, value in parameters(module).items()
     }
     assert min(changes.values()) > 0.0, changes
-    assert changes["basis.signals"] <= 2 * 1e-4 * 1.5  # Adam's steps are about the learning rate
+    assert changes["basis.atoms"] <= 2 * 1e-4 * 1.5  # Adam's steps are about the learning rate
 
 
 def test_untrained_convnext_maps_mels_a_deviation_below_the_mean_to_zero(
@@ -215,7 +215,7 @@ def test_initial_vocoder_without_its_basis_is_refused(tmp_path: Path, convnext: 
     vocoder.train(corpus, tmp_path / "initial", VocoderInputs(), config)
     initial = tmp_path / "initial" / "vocoder.safetensors"
     tensors = load_file(initial)
-    del tensors[SIGNALS]
+    del tensors[ATOMS]
     save_file(tensors, tmp_path / "incomplete.safetensors", model_file.metadata(initial))
     trainable = with_settings(config, "vocoder_training", basis_learning_rate=1e-4)
     with pytest.raises(ModelFileError, match=r"incomplete\.safetensors: its weights do not fit"):
@@ -244,14 +244,14 @@ def test_modulated_basis_becomes_trainable_parameters(tmp_path: Path, convnext: 
     config = with_settings(config, "vocoder_training", steps=2, learning_rate=1e-3, warmup_steps=0)
     vocoder.train(corpus, tmp_path / "short", VocoderInputs(), config)
     initial = tmp_path / "short" / "vocoder.safetensors"
-    assert SIGNALS not in load_file(initial)
+    assert ATOMS not in load_file(initial)
     trainable = with_settings(config, "vocoder_training", basis_learning_rate=1e-4)
     vocoder.train(corpus, tmp_path / "tuned", VocoderInputs(init_from=initial), trainable)
     tuned = tmp_path / "tuned" / "vocoder.safetensors"
-    change = load_file(tuned)[SIGNALS] - model_file.load_vocoder(initial)[0].basis.signals
+    change = load_file(tuned)[ATOMS] - model_file.load_vocoder(initial)[0].basis.atoms
     assert 0.0 < change.abs().max() <= 2 * 1e-4 * 1.5  # Adam's steps are about the learning rate
     vocoder.train(corpus, tmp_path / "further", VocoderInputs(init_from=tuned), config)  # frozen again
-    assert torch.equal(load_file(tmp_path / "further" / "vocoder.safetensors")[SIGNALS], load_file(tuned)[SIGNALS])
+    assert torch.equal(load_file(tmp_path / "further" / "vocoder.safetensors")[ATOMS], load_file(tuned)[ATOMS])
 
 
 def test_basis_comes_from_a_separator_or_from_an_initial_vocoder(
@@ -264,10 +264,10 @@ def test_basis_comes_from_a_separator_or_from_an_initial_vocoder(
     ):
         vocoder.train(corpus, tmp_path / "b", VocoderInputs(separator, init_from=initial), convnext)
     tensors = load_file(initial)
-    del tensors["say.bias"]
+    del tensors["output_proj.bias"]
     incomplete = tmp_path / "incomplete.safetensors"
     save_file(tensors, incomplete, model_file.metadata(initial))
-    with pytest.raises(ModelFileError, match=r"incomplete\.safetensors: its weights do not fit .*say\.bias"):
+    with pytest.raises(ModelFileError, match=r"incomplete\.safetensors: its weights do not fit .*output_proj\.bias"):
         vocoder.train(corpus, tmp_path / "c", VocoderInputs(init_from=incomplete), convnext)
 
 

@@ -1,4 +1,4 @@
-"""The basis: N short signals that weights add up to a wave."""
+"""The basis: N short atoms whose weighted, overlapped sum is the wave."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from basis_melgan.config.frames import FrameGeometry
+from basis_melgan.models.streaming import OverlapTail, StreamState
 
-SIGNALS = "basis.signals"  # of a generator's state: the basis, where it is kept tap by tap
-ALIKE = 1e-6  # what mirrored halves of signals of unit norm may differ by
+ATOMS = "basis.atoms"  # key of a generator's state dict, if the atoms are stored
+MIRROR_TOLERANCE = 1e-6  # greatest difference between mirrored halves of atoms of unit norm
 
 
 class SynthesisOutput(NamedTuple):
-    """What a generator makes of a mel: wave (B, F·hop) and the weights behind it (B, N, K), both in float32."""
+    """Output of a generator for a mel: the wave (B, F·hop) and its weights (B, N, K), both in float32."""
 
     wave: Tensor
     weights: Tensor
@@ -24,29 +25,43 @@ class Basis(nn.Module):
     """Synthesis over a basis: ``wave = overlap_add(weights · basis)`` (arXiv 2106.13419, equation 1).
 
     Attributes:
-        signals: the basis (N, L).
-        length, stride, lead: L, samples from one weight frame to the next, and samples before its own.
+        atoms: the basis (N, L).
+        length, stride, left_pad: L, samples from one weight frame to the next, and samples by which an atom begins
+            before its weight frame.
     """
 
-    def __init__(self, signals: int, frames: FrameGeometry, lead: int = 0) -> None:
-        """Build a basis of so many signals, each beginning `lead` samples before its weight frame does."""
+    def __init__(self, atom_count: int, frames: FrameGeometry, left_pad: int = 0) -> None:
+        """Draw a basis of `atom_count` atoms, each beginning `left_pad` samples before its weight frame."""
         super().__init__()
-        self.signals = nn.Parameter(nn.init.xavier_normal_(torch.empty(signals, frames.basis_length)))
-        self.length, self.stride, self.lead = frames.basis_length, frames.stride, lead
+        self.atoms = nn.Parameter(nn.init.xavier_normal_(torch.empty(atom_count, frames.basis_length)))
+        self.length, self.stride, self.left_pad = frames.basis_length, frames.stride, left_pad
+        self.overlap_tail = OverlapTail(self.length, self.stride, left_pad)
+        self.mirrored: MirroredSynthesis | None = None
 
     @torch.no_grad()
     def scale(self, gain: float) -> None:
-        """Make everything that weights add up to `gain` times as large."""
-        self.signals.mul_(gain)
+        """Multiply all waves that weights add up to by `gain`."""
+        self.atoms.mul_(gain)
 
-    def forward(self, weights: Tensor) -> Tensor:
-        """Wave (B, K·stride) of weights (B, N, K); what the first and last frames ring beyond it is cut."""
-        wave = overlap_add(weights, self.signals, self.stride)
-        return wave[:, self.lead : self.lead + weights.shape[-1] * self.stride]
+    def prepare_streaming(self) -> None:
+        """Halve the multiply-adds from here on, if the atoms are mirrored; they must not change afterwards."""
+        if is_mirrored(self):
+            self.mirrored = MirroredSynthesis(self)
+
+    def forward(self, weights: Tensor, state: StreamState | None = None) -> Tensor:
+        """Wave (B, K·stride) of weights (B, N, K); in a stream, delayed by its lookahead."""
+        wave: Tensor = self.overlap_tail(self._synthesize(weights), state)
+        return wave
+
+    def _synthesize(self, weights: Tensor) -> Tensor:
+        if self.mirrored is None:
+            return overlap_add(weights, self.atoms, self.stride)
+        wave: Tensor = self.mirrored(weights)
+        return wave
 
 
-class Mirrored(nn.Module):
-    """Synthesis over pairs whose windows are symmetric, from the first half of each signal: half the multiply-adds.
+class MirroredSynthesis(nn.Module):
+    """Synthesis over quadrature atoms with symmetric windows, from the first half of each: half the multiply-adds.
 
     About its middle every cosine is even and every sine odd, so both halves of a frame are their sum and difference.
     """
@@ -55,70 +70,70 @@ class Mirrored(nn.Module):
     odd: Tensor
 
     def __init__(self, basis: Basis) -> None:
-        """Take the halves of a basis that is `mirrored`."""
+        """Take the halves of a basis that `is_mirrored`."""
         super().__init__()
         even, odd = _halves(basis)[0].chunk(2)
-        self.register_buffer("even", even.clone())
-        self.register_buffer("odd", odd.clone())
+        self.register_buffer("even", even.clone(), persistent=False)
+        self.register_buffer("odd", odd.clone(), persistent=False)
         self.stride = basis.stride
 
-    def forward(self, cosines: Tensor, sines: Tensor) -> Tensor:
-        """What `overlap_add` makes of weights of cosines and of sines (B, K, P) each: (B, (K − 1)·stride + L)."""
-        one, other = cosines @ self.even, sines @ self.odd
-        first = torch.split(one + other, self.stride, dim=2)
-        last = torch.split(one - other, self.stride, dim=2)  # runs from the end of a frame back to its middle
-        halfway = len(first)  # strides
-        late = staggered(last[::-1]).flip(2)
-        return (F.pad(staggered(first), (0, 0, 0, halfway)) + F.pad(late, (0, 0, halfway, 0))).flatten(1)
+    def forward(self, weights: Tensor) -> Tensor:
+        """Wave (B, (K − 1)·stride + L) of weights (B, 2P, K), those of the cosines first: as `overlap_add` has it."""
+        cosines, sines = weights.transpose(1, 2).chunk(2, dim=2)
+        even, odd = cosines @ self.even, sines @ self.odd
+        first_half = torch.split(even + odd, self.stride, dim=2)
+        second_half = torch.split(even - odd, self.stride, dim=2)  # from the end of a frame back to its middle
+        half = len(first_half)  # strides
+        second = add_staggered(second_half[::-1]).flip(2)
+        return (F.pad(add_staggered(first_half), (0, 0, 0, half)) + F.pad(second, (0, 0, half, 0))).flatten(1)
 
 
-def mirrored(basis: Basis) -> bool:
-    """Whether the first half of a basis's signals mirror themselves about their middle, and the others negated.
-
-    Their halves must be whole strides.
-    """
-    if len(basis.signals) % 2 or basis.signals.shape[1] % (2 * basis.stride):
+def is_mirrored(basis: Basis) -> bool:
+    """Whether the first N/2 atoms are even about their middle, the others odd, and L/2 a whole number of strides."""
+    if len(basis.atoms) % 2 or basis.atoms.shape[1] % (2 * basis.stride):
         return False
-    (even, odd), (even_again, odd_again) = (half.chunk(2) for half in _halves(basis))
-    return torch.allclose(even, even_again, atol=ALIKE) and torch.allclose(odd, -odd_again, atol=ALIKE)
+    (even, odd), (even_mirrored, odd_mirrored) = (half.chunk(2) for half in _halves(basis))
+    return torch.allclose(even, even_mirrored, atol=MIRROR_TOLERANCE) and torch.allclose(
+        odd, -odd_mirrored, atol=MIRROR_TOLERANCE
+    )
 
 
 def _halves(basis: Basis) -> tuple[Tensor, Tensor]:
-    """Signals up to their middle (N, L / 2), and from their end back to it."""
-    signals = basis.signals.detach()
-    half = signals.shape[1] // 2
-    return signals[:, :half], signals[:, half:].flip(1)
+    """Atoms up to their middle (N, L / 2), and from their end back to it."""
+    atoms = basis.atoms.detach()
+    half = atoms.shape[1] // 2
+    return atoms[:, :half], atoms[:, half:].flip(1)
 
 
-def overlap_add(weights: Tensor, signals: Tensor, stride: int) -> Tensor:
-    """Add up basis signals, as a matrix product and sums: on a CPU several times as fast as a transposed convolution.
+def overlap_add(weights: Tensor, atoms: Tensor, stride: int) -> Tensor:
+    """Add up weighted atoms by a matrix product and sums: on a CPU several times as fast as a transposed convolution.
 
-    In the precision of the signals, since rounding weights to 16 bits would put the noise floor near −50 dB.
+    The precision is that of the atoms: rounding weights to 16 bits would put the noise floor near −50 dB.
 
     Args:
         weights: (B, N, K).
-        signals: (N, L).
+        atoms: (N, L).
         stride: samples from one weight frame to the next, a divisor of L.
 
     Returns:
         wave: (B, (K − 1)·stride + L).
     """
     with torch.autocast(weights.device.type, enabled=False):
-        return _add_frames(weights.to(signals.dtype).transpose(1, 2) @ signals, stride)
+        return _add_frames(weights.to(atoms.dtype).transpose(1, 2) @ atoms, stride)
 
 
 def full_precision(values: Tensor) -> Tensor:
-    """Values in float32 where they come in 16 bits, and otherwise as they are."""
+    """Convert 16-bit values to float32; leave others as they are."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _add_frames(products: Tensor, stride: int) -> Tensor:
-    """Wave (B, (K − 1)·stride + L) of frames (B, K, L), each laid `stride` samples after the one before."""
-    return staggered(torch.split(products, stride, dim=2)).flatten(1)
+    """Wave (B, (K − 1)·stride + L) of frames (B, K, L), each added `stride` samples after the previous one."""
+    return add_staggered(torch.split(products, stride, dim=2)).flatten(1)
 
 
-def staggered(pieces: Sequence[Tensor]) -> Tensor:
-    """Sum (…, K + n − 1, S) of n pieces (…, K, S), each a row later than the one before."""
-    last = len(pieces) - 1
-    shifted = [F.pad(piece, (0, 0, place, last - place)) for place, piece in enumerate(pieces)]
+def add_staggered(parts: Sequence[Tensor]) -> Tensor:
+    """Sum (…, K + n − 1, S) of n tensors (…, K, S), each shifted by one row more than the previous one."""
+    last = len(parts) - 1
+    shifted = [F.pad(part, (0, 0, shift, last - shift)) for shift, part in enumerate(parts)]
     return sum(shifted[1:], shifted[0])

@@ -1,4 +1,4 @@
-"""A basis of quadrature pairs that stage 1 learns: where they lie and how long they ring, or every tap of them."""
+"""Quadrature atoms learned in stage 1: by frequency, window and level, or tap by tap."""
 
 import math
 from typing import Literal
@@ -9,23 +9,23 @@ from torch import Tensor, nn
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.networks import Spacing
 from basis_melgan.models.bases.basis import overlap_add
-from basis_melgan.models.bases.pairs import SHORTEST, layout, quarter_turn, windowed_tones
+from basis_melgan.models.bases.pairs import SHORTEST, atom_layout, hilbert_transform, windowed_tones
 
 
-class LearnedPairs(nn.Module):
-    """P quadrature pairs that analyze and synthesize (cf. analytic filterbanks, arXiv 1910.10400).
+class LearnedAtoms(nn.Module):
+    """P cosine–sine pairs that analyze and synthesize (cf. analytic filterbanks, arXiv 1910.10400).
 
-    They begin as `quadrature_pairs`. Of the form `pairs` four numbers each are learned, as a LEAF
-    (arXiv 2101.08596) learns its Gabor filters: the center frequency, in widths that the pair covers; the logarithm of
-    its window's length, which stays between two strides and L; of its window's power; and of its level. Of the form
-    `taps` every tap of the cosines is learned and their Hilbert transforms are the sines.
+    They are initialized as `quadrature_atoms`. The form `pairs` learns four numbers per pair, as LEAF
+    (arXiv 2101.08596) learns its Gabor filters: the center frequency, in widths that the pair covers; and the
+    logarithms of its window's length, which stays between two strides and L, of its window's power, and of its level.
+    The form `taps` learns every tap of the cosines; the sines are their Hilbert transforms.
     """
 
     def __init__(self, count: int, form: Literal["pairs", "taps"], spacing: Spacing, frames: FrameGeometry) -> None:
         super().__init__()
         self.frames, self.form = frames, form
-        where = layout(count, spacing, frames)
-        for name, values in where._asdict().items():
+        layout = atom_layout(count, spacing, frames)
+        for name, values in layout._asdict().items():
             self.register_buffer(name, torch.from_numpy(values).float(), persistent=False)
         if form == "pairs":
             for name in ("shift", "stretch", "sharpen", "level"):
@@ -34,10 +34,10 @@ class LearnedPairs(nn.Module):
             self.taps = nn.Parameter(self._tones()[:count])
 
     @property
-    def signals(self) -> Tensor:
+    def atoms(self) -> Tensor:
         """The basis (2P, L): cosines, then sines."""
         if self.form == "taps":
-            return torch.cat([self.taps, quarter_turn(self.taps)])
+            return torch.cat([self.taps, hilbert_transform(self.taps)])
         return self._tones() * self.get_parameter("level").exp().repeat(2)[:, None]
 
     def _tones(self) -> Tensor:
@@ -46,26 +46,26 @@ class LearnedPairs(nn.Module):
             frequencies = frequencies + self.get_parameter("shift") * self.get_buffer("widths")
             lengths = lengths * self.get_parameter("stretch").exp()
             powers = powers * self.get_parameter("sharpen").exp()
-        within = lengths.clamp(SHORTEST * self.frames.stride, float(self.frames.basis_length))
-        # Windows begin on these bounds. The gradient goes past them: one that has left them could not come back else.
-        return windowed_tones(frequencies, lengths + (within - lengths).detach(), powers, self.frames)
+        clamped = lengths.clamp(SHORTEST * self.frames.stride, float(self.frames.basis_length))
+        # Initial lengths lie on these bounds. The gradient ignores the clamp, so that a length beyond one can return.
+        return windowed_tones(frequencies, lengths + (clamped - lengths).detach(), powers, self.frames)
 
     @torch.no_grad()
     def scale(self, gain: float) -> None:
-        """Make what is analyzed and synthesized again `gain` times as large; each of the two has its root."""
+        """Multiply a wave that is analyzed and synthesized by `gain`: either operation by its square root."""
         if self.form == "taps":
             self.taps.mul_(gain**0.5)
         else:
             self.get_parameter("level").add_(0.5 * math.log(gain))
 
     def analyze(self, padded: Tensor) -> Tensor:
-        """Coefficients (B, 2P, K) of a wave (B, (K − 1)·stride + L): its products with every signal at every frame."""
-        pieces = padded.unfold(1, self.frames.basis_length, self.frames.stride)
-        return (pieces @ self.signals.T).transpose(1, 2)
+        """Coefficients (B, 2P, K) of a wave (B, (K − 1)·stride + L): its products with every atom at every frame."""
+        windows = padded.unfold(1, self.frames.basis_length, self.frames.stride)
+        return (windows @ self.atoms.T).transpose(1, 2)
 
     def forward(self, weights: Tensor) -> Tensor:
-        """Wave (B, K·stride) of weights (B, 2P, K); what the first and last frames ring beyond it is cut."""
-        return overlap_add(weights, self.signals, self.frames.stride)[:, : weights.shape[-1] * self.frames.stride]
+        """Wave (B, K·stride) of weights (B, 2P, K); samples outside the frames are cut."""
+        return overlap_add(weights, self.atoms, self.frames.stride)[:, : weights.shape[-1] * self.frames.stride]
 
 
 def magnitudes(coefficients: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Quadrature pairs: a basis of windowed cosines and sines, longer where their frequencies lie closer together."""
+"""Quadrature atoms: windowed cosine–sine pairs, longer where their frequencies lie closer together."""
 
 import math
 from typing import NamedTuple
@@ -12,55 +12,55 @@ from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.networks import Spacing
 from basis_melgan.errors import ConfigurationError
 
-Array = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.float64]
 
-SHORTEST = 2.0  # strides that a window spans at least, below which its copies would not add up to a steady tone
-SILENT = 1e-2  # norm of a tone below which it is rounding alone
+SHORTEST = 2.0  # strides of the shortest window; copies of a shorter one would not add up to a steady tone
+SILENT_NORM = 1e-2  # norm of a tone below which it is only rounding
 EDGE = 0.4999  # of a window, in its lengths from its middle; at a half the gradient of a power below 1 is infinite
 
 
-class Layout(NamedTuple):
-    """Where P pairs lie.
+class AtomLayout(NamedTuple):
+    """Frequencies and windows of P quadrature atoms.
 
     Attributes:
         frequencies: (P,), Hz.
-        widths: (P,), Hz that each pair has to cover.
-        lengths: (P,), samples of each pair's window.
-        powers: (P,), of the half cosine that each window is.
+        widths: (P,), Hz that each cosine–sine pair covers.
+        lengths: (P,), samples of each window.
+        powers: (P,), exponent of the half cosine that each window is.
     """
 
-    frequencies: Array
-    widths: Array
-    lengths: Array
-    powers: Array
+    frequencies: FloatArray
+    widths: FloatArray
+    lengths: FloatArray
+    powers: FloatArray
 
 
-class Pairs(NamedTuple):
-    """A basis of P pairs.
+class QuadratureAtoms(NamedTuple):
+    """A basis of P cosine–sine pairs.
 
     Attributes:
         frequencies: (P,), Hz.
-        widths: (P,), Hz that each pair has to cover.
-        signals: (2P, L): the cosines, then the sines, of which each lags its cosine by a quarter turn; zero are the
-            sine at 0 Hz and the cosine at half the sample rate.
+        widths: (P,), Hz that each pair covers.
+        atoms: (2P, L): the cosines, then the sines, each of which lags its cosine by a quarter period. The sine at 0 Hz
+            and the cosine at half the sample rate are zero.
     """
 
-    frequencies: Array
-    widths: Array
-    signals: Array
+    frequencies: FloatArray
+    widths: FloatArray
+    atoms: FloatArray
 
 
-def layout(count: int, spacing: Spacing, frames: FrameGeometry) -> Layout:
-    """Lay out pairs from 0 Hz to half the sample rate.
+def atom_layout(count: int, spacing: Spacing, frames: FrameGeometry) -> AtomLayout:
+    """Lay out cosine–sine pairs from 0 Hz to half the sample rate.
 
-    A window is as long as the inverse of the width that its pair covers, which is the length that resolves it; but not
-    longer than L, nor shorter than two strides, below which its copies would not add up to a steady tone. For a pair
-    analyses and synthesizes, it is the windows' squares that must add up: from three strides on Hann's do, of two
-    strides those of a half cosine; between them the power goes from 1 to 2.
+    A window's length is the inverse of the width that its pair covers, which is the length that resolves it, but at
+    most L and at least two strides: copies of a shorter one would not add up to a steady tone. Atoms analyze and
+    synthesize, so the squares of the windows must add up: from three strides on those of Hann windows do, at two
+    strides those of half cosines; in between, the power grows from 1 to 2.
 
     Args:
         count: P.
-        spacing: `linear`; `mixed`, half way between a linear and a mel scale, closer where the ear resolves more; or
+        spacing: `linear`; `mixed`, half way between a linear and a mel scale, denser where hearing resolves more; or
             `fourier`, at the L/2 + 1 bins of a Fourier transform of L samples.
         frames: gives L and the stride in samples, and the sample rate in Hz.
 
@@ -73,77 +73,77 @@ def layout(count: int, spacing: Spacing, frames: FrameGeometry) -> Layout:
         if count != bins:
             raise ConfigurationError(f"pairs: {count}; spacing fourier has {bins}, frames.basis_length / 2 + 1")
         frequencies, lengths = np.linspace(0.0, top, bins), np.full(bins, float(frames.basis_length))
-        return Layout(frequencies, np.full(bins, frequencies[1]), lengths, np.full(bins, 2.0))
-    places = np.arange(2 * count + 1) / (2 * count)  # of edges and, between them, of pairs
-    scale = _frequencies(places, spacing, top)
+        return AtomLayout(frequencies, np.full(bins, frequencies[1]), lengths, np.full(bins, 2.0))
+    fractions = np.arange(2 * count + 1) / (2 * count)  # of the edges and, between them, of the centers
+    scale = _scale_frequencies(fractions, spacing, top)
     frequencies, widths = scale[1::2], np.diff(scale[::2])
     lengths = np.clip(frames.sample_rate / widths, SHORTEST * frames.stride, frames.basis_length)
-    return Layout(frequencies, widths, lengths, np.clip(lengths / frames.stride - 1.0, 1.0, 2.0))
+    return AtomLayout(frequencies, widths, lengths, np.clip(lengths / frames.stride - 1.0, 1.0, 2.0))
 
 
-def quadrature_pairs(count: int, spacing: Spacing, frames: FrameGeometry) -> Pairs:
-    """Pairs of unit norm, windowed about the middle of L samples, laid out by `layout`, which says more."""
-    where = layout(count, spacing, frames)
-    frequencies, _, lengths, powers = (torch.from_numpy(values) for values in where)
-    signals = windowed_tones(frequencies, lengths, powers, frames)
-    return Pairs(where.frequencies, where.widths, signals.numpy())
+def quadrature_atoms(count: int, spacing: Spacing, frames: FrameGeometry) -> QuadratureAtoms:
+    """Build the atoms of `atom_layout`, of unit norm and windowed about the middle of L samples."""
+    layout = atom_layout(count, spacing, frames)
+    frequencies, _, lengths, powers = (torch.from_numpy(values) for values in layout)
+    atoms = windowed_tones(frequencies, lengths, powers, frames)
+    return QuadratureAtoms(layout.frequencies, layout.widths, atoms.numpy())
 
 
 def windowed_tones(frequencies: Tensor, lengths: Tensor, powers: Tensor, frames: FrameGeometry) -> Tensor:
-    """Cosines, then sines (2P, L) of unit norm or zero, of frequencies (P,) in Hz, with gradients.
+    """Cosines, then sines (2P, L), of unit norm or zero, at frequencies (P,) in Hz; differentiable.
 
-    Their `windows` are a half cosine as long as `lengths` (P,) in samples, raised to `powers` (P,): 2 is Hann's.
+    Their `windows` are half cosines of `lengths` (P,) in samples, raised to `powers` (P,): 2 is Hann's window.
     """
-    window, time = windows(lengths, powers, frames), times(lengths, frames)
+    window, time = windows(lengths, powers, frames), sample_times(lengths, frames)
     phase = 2.0 * torch.pi / frames.sample_rate * frequencies[:, None] * time
     tones = torch.cat([window * phase.cos(), window * phase.sin()])
     norms = tones.norm(dim=1, keepdim=True)
     # At 0 Hz there is no sine, at half the sample rate no cosine.
-    return torch.where(norms > SILENT, tones / norms.clamp(min=SILENT), 0.0)
+    return torch.where(norms > SILENT_NORM, tones / norms.clamp(min=SILENT_NORM), 0.0)
 
 
 def windows(lengths: Tensor, powers: Tensor, frames: FrameGeometry) -> Tensor:
     """Half cosines (P, L) about the middle of L samples, of lengths (P,) in samples, raised to powers (P,)."""
-    place = (times(lengths, frames) / lengths[:, None]).clamp(-EDGE, EDGE)
-    return torch.where(place.abs() < EDGE, (torch.pi * place).cos() ** powers[:, None], 0.0)
+    position = (sample_times(lengths, frames) / lengths[:, None]).clamp(-EDGE, EDGE)
+    return torch.where(position.abs() < EDGE, (torch.pi * position).cos() ** powers[:, None], 0.0)
 
 
-def times(like: Tensor, frames: FrameGeometry) -> Tensor:
-    """Samples (L,) from the middle of L, of the type and on the device of another tensor."""
+def sample_times(like: Tensor, frames: FrameGeometry) -> Tensor:
+    """Times (L,) in samples from the middle of L, with the type and on the device of another tensor."""
     samples = torch.arange(frames.basis_length, dtype=like.dtype, device=like.device)
     return samples - (frames.basis_length - 1) / 2.0
 
 
-def quarter_turn(signals: Tensor) -> Tensor:
-    """Hilbert transforms (N, L) of signals (N, L), with gradients: every frequency lags by a quarter turn."""
+def hilbert_transform(signals: Tensor) -> Tensor:
+    """Hilbert transforms (N, L) of signals (N, L), which lag by a quarter period at every frequency; differentiable."""
     spectrum = torch.fft.rfft(signals)
     spectrum[:, 0] = 0.0
-    turned: Tensor = torch.fft.irfft(-1j * spectrum, n=signals.shape[1])
-    return turned
+    transform: Tensor = torch.fft.irfft(-1j * spectrum, n=signals.shape[1])
+    return transform
 
 
-def pairs_of(cosines: Array, sines: Array, rate: int) -> Pairs:
-    """Pairs in the order of their frequencies, of cosines (P, L) and sines (P, L) that were learned.
+def sorted_atoms(cosines: FloatArray, sines: FloatArray, rate: int) -> QuadratureAtoms:
+    """Sort learned cosines (P, L) and sines (P, L) by frequency.
 
-    A pair covers what is nearer to its frequency than to others.
+    A pair covers the frequencies that are nearer to its own than to any other's.
     """
-    found = centers(np.concatenate([cosines, sines]), rate)
-    order = np.argsort(found)
-    found = found[order]
-    edges = np.concatenate([[0.0], (found[1:] + found[:-1]) / 2.0, [rate / 2.0]])
-    return Pairs(found, np.diff(edges), np.concatenate([cosines[order], sines[order]]))
+    frequencies = center_frequencies(np.concatenate([cosines, sines]), rate)
+    order = np.argsort(frequencies)
+    frequencies = frequencies[order]
+    edges = np.concatenate([[0.0], (frequencies[1:] + frequencies[:-1]) / 2.0, [rate / 2.0]])
+    return QuadratureAtoms(frequencies, np.diff(edges), np.concatenate([cosines[order], sines[order]]))
 
 
-def centers(signals: Array, rate: int) -> Array:
-    """Frequencies (P,) in Hz of pairs, by their signals (2P, L): centers of mass of the power spectra."""
-    power = np.square(np.abs(np.fft.rfft(signals, 4 * signals.shape[1]))).reshape(2, len(signals) // 2, -1).sum(axis=0)
+def center_frequencies(atoms: FloatArray, rate: int) -> FloatArray:
+    """Frequencies (P,) in Hz of quadrature atoms (2P, L): the centers of mass of their pairs' power spectra."""
+    power = np.square(np.abs(np.fft.rfft(atoms, 4 * atoms.shape[1]))).reshape(2, len(atoms) // 2, -1).sum(axis=0)
     return np.asarray(power @ np.linspace(0.0, rate / 2.0, power.shape[1]) / power.sum(axis=1))
 
 
-def _frequencies(place: Array, spacing: str, top: float) -> Array:
-    """Frequencies in Hz at places from 0 to 1 along a scale up to `top` Hz."""
-    linear = place * top
+def _scale_frequencies(fractions: FloatArray, spacing: str, top: float) -> FloatArray:
+    """Frequencies in Hz at fractions from 0 to 1 of a scale up to `top` Hz."""
+    linear = fractions * top
     if spacing == "linear":
         return linear
-    mel = 700.0 * (np.exp(place * math.log1p(top / 700.0)) - 1.0)
+    mel = 700.0 * (np.exp(fractions * math.log1p(top / 700.0)) - 1.0)
     return np.asarray((linear + mel) / 2.0)

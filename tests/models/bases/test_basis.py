@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.models.bases.basis import Basis, Mirrored, mirrored
+from basis_melgan.models.bases.basis import Basis, MirroredSynthesis, is_mirrored
 from basis_melgan.models.bases.basis import overlap_add as added_up
-from basis_melgan.models.bases.pairs import quadrature_pairs
+from basis_melgan.models.bases.pairs import quadrature_atoms
 
 
 def overlap_add(weights: np.ndarray, signals: np.ndarray, stride: int) -> np.ndarray:
@@ -34,7 +34,7 @@ def test_synthesis_is_overlap_add(length: int, stride: int, count: int) -> None:
     wave = basis(weights).detach().numpy()
     assert wave.shape == (3, count * stride)
     for ours, item in zip(wave, weights.numpy(), strict=True):
-        expected = overlap_add(item.astype(np.float64), basis.signals.detach().numpy().astype(np.float64), stride)
+        expected = overlap_add(item.astype(np.float64), basis.atoms.detach().numpy().astype(np.float64), stride)
         np.testing.assert_allclose(ours, expected, atol=1e-6, rtol=1e-6)
 
 
@@ -43,7 +43,7 @@ def test_synthesis_is_overlap_add(length: int, stride: int, count: int) -> None:
 def test_synthesis_is_overlap_add_whatever_the_sizes(signals: int, overlap: int, stride: int, count: int) -> None:
     basis = build(signals, overlap * stride, stride)
     weights = torch.randn(1, signals, count)
-    expected = overlap_add(weights[0].numpy(), basis.signals.detach().numpy(), stride)
+    expected = overlap_add(weights[0].numpy(), basis.atoms.detach().numpy(), stride)
     np.testing.assert_allclose(basis(weights)[0].detach().numpy(), expected, atol=1e-5)
 
 
@@ -52,7 +52,7 @@ def test_a_single_weight_is_a_basis_signal_at_its_place() -> None:
     weights = torch.zeros(1, 5, 10)
     weights[0, 3, 4] = 2.0
     expected = torch.zeros(150)
-    expected[60:90] = 2.0 * basis.signals[3]
+    expected[60:90] = 2.0 * basis.atoms[3]
     torch.testing.assert_close(basis(weights)[0], expected, atol=0.0, rtol=0.0)
 
 
@@ -76,26 +76,26 @@ def test_synthesis_keeps_full_precision_under_bf16() -> None:
 def test_pairs_are_added_up_from_their_halves(spacing: str, length: int) -> None:
     frames = FrameGeometry(hop=8, basis_length=length, stride=8)
     basis = Basis(24, frames)
-    basis.signals.data = torch.from_numpy(quadrature_pairs(12, spacing, frames).signals).float()
-    assert mirrored(basis)
+    basis.atoms.data = torch.from_numpy(quadrature_atoms(12, spacing, frames).atoms).float()
+    assert is_mirrored(basis)
     weights = torch.randn(2, 24, 9)
-    expected = added_up(weights, basis.signals, 8)
-    torch.testing.assert_close(Mirrored(basis)(*weights.transpose(1, 2).chunk(2, dim=2)), expected, atol=1e-5, rtol=0.0)
+    expected = added_up(weights, basis.atoms, 8)
+    torch.testing.assert_close(MirroredSynthesis(basis)(weights), expected, atol=1e-5, rtol=0.0)
 
 
 @pytest.mark.parametrize("change", ["cosine", "sine"])
 def test_pairs_that_do_not_mirror_are_told(change: str) -> None:
     frames = FrameGeometry(hop=8, basis_length=32, stride=8)
     basis = Basis(24, frames)
-    basis.signals.data = torch.from_numpy(quadrature_pairs(12, "linear", frames).signals).float()
-    basis.signals.data[3 if change == "cosine" else 15, 5] += 1e-4
-    assert not mirrored(basis)
-    assert not mirrored(build(8, 30, 15))
-    assert not mirrored(build(7, 30, 15))
+    basis.atoms.data = torch.from_numpy(quadrature_atoms(12, "linear", frames).atoms).float()
+    basis.atoms.data[3 if change == "cosine" else 15, 5] += 1e-4
+    assert not is_mirrored(basis)
+    assert not is_mirrored(build(8, 30, 15))
+    assert not is_mirrored(build(7, 30, 15))
 
 
 def test_pairs_whose_halves_are_no_whole_strides_are_told() -> None:
     frames = FrameGeometry(hop=8, basis_length=24, stride=8)
     basis = Basis(24, frames)
-    basis.signals.data = torch.from_numpy(quadrature_pairs(12, "linear", frames).signals).float()
-    assert not mirrored(basis)
+    basis.atoms.data = torch.from_numpy(quadrature_atoms(12, "linear", frames).atoms).float()
+    assert not is_mirrored(basis)

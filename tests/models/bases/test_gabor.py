@@ -50,5 +50,5 @@ def test_a_number_that_the_phases_do_not_divide_cuts_the_last_tone() -> None:
 
 @pytest.mark.parametrize(("signals", "length"), [(0, 30), (4, 1)])
 def test_what_cannot_be(signals: int, length: int) -> None:
-    with pytest.raises(ConfigurationError, match=f"^Gabor basis: {signals} signals of {length} samples; use 1 or more"):
+    with pytest.raises(ConfigurationError, match=f"^Gabor basis: {signals} atoms of {length} samples; use 1 or more"):
         gabor(signals, length)

@@ -1,4 +1,4 @@
-"""Pairs that stage 1 learns: where they begin, what can move, and their way through a separator into a vocoder."""
+"""Learned quadrature atoms: initialization, gradients, and their use in a separator and a vocoder."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +12,8 @@ from basis_melgan.config.networks import MelGANConfig
 from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models import model_file
-from basis_melgan.models.bases.learned_pairs import LearnedPairs
-from basis_melgan.models.bases.pairs import quadrature_pairs
+from basis_melgan.models.bases.learned_pairs import LearnedAtoms
+from basis_melgan.models.bases.pairs import quadrature_atoms
 from basis_melgan.models.tasnet import Separator
 
 FAST = load("convnext-24k")
@@ -29,8 +29,8 @@ def small(form: str, pairs: int = 96) -> Config:
 @pytest.mark.parametrize("spacing", ["linear", "mixed"])
 @pytest.mark.parametrize("form", FORMS)
 def test_they_begin_as_quadrature_pairs(form: str, spacing: str) -> None:
-    signals = LearnedPairs(128, form, spacing, FAST.frames).signals.detach().numpy()
-    np.testing.assert_allclose(signals[3:125], quadrature_pairs(128, spacing, FAST.frames).signals[3:125], atol=1e-3)
+    signals = LearnedAtoms(128, form, spacing, FAST.frames).atoms.detach().numpy()
+    np.testing.assert_allclose(signals[3:125], quadrature_atoms(128, spacing, FAST.frames).atoms[3:125], atol=1e-3)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -49,7 +49,7 @@ def test_a_separator_gives_back_what_is_as_long_and_learns_every_number_of_its_p
 
 @pytest.mark.parametrize(("pairs", "bound", "stretch"), [(192, 512.0, -0.1), (512, 1024.0, 0.1)])
 def test_windows_that_have_left_their_bounds_can_come_back(pairs: int, bound: float, stretch: float) -> None:
-    basis = LearnedPairs(pairs, "pairs", "linear", FAST.frames)
+    basis = LearnedAtoms(pairs, "pairs", "linear", FAST.frames)
     assert bool((basis.get_buffer("lengths") == bound).all())
     with torch.no_grad():
         basis.get_parameter("stretch").fill_(stretch)
@@ -60,8 +60,8 @@ def test_windows_that_have_left_their_bounds_can_come_back(pairs: int, bound: fl
 
 
 def test_learning_begins_evenly_where_half_of_a_pair_is_silent() -> None:
-    basis = LearnedPairs(513, "pairs", "fourier", FAST.frames)
-    signals = basis.signals
+    basis = LearnedAtoms(513, "pairs", "fourier", FAST.frames)
+    signals = basis.atoms
     assert not signals[513].any()  # no sine at 0 Hz
     assert not signals[512].any()  # no cosine at half the sample rate
     basis.analyze(torch.randn(1, 4_096)).square().sum().backward()
@@ -98,9 +98,9 @@ def test_a_vocoder_takes_the_pairs_of_a_separator_into_its_file(form: str, tmp_p
     config = small(form)
     separator = Separator(config.separator, config.frames)
     generator = model_file.new_generator(config, separator)
-    signals = generator.basis.signals
+    signals = generator.basis.atoms
     assert signals.shape == (192, 1024)
-    theirs = separator.basis.signals[:96].detach()
+    theirs = separator.basis.atoms[:96].detach()
     ours = signals[:96]
     nearest = torch.cdist(theirs, ours).amin(dim=1)
     torch.testing.assert_close(nearest, torch.zeros(96), atol=2e-3, rtol=0.0)

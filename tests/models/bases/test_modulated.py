@@ -1,4 +1,4 @@
-"""Synthesis in small products, against the pairs themselves; and a generator that stands on it."""
+"""Modulated synthesis: equal to a sum over its atoms, and a generator that stands on it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,113 +6,155 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.loading import load
 from basis_melgan.config.schema import Config
+from basis_melgan.errors import ConfigurationError, ModelFileError
 from basis_melgan.models import model_file
-from basis_melgan.models.bases.basis import Basis, Mirrored, overlap_add
-from basis_melgan.models.bases.modulated import ModulatedBasis, modulated, modulated_pairs
-from basis_melgan.models.bases.pairs import quadrature_pairs
+from basis_melgan.models.bases.basis import Basis, MirroredSynthesis, overlap_add
+from basis_melgan.models.bases.modulated import (
+    BLOCK_LENGTH,
+    ModulatedBasis,
+    default_block_length,
+    is_modulated,
+    modulated_atoms,
+)
+from basis_melgan.models.bases.pairs import quadrature_atoms
+from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.cost import macs
 
 FAST = load("convnext-24k")
-SIZES = [(1024, 256), (512, 256), (960, 240), (768, 256), (48, 8), (30, 10), (8, 4), (8, 2)]
+SIZES = [  # length, stride, block length
+    (1024, 256, 32),
+    (1024, 256, 8),
+    (512, 256, 16),
+    (960, 240, 30),
+    (768, 256, 32),
+    (48, 8, 8),
+    (48, 8, 2),
+    (30, 10, 10),
+    (8, 4, 2),
+    (8, 2, 2),
+]
 
 
 def frames(length: int, stride: int) -> FrameGeometry:
     return FrameGeometry(hop=stride, basis_length=length, stride=stride)
 
 
-def halves(weights: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Weights (B, 2P, K) of cosines and of sines (B, K, P)."""
-    return weights.transpose(1, 2).chunk(2, dim=2)
-
-
-@pytest.mark.parametrize(("length", "stride"), SIZES)
-def test_it_adds_up_what_its_pairs_do(length: int, stride: int) -> None:
-    basis, signals = ModulatedBasis(frames(length, stride), 0), modulated_pairs(frames(length, stride)).signals
-    torch.testing.assert_close(basis.signals, torch.from_numpy(signals).float(), atol=1e-6, rtol=0.0)
+@pytest.mark.parametrize(("length", "stride", "block"), SIZES)
+def test_modulated_synthesis_equals_a_sum_over_its_atoms(length: int, stride: int, block: int) -> None:
+    basis, atoms = (
+        ModulatedBasis(frames(length, stride), 0, block),
+        modulated_atoms(frames(length, stride), block).atoms,
+    )
+    torch.testing.assert_close(basis.atoms, torch.from_numpy(atoms).float(), atol=1e-6, rtol=0.0)
     weights = torch.randn(2, length, 7)
-    expected = overlap_add(weights.double(), torch.from_numpy(signals), stride)
-    torch.testing.assert_close(basis.synthesis(*halves(weights)).double(), expected, atol=1e-4, rtol=0.0)
+    expected = overlap_add(weights.double(), torch.from_numpy(atoms), stride)
+    torch.testing.assert_close(basis.synthesis(weights).double(), expected, atol=1e-4, rtol=0.0)
 
 
-@pytest.mark.parametrize(("length", "stride"), SIZES)
-def test_its_pairs_are_the_linear_ones_in_another_order(length: int, stride: int) -> None:
-    where = frames(length, stride)
-    ours, linear = modulated_pairs(where), quadrature_pairs(length // 2, "linear", where)
-    order = np.argsort(ours.frequencies)
-    np.testing.assert_array_equal(ours.frequencies[order], linear.frequencies)
-    np.testing.assert_array_equal(ours.widths[order], linear.widths)
-    np.testing.assert_array_equal(ours.signals.reshape(2, -1, length)[:, order].reshape(-1, length), linear.signals)
+@pytest.mark.parametrize(("length", "stride", "block"), SIZES)
+def test_modulated_atoms_are_the_linear_ones_in_another_order(length: int, stride: int, block: int) -> None:
+    geometry = frames(length, stride)
+    modulated, linear = modulated_atoms(geometry, block), quadrature_atoms(length // 2, "linear", geometry)
+    order = np.argsort(modulated.frequencies)
+    np.testing.assert_array_equal(modulated.frequencies[order], linear.frequencies)
+    np.testing.assert_array_equal(modulated.widths[order], linear.widths)
+    reordered = modulated.atoms.reshape(2, -1, length)[:, order].reshape(-1, length)
+    np.testing.assert_array_equal(reordered, linear.atoms)
 
 
-def test_it_cuts_what_rings_beyond_the_frames_as_a_basis_does() -> None:
-    where = frames(1024, 256)
-    basis, plain = ModulatedBasis(where, 384), Basis(1024, where, 384)
-    plain.signals.data = basis.signals
+@pytest.mark.parametrize(("length", "stride", "block"), [(1024, 256, 32), (960, 240, 30), (768, 256, 32), (8, 4, 2)])
+def test_the_default_block_length_is_near_the_square_root_of_the_length(length: int, stride: int, block: int) -> None:
+    assert default_block_length(frames(length, stride)) == block
+
+
+def test_samples_outside_the_frames_are_cut_as_by_a_basis() -> None:
+    geometry = frames(1024, 256)
+    basis, plain = ModulatedBasis(geometry, 384, 32), Basis(1024, geometry, 384)
+    plain.atoms.data = basis.atoms
     weights = torch.randn(2, 1024, 5)
     torch.testing.assert_close(basis(weights), plain(weights), atol=1e-4, rtol=0.0)
-    assert (basis.length, basis.stride, basis.lead) == (plain.length, plain.stride, plain.lead)
+    assert (basis.length, basis.stride, basis.left_pad) == (plain.length, plain.stride, plain.left_pad)
 
 
-def test_it_costs_a_quarter_of_half_the_signals() -> None:
-    basis, plain = ModulatedBasis(frames(1024, 256), 0), Basis(1024, frames(1024, 256))
-    plain.signals.data = basis.signals
-    weights = halves(torch.randn(1, 1024, 10))
-    counted = [
-        macs(lambda synthesis=synthesis: synthesis(*weights)) for synthesis in (basis.synthesis, Mirrored(plain))
-    ]
-    assert counted == [10 * 131_072, 10 * 524_288]
+def test_modulated_synthesis_costs_a_quarter_of_mirrored_synthesis() -> None:
+    basis, plain = ModulatedBasis(frames(1024, 256), 0, 32), Basis(1024, frames(1024, 256))
+    plain.atoms.data = basis.atoms
+    weights, mirrored = torch.randn(1, 1024, 10), MirroredSynthesis(plain)
+    assert macs(lambda: basis.synthesis(weights)) == 10 * 131_072
+    assert macs(lambda: mirrored(weights)) == 10 * 524_288
 
 
-def test_it_keeps_full_precision_under_bf16() -> None:
-    basis, weights = ModulatedBasis(frames(48, 8), 8), torch.randn(2, 48, 9)
+def test_synthesis_keeps_full_precision_under_bf16() -> None:
+    basis, weights = ModulatedBasis(frames(48, 8), 8, 8), torch.randn(2, 48, 9)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         wave = basis(weights)
     torch.testing.assert_close(wave, basis(weights), atol=0.0, rtol=0.0)
 
 
-def test_weights_learn_through_it() -> None:
-    basis = ModulatedBasis(frames(16, 4), 6).double()
+def test_gradients_reach_the_weights() -> None:
+    basis = ModulatedBasis(frames(16, 4), 6, 4).double()
     weights = torch.randn(1, 16, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(basis, weights)
 
 
 @pytest.mark.parametrize(
-    ("changed", "length", "stride"),
+    ("changes", "length", "stride"),
     [({"spacing": "mixed"}, 1024, 256), ({"atoms": 511}, 1024, 256), ({"atoms": 513}, 1024, 256), ({}, 1020, 255)],
 )
-def test_other_pairs_are_told(changed: dict, length: int, stride: int) -> None:
-    assert modulated(FAST.generator, FAST.frames)
-    sizes = replace(FAST.generator, **({"atoms": length // 2} | changed))
-    assert not modulated(sizes, frames(length, stride))
+def test_other_atoms_are_not_modulated(changes: dict, length: int, stride: int) -> None:
+    assert is_modulated(FAST.generator, FAST.frames)
+    sizes = replace(FAST.generator, **({"atoms": length // 2} | changes))
+    assert not is_modulated(sizes, frames(length, stride))
 
 
-def small(**changed) -> Config:
-    return replace(FAST, generator=replace(FAST.generator, channels=8, hidden=12, blocks=2, **changed))
+@pytest.mark.parametrize("block", [0, -2, 3, 24, 512])
+def test_an_impossible_block_length_is_refused(block: int) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^block length {block} is no even divisor of frames.stride 256$"):
+        ModulatedBasis(frames(1024, 256), 0, block)
 
 
-def spoken(generator: model_file.AnyGenerator) -> torch.Tensor:
+def small(**changes) -> Config:
+    return replace(FAST, generator=replace(FAST.generator, channels=8, hidden=12, blocks=2, **changes))
+
+
+def with_trainable_basis(config: Config) -> Config:
+    return replace(config, vocoder_training=replace(config.vocoder_training, basis_learning_rate=1e-4))
+
+
+def synthesize(generator: model_file.AnyGenerator) -> torch.Tensor:
     mel = torch.rand(1, 100, 9, generator=torch.Generator().manual_seed(1))
     return generator.eval()(mel).wave.detach()
 
 
-def test_a_generator_over_it_says_what_it_says_over_taps(tmp_path: Path) -> None:
-    """Both from a file, which alone tells whether there are taps."""
-    without, taps = model_file.new_generator(small()), model_file.new_generator(small(), taps=True)
-    assert isinstance(without.basis, ModulatedBasis)
-    assert isinstance(taps.basis, Basis)
-    taps.load_state_dict(without.state_dict() | taps.basis.state_dict(prefix="basis."))
-    for name, generator in (("without", without), ("taps", taps)):
+def test_stored_and_computed_atoms_give_the_same_wave(tmp_path: Path) -> None:
+    """Both from a file, which alone decides whether atoms are stored."""
+    computed, stored = model_file.new_generator(small()), model_file.new_generator(with_trainable_basis(small()))
+    assert isinstance(computed.basis, ModulatedBasis)
+    assert isinstance(stored.basis, Basis)
+    trained = {name: values for name, values in computed.state_dict().items() if name != BLOCK_LENGTH}
+    stored.load_state_dict(trained | stored.basis.state_dict(prefix="basis."))
+    for name, generator in (("computed", computed), ("stored", stored)):
         model_file.save(tmp_path / name, "vocoder", generator.state_dict(), small(), model_file.Origin(1, "none"))
-        read = model_file.load_vocoder(tmp_path / name)[0]
-        assert type(read.basis) is type(generator.basis)
-        torch.testing.assert_close(spoken(read), spoken(without), atol=1e-6, rtol=1e-5)
-    assert not [name for name in without.state_dict() if name.startswith("basis")]
+        loaded = model_file.load_vocoder(tmp_path / name)[0]
+        assert type(loaded.basis) is type(generator.basis)
+        torch.testing.assert_close(synthesize(loaded), synthesize(computed), atol=1e-6, rtol=1e-5)
+    assert [name for name in computed.state_dict() if name.startswith("basis")] == [BLOCK_LENGTH]
 
 
-def test_a_basis_that_is_to_be_fine_tuned_has_taps() -> None:
-    opened = replace(small(), vocoder_training=replace(FAST.vocoder_training, basis_learning_rate=1e-4))
-    assert isinstance(model_file.new_generator(opened).basis, Basis)
+def test_a_file_decides_the_order_of_its_weights(tmp_path: Path) -> None:
+    """Whatever block length a later version would choose for new generators."""
+    torch.manual_seed(0)
+    generator = ConvNeXtGenerator(small().generator, FAST.frames, FAST.mel, block_length=8)
+    path = tmp_path / "vocoder.safetensors"
+    assert default_block_length(FAST.frames) != 8
+    model_file.save(path, "vocoder", generator.state_dict(), small(), model_file.Origin(1, "none"))
+    torch.testing.assert_close(synthesize(model_file.load_vocoder(path)[0]), synthesize(generator), atol=0.0, rtol=0.0)
+    metadata, state = model_file.metadata(path), load_file(path)
+    save_file(state | {BLOCK_LENGTH: torch.tensor(7)}, path, metadata)
+    with pytest.raises(ModelFileError, match=r"do not fit its configuration \(block length 7 is no even divisor"):
+        model_file.load_vocoder(path)

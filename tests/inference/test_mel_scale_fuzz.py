@@ -1,6 +1,6 @@
-"""Mels of speech in any scale, at any level, noisy, smoothed or short: true ones are taken, others seldom in silence.
+"""Mels of speech in any scale, at any level, noisy, smoothed or short: true ones are accepted, most others reported.
 
-They are of the bundled clips, and of those of the prepared corpus, or the folder of several, that FUZZ_CORPUS names.
+They are computed from the example clips, and from a prepared corpus, or a folder of several, named by FUZZ_CORPUS.
 """
 
 import os
@@ -26,8 +26,8 @@ from basis_melgan.inference.vocoder import Vocoder
 CASES = case_count(10)  # of each scale
 MEL_CONFIGS: list[MelConfigName] = ["vocos", "hifigan", "bigvgan", "paper"]
 FRAMES = FrameGeometry(hop=256, stride=256, basis_length=1024)
-SHORTEST, LONGEST = 60 * FRAMES.hop, 12 * FRAMES.sample_rate  # samples of an excerpt, of which statistics say enough
-SILENT_FRACTION = 0.05  # of whole clean mels of a scale in `TOLD` that may be taken in silence
+SHORTEST, LONGEST = 60 * FRAMES.hop, 12 * FRAMES.sample_rate  # samples of an excerpt; fewer leave statistics undecided
+SILENT_FRACTION = 0.05  # of whole clean mels of a scale in `REPORTED` that may be accepted without a warning
 
 
 def normalized(mel: AnyMel, axis: int | None) -> AnyMel:
@@ -54,12 +54,12 @@ SCALES: dict[str, Callable[[AnyMel], AnyMel]] = {  # of natural logarithms of ma
     "magnitudes": np.exp,
     "ln(1 + magnitude)": lambda mel: np.log1p(np.exp(mel)),
 }
-TOLD = {"log10", "decibels", "ln of powers", "mean and deviation", "band by band", "16-bit integers"}
+REPORTED = {"log10", "decibels", "ln of powers", "mean and deviation", "band by band", "16-bit integers"}
 
 
 @lru_cache(maxsize=1)
 def clips() -> list[Path]:
-    """Every clip that is long enough, the bundled ones first."""
+    """Every clip that is long enough, the example clips first."""
     paths = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
     if "FUZZ_CORPUS" in os.environ:
         corpora = manifest.load(Path(os.environ["FUZZ_CORPUS"]))
@@ -72,33 +72,33 @@ def wave(clip: Path) -> files.Wave:
     return files.read(clip, 0, LONGEST)[0]
 
 
-def clean_mel(convention: MelConfigName, rng: np.random.Generator) -> AnyMel:
+def clean_mel(config: MelConfigName, rng: np.random.Generator) -> AnyMel:
     """The mel of a whole clip."""
-    return mel_spectrogram(wave(clips()[int(rng.integers(len(clips())))]), convention, FRAMES)
+    return mel_spectrogram(wave(clips()[int(rng.integers(len(clips())))]), config, FRAMES)
 
 
-def altered_mel(convention: MelConfigName, rng: np.random.Generator) -> AnyMel:
+def altered_mel(config: MelConfigName, rng: np.random.Generator) -> AnyMel:
     """The mel of part of a clip with another level, noise at 0 to 30 dB or none, and smoothed or not."""
-    whole = wave(clips()[int(rng.integers(len(clips())))])
-    size = int(rng.integers(SHORTEST, whole.size + 1))
-    start = int(rng.integers(0, whole.size - size + 1))
-    excerpt = whole[start : start + size].astype(np.float64)
+    clip_wave = wave(clips()[int(rng.integers(len(clips())))])
+    size = int(rng.integers(SHORTEST, clip_wave.size + 1))
+    start = int(rng.integers(0, clip_wave.size - size + 1))
+    excerpt = clip_wave[start : start + size].astype(np.float64)
     if rng.random() < 0.5:
         ratio = rng.uniform(0, 30)  # dB
-        excerpt += rng.standard_normal(size) * whole.std() * 10 ** (-ratio / 20)
+        excerpt += rng.standard_normal(size) * clip_wave.std() * 10 ** (-ratio / 20)
     excerpt *= 10 ** (rng.uniform(-45, 0) / 20) / max(float(np.abs(excerpt).max()), 1e-9)
-    mel = mel_spectrogram(excerpt.astype(np.float32), convention, FRAMES)
+    mel = mel_spectrogram(excerpt.astype(np.float32), config, FRAMES)
     return Augmentation(blur=float(rng.uniform(0.3, 1.0))).blur_mel(mel) if rng.random() < 0.5 else mel
 
 
-def stored(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
+def cast_precision(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
     """A mel in single or half precision."""
     with np.errstate(over="ignore"):
         return mel.astype(np.float16 if rng.random() < 0.25 else np.float32)
 
 
-def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> CaseResult:
-    """What becomes of a mel that comes in chunks, once it is all synthesized or refused."""
+def stream_outcome(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> CaseResult:
+    """The outcome of streaming a mel in chunks of random size."""
     stream, waves = vocoder.stream(), []
 
     def work() -> None:
@@ -117,10 +117,12 @@ def pushed(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> CaseResul
     return result
 
 
-def outcomes(mel: AnyMel, convention: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[CaseResult]:
-    """What becomes of a whole mel, and of the same as a stream where the vocoder takes the convention."""
-    whole = run_case(partial(MelAdapter(convention, None).require_whole, mel))
-    return [whole, pushed(vocoder, mel, rng)] if convention == vocoder.info.mel else [whole]
+def outcomes(mel: AnyMel, config: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[CaseResult]:
+    """Outcomes of a whole mel, and of the same mel as a stream where the vocoder has that mel config."""
+    whole_mel_outcome = run_case(partial(MelAdapter(config, None).validate, mel))
+    if config != vocoder.info.mel_config:
+        return [whole_mel_outcome]
+    return [whole_mel_outcome, stream_outcome(vocoder, mel, rng)]
 
 
 @pytest.fixture(scope="module")
@@ -128,25 +130,25 @@ def vocoder() -> Vocoder:
     return Vocoder.load("speech-24k-live")
 
 
-@pytest.mark.parametrize("convention", MEL_CONFIGS)
-def test_no_true_mel_is_refused(convention: MelConfigName, vocoder: Vocoder) -> None:
+@pytest.mark.parametrize("config", MEL_CONFIGS)
+def test_no_true_mel_is_refused(config: MelConfigName, vocoder: Vocoder) -> None:
     for seed in range(CASES):
         rng = np.random.default_rng(seed)
-        mel = stored(clean_mel(convention, rng) if seed % 4 == 0 else altered_mel(convention, rng), rng)
-        for result in outcomes(mel, convention, vocoder, rng):
+        mel = cast_precision(clean_mel(config, rng) if seed % 4 == 0 else altered_mel(config, rng), rng)
+        for result in outcomes(mel, config, vocoder, rng):
             assert not result.refusal, (seed, result)
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_a_mel_of_another_scale_is_synthesized_or_refused(scale: str, vocoder: Vocoder) -> None:
-    clean: Counter[bool] = Counter()  # by whether something was told
+    clean: Counter[bool] = Counter()  # by whether something was reported
     for seed in range(CASES):
         rng = np.random.default_rng(seed)
-        convention = MEL_CONFIGS[int(rng.integers(len(MEL_CONFIGS)))]
-        mel = clean_mel(convention, rng) if seed % 2 == 0 else altered_mel(convention, rng)
-        logarithm = np.log(mel_to_magnitude(mel, convention).astype(np.float64))
-        results = outcomes(stored(SCALES[scale](logarithm), rng), convention, vocoder, rng)
+        config = MEL_CONFIGS[int(rng.integers(len(MEL_CONFIGS)))]
+        mel = clean_mel(config, rng) if seed % 2 == 0 else altered_mel(config, rng)
+        logarithm = np.log(mel_to_magnitude(mel, config).astype(np.float64))
+        results = outcomes(cast_precision(SCALES[scale](logarithm), rng), config, vocoder, rng)
         if seed % 2 == 0:
             clean.update(bool(result.refusal or result.warnings) for result in results)
-    if scale in TOLD:
+    if scale in REPORTED:
         assert clean[False] <= SILENT_FRACTION * clean.total(), clean

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from sound_formats import encoded
+from sound_formats import encode
 
 from basis_melgan.audio import files
 from basis_melgan.cli.main import main
@@ -21,10 +21,10 @@ def loud() -> bytes:
     """One second with its end missing, beyond full scale, in channels that cancel."""
     speech = files.read(CLIPS[0], 12_000, 25_000)[0]
     speech *= 2 / np.abs(speech[:20_000]).max()
-    return encoded(np.stack([speech, -speech], axis=1), RATE, "WAV", "FLOAT")[:-8_000]
+    return encode(np.stack([speech, -speech], axis=1), RATE, "WAV", "FLOAT")[:-8_000]
 
 
-def test_a_warning_is_one_line_and_comes_once(loud: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_warning_is_one_line_and_shown_once(loud: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = tmp_path / "loud.wav", tmp_path / "out.wav"
     source.write_bytes(loud)
     assert main(["vocode", str(source), str(out)]) == 0
@@ -36,7 +36,7 @@ def test_a_warning_is_one_line_and_comes_once(loud: bytes, tmp_path: Path, capsy
     assert all(text in line for text, line in zip(expected, lines, strict=True))
 
 
-def test_standard_input_is_told_of_by_its_name(loud: bytes, tmp_path: Path) -> None:
+def test_warnings_name_standard_input(loud: bytes, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "basis_melgan", "vocode", "-", str(tmp_path / "out.wav"), "--force"]
     process = subprocess.run(command, input=loud, capture_output=True)
     assert process.returncode == 0
