@@ -213,7 +213,7 @@ def _excerpt(model: Separator, wave: Wave, order: npt.NDArray[np.int64]) -> Exce
     with torch.no_grad():
         output = model(torch.from_numpy(wave)[None].to(model.basis.atoms.device))
     weights = output.weights[0, SPEECH].numpy(force=True)[order]
-    part_weights = weights[:, first + frames.lead :][:, : samples // frames.stride]
+    part_weights = weights[:, first + frames.leading_frames :][:, : samples // frames.stride]
     return Excerpt(wave[part], output.waves[0, SPEECH].numpy(force=True)[part], part_weights)
 
 

@@ -11,8 +11,8 @@ class FrameGeometry:
     """How samples, mel frames and weight frames align.
 
     Mel frame f covers samples [f·hop, (f+1)·hop). Weight frame k of a MelGAN generator adds atoms to samples
-    [k·stride, k·stride + L). Those of a separator start `lead` strides earlier, those of a ConvNeXt generator as
-    `basis_melgan.models.convnext.split_lookahead` computes.
+    [k·stride, k·stride + L). Those of a separator start `leading_frames` strides earlier, those of a ConvNeXt generator
+    as `basis_melgan.models.convnext.split_lookahead` computes.
     """
 
     sample_rate: Annotated[int, "Hz; must match the prepared corpus"] = 24_000
@@ -39,7 +39,7 @@ class FrameGeometry:
         return self.hop // self.stride
 
     @property
-    def lead(self) -> int:
+    def leading_frames(self) -> int:
         """Weight frames that start before sample 0 and overlap the wave."""
         return self.basis_length // self.stride - 1
 

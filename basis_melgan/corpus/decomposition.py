@@ -27,7 +27,7 @@ class Decomposition:
 
     def weights(self, clip: Clip, first_frame: int, frame_count: int) -> npt.NDArray[np.float32]:
         """Return the speech weights (N, K) of the mel frames [first_frame, first_frame + frame_count) of a clip."""
-        start = self.frames.lead + first_frame * self.frames.weights_per_mel
+        start = self.frames.leading_frames + first_frame * self.frames.weights_per_mel
         stop = start + frame_count * self.frames.weights_per_mel
         shard = _open_shard(self._shard(clip))
         rows: npt.NDArray[np.float16] = shard.get_slice(f"{clip.sha256}/weights")[start:stop]  # type: ignore[no-untyped-call]

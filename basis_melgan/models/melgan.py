@@ -106,9 +106,9 @@ class MelGANGenerator(nn.Module):
         self.bands, self.hop = bands, frames.hop
         self.weights_per_mel = frames.weights_per_mel
         self.edge, self.shortest = _edge(config), _shortest(config)
-        # Mel frames back and ahead that a frame's samples depend on; an atom reaches `lead` weight frames back.
+        # Mel frames back and ahead that a frame depends on; an atom reaches `leading_frames` weight frames back.
         self.lookahead = self.edge + FIRST_KERNEL // 2
-        self.left_context = self.lookahead + -(-frames.lead // frames.weights_per_mel)
+        self.left_context = self.lookahead + -(-frames.leading_frames // frames.weights_per_mel)
         self.network = WeightNetwork(config, bands)
         self.basis = Basis(config.channels, frames)
         self.basis.requires_grad_(False)

@@ -24,7 +24,7 @@ class SeparationOutput(NamedTuple):
     Attributes:
         waves: (B, C, T), the estimate of each source.
         weights: (B, C, N, K), its weights, non-negative where the basis is free; frame ``k`` begins at sample
-            ``(k - frames.lead)·stride``.
+            ``(k - frames.leading_frames)·stride``.
     """
 
     waves: Tensor

@@ -121,7 +121,7 @@ def _require_space(out: Path, clips: Clips, frames: FrameGeometry, atom_count: i
         clip for number, shard in enumerate(shards) if not (out / shard_name(number)).exists() for _, clip in shard
     ]
     samples = sum(clip.samples for clip in pending_clips)
-    weight_frames = samples // frames.stride + len(pending_clips) * (frames.lead + 1)
+    weight_frames = samples // frames.stride + len(pending_clips) * (frames.leading_frames + 1)
     needed = BYTES_PER_VALUE * (samples + weight_frames * atom_count)
     free = shutil.disk_usage(out).free
     if needed > free:

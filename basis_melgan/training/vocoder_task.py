@@ -224,7 +224,7 @@ class VocoderTask:
         stored: Tensor = batch["weights"]
         if stored.numel():
             return stored
-        return self._separate(batch["wave"]).weights[:, SPEECH, :, self.run.config.frames.lead :]
+        return self._separate(batch["wave"]).weights[:, SPEECH, :, self.run.config.frames.leading_frames :]
 
     @torch.no_grad()
     def _quadrature_targets(self, target: Tensor) -> Tensor:

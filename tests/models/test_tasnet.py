@@ -77,7 +77,7 @@ def test_bilstm_of_tasnet_has_its_size() -> None:
 def test_estimates_are_as_long_as_the_mixture(config: SeparatorConfig, samples: int) -> None:
     separated = build(config).eval()(torch.randn(2, samples))
     assert separated.waves.shape == (2, 2, samples)
-    assert separated.weights.shape == (2, 2, 12, -(-samples // 15) + FRAMES.lead)
+    assert separated.weights.shape == (2, 2, 12, -(-samples // 15) + FRAMES.leading_frames)
     assert separated.weights.min() >= 0.0
     assert bool(separated.waves.isfinite().all())
 

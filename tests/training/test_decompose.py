@@ -94,7 +94,7 @@ def test_weights_of_a_crop_synthesize_its_wave(
     stored: Decomposition, folder: Path, clips: list[tuple[Path, manifest.Clip]]
 ) -> None:
     basis = Basis(32, FrameGeometry())
-    basis.load_state_dict({"signals": torch.from_numpy(load_file(folder / "basis.safetensors")["basis"])})
+    basis.load_state_dict({"atoms": torch.from_numpy(load_file(folder / "basis.safetensors")["basis"])})
     for _, clip in clips[2:5]:
         with torch.no_grad():
             synthesized = basis(torch.from_numpy(stored.weights(clip, 30, 40))[None])[0].numpy()
