@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from basis_melgan.audio import files
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.corpus import manifest
 from basis_melgan.export.robustness import JITTER, chunk_response, jitter_response
-from basis_melgan.inference.backend import Array
 from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.inference.vocoder import Vocoder
 
@@ -26,7 +26,7 @@ CHUNKS = (1, 2, 7, 50)
 SECONDS = 10
 
 
-def clip_mels(vocoder: Vocoder, corpora: tuple[manifest.Corpus, ...], seed: int) -> list[Array]:
+def clip_mels(vocoder: Vocoder, corpora: tuple[manifest.Corpus, ...], seed: int) -> list[Float32Array]:
     """Mels (M, F) of test clips, `CLIPS` of every corpus."""
     mels = []
     for corpus in corpora:
@@ -36,7 +36,7 @@ def clip_mels(vocoder: Vocoder, corpora: tuple[manifest.Corpus, ...], seed: int)
     return mels
 
 
-def time_in_turn(vocoders: list[Vocoder], mel: Array) -> np.ndarray:
+def time_in_turn(vocoders: list[Vocoder], mel: Float32Array) -> np.ndarray:
     """Seconds (repeats, vocoders) of synthesis of a mel (M, F), all vocoders in turn."""
     for vocoder in vocoders:
         vocoder(mel)

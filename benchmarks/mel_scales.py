@@ -24,14 +24,14 @@ from basis_melgan.corpus import manifest
 from basis_melgan.corpus.augmentation import Augmentation
 from basis_melgan.errors import MelError
 from basis_melgan.inference.mel_adapter import MelAdapter
-from basis_melgan.inference.mel_checks import AnyMel
+from basis_melgan.inference.mel_checks import Mel
 
 MAX_SECONDS = 12  # of a clip
 MIN_FRAMES = 60  # of an excerpt
 OUTCOMES = ("refused", "warned about", "accepted")
 
 
-def scales(mel: AnyMel, mel_config: MelConfigName) -> Iterator[tuple[str, AnyMel]]:
+def scales(mel: Mel, mel_config: MelConfigName) -> Iterator[tuple[str, Mel]]:
     """A mel in its own scale and in those of other systems."""
     magnitude = mel_to_magnitude(mel, mel_config).astype(np.float64)
     logarithm = np.log(magnitude)
@@ -59,7 +59,7 @@ def scales(mel: AnyMel, mel_config: MelConfigName) -> Iterator[tuple[str, AnyMel
     yield "ln(1 + magnitude)", np.log1p(magnitude)
 
 
-def recordings(wave: files.Wave, rng: np.random.Generator, make: Callable[[files.Wave], AnyMel]) -> dict[str, AnyMel]:
+def recordings(wave: files.Wave, rng: np.random.Generator, make: Callable[[files.Wave], Mel]) -> dict[str, Mel]:
     """Mels of a recording and of its degraded versions."""
     blur = Augmentation(blur=float(rng.uniform(0.3, 1.0)))
     noise = rng.standard_normal(wave.size) * wave.std() * 10 ** (-rng.uniform(0, 30) / 20)
@@ -82,14 +82,14 @@ def at_level(wave: files.Wave, rng: np.random.Generator) -> files.Wave:
     return wave * np.float32(10 ** (rng.uniform(-45, 0) / 20) / max(float(np.abs(wave).max()), 1e-9))
 
 
-def excerpt(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
+def excerpt(mel: Mel, rng: np.random.Generator) -> Mel:
     """A random excerpt of a mel."""
     count = int(rng.integers(MIN_FRAMES, 190))
     first = int(rng.integers(0, max(1, mel.shape[1] - count)))
     return mel[:, first : first + count]
 
 
-def outcome(adapter: MelAdapter, mel: AnyMel) -> str:
+def outcome(adapter: MelAdapter, mel: Mel) -> str:
     """Whether a mel is refused, warned about or accepted."""
     with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")

@@ -60,5 +60,4 @@ def vocode_file(source: Path, out: Path, model: Path | str = vocoder.DEFAULT_VOC
 
 
 def set_window(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (stream, vocoder):
-        monkeypatch.setattr(module, "WINDOW", frames)
+    monkeypatch.setattr(stream, "WINDOW", frames)

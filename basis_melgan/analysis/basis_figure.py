@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from basis_melgan.analysis.basis_properties import BasisProperties, DoubleArray
+from basis_melgan.analysis.basis_properties import BasisProperties
 from basis_melgan.analysis.basis_study import MAX_SI_SNR, BasisStudy, Fit
+from basis_melgan.audio.arrays import Float64Array
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.plotting import basis_spectra
 
@@ -131,7 +132,7 @@ def _plot_resynthesis(axes: Axes, study: BasisStudy, fits: list[Fit]) -> None:
     colors = dict(zip(lengths, OTHER_LENGTHS, strict=False)) | {study.frames.basis_length: GABOR}
     markers = dict(zip([study.frames.basis_length, *lengths], MARKERS, strict=False))
     for fit in fits:
-        means: DoubleArray = fit.si_snr.mean(axis=1)
+        means: Float64Array = fit.si_snr.mean(axis=1)
         label = f"{fit.basis}, L = {fit.length}"
         if fit.basis == "learned":
             axes.plot(study.counts, means, "o-", color=LEARNED, markersize=5, label=label)

@@ -5,10 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from basis_melgan.audio.arrays import Float32Array, Float64Array
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.plotting import basis_spectra
-
-DoubleArray = npt.NDArray[np.float64]
 
 FFT = 4096  # bins of 6 Hz at 24 kHz, the resolution of the half-power bandwidths
 GRID = 64  # frequencies per stride of basis length at which frame bounds are evaluated
@@ -34,19 +33,19 @@ class BasisProperties(NamedTuple):
     """
 
     order: npt.NDArray[np.int64]
-    atoms: DoubleArray
-    peaks: DoubleArray
-    bandwidths: DoubleArray
-    rms_bandwidths: DoubleArray
-    centers: DoubleArray
-    durations: DoubleArray
-    frequencies: DoubleArray
-    coverage: DoubleArray
-    unit_bounds: DoubleArray
-    bounds: DoubleArray
+    atoms: Float64Array
+    peaks: Float64Array
+    bandwidths: Float64Array
+    rms_bandwidths: Float64Array
+    centers: Float64Array
+    durations: Float64Array
+    frequencies: Float64Array
+    coverage: Float64Array
+    unit_bounds: Float64Array
+    bounds: Float64Array
 
 
-def basis_properties(basis: npt.NDArray[np.float32], frames: FrameGeometry) -> BasisProperties:
+def basis_properties(basis: Float32Array, frames: FrameGeometry) -> BasisProperties:
     """Compute the properties of a basis (N, L) with at least one atom that is not silent."""
     spectra = basis_spectra(basis, frames)
     atoms = basis[spectra.order].astype(np.float64)
@@ -71,13 +70,13 @@ def basis_properties(basis: npt.NDArray[np.float32], frames: FrameGeometry) -> B
     )
 
 
-def normalize_atoms(atoms: DoubleArray) -> DoubleArray:
+def normalize_atoms(atoms: Float64Array) -> Float64Array:
     """Scale atoms (N, L) to a norm of 1; silent ones stay silent."""
     norms = np.linalg.norm(atoms, axis=1, keepdims=True)
     return atoms / np.where(norms > 0.0, norms, 1.0)
 
 
-def polyphase_matrices(atoms: DoubleArray, stride: int, frequencies: DoubleArray) -> npt.NDArray[np.complex128]:
+def polyphase_matrices(atoms: Float64Array, stride: int, frequencies: Float64Array) -> npt.NDArray[np.complex128]:
     """Polyphase matrices (F, N, S) of atoms (N, L) with a stride of S samples.
 
     With w(ω) the transform of the weights over frames, and y(ω) that of the resulting blocks of S samples, y = Eᵀ w at
@@ -93,7 +92,7 @@ def frame_operator(matrices: npt.NDArray[np.complex128]) -> npt.NDArray[np.compl
     return np.asarray(matrices.transpose(0, 2, 1) @ matrices.conj())
 
 
-def frame_bounds(atoms: DoubleArray, stride: int) -> tuple[float, float]:
+def frame_bounds(atoms: Float64Array, stride: int) -> tuple[float, float]:
     """Frame bounds A and B of atoms (N, L) and their shifts by multiples of `stride` samples.
 
     A‖x‖² ≤ Σ ⟨x, shifted atom⟩² ≤ B‖x‖² for every wave x: the smallest and the largest eigenvalue of the frame operator
@@ -105,7 +104,7 @@ def frame_bounds(atoms: DoubleArray, stride: int) -> tuple[float, float]:
     return max(0.0, float(eigenvalues.min())), float(eigenvalues.max())
 
 
-def _half_power_widths(power: DoubleArray) -> DoubleArray:
+def _half_power_widths(power: Float64Array) -> Float64Array:
     """Number (N,) of adjacent bins of power (N, bins) around the maximum with at least half of it; NaN for silence."""
     bins = np.arange(power.shape[1])
     peaks, maxima = power.argmax(axis=1)[:, None], power.max(axis=1, keepdims=True)
@@ -115,7 +114,7 @@ def _half_power_widths(power: DoubleArray) -> DoubleArray:
     return np.where(maxima[:, 0] > 0.0, upper - lower - 1.0, np.nan)
 
 
-def _moments(positions: DoubleArray, density: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+def _moments(positions: Float64Array, density: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Mean and standard deviation (N,) of positions (P,) under densities (N, P); NaN for a density of 0."""
     total = density.sum(axis=1)
     total = np.where(total > 0.0, total, np.nan)
@@ -124,6 +123,6 @@ def _moments(positions: DoubleArray, density: DoubleArray) -> tuple[DoubleArray,
     return mean, np.sqrt(variance)
 
 
-def _decibels(power: DoubleArray) -> DoubleArray:
+def _decibels(power: Float64Array) -> Float64Array:
     """Power in dB, at least −200 dB."""
     return np.asarray(10.0 * np.log10(np.maximum(power, 1e-20)))

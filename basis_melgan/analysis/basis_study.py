@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from basis_melgan.analysis.basis_properties import BasisProperties, DoubleArray, basis_properties
+from basis_melgan.analysis.basis_properties import BasisProperties, basis_properties
 from basis_melgan.analysis.resynthesis import MAX_STEPS, least_squares, non_negative_least_squares
+from basis_melgan.audio.arrays import Float64Array
 from basis_melgan.audio.files import Wave
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import ModelFileError
@@ -37,7 +38,7 @@ class Excerpt(NamedTuple):
 
     wave: Wave
     estimate: Wave
-    weights: DoubleArray
+    weights: Float64Array
 
 
 class Fit(NamedTuple):
@@ -54,7 +55,7 @@ class Fit(NamedTuple):
     basis: str
     length: int
     signed: bool
-    si_snr: DoubleArray
+    si_snr: Float64Array
 
     @property
     def label(self) -> str:
@@ -82,9 +83,9 @@ class BasisStudy:
     learned: BasisProperties
     gabor: BasisProperties
     counts: tuple[int, ...]
-    energy_fractions: dict[str, DoubleArray]
+    energy_fractions: dict[str, Float64Array]
     fits: tuple[Fit, ...]
-    separator: DoubleArray
+    separator: Float64Array
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """All results as named arrays."""
@@ -125,7 +126,7 @@ class BasisStudy:
     def _property_rows(self) -> Iterator[tuple[str, str, str]]:
         """Rows of the first table."""
 
-        def quartiles(values: DoubleArray, digits: int) -> str:
+        def quartiles(values: Float64Array, digits: int) -> str:
             low, median, high = np.nanquantile(values, (0.25, 0.5, 0.75))
             return f"{median:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
@@ -185,14 +186,14 @@ def study_basis(model: Separator, waves: Sequence[Wave]) -> BasisStudy:
     )
 
 
-def energy_fractions(energies: Sequence[DoubleArray]) -> DoubleArray:
+def energy_fractions(energies: Sequence[Float64Array]) -> Float64Array:
     """Fraction (N,) of the energy (N, K) of several excerpts in the 1, 2, …, N largest weights of each frame."""
     descending = [np.sort(energy, axis=0)[::-1].sum(axis=1) for energy in energies]
     cumulative = np.sum(descending, axis=0).cumsum()
     return np.asarray(cumulative / max(cumulative[-1], 1e-30))
 
 
-def _weight_energy(weights: DoubleArray, atoms: DoubleArray) -> DoubleArray:
+def _weight_energy(weights: Float64Array, atoms: Float64Array) -> Float64Array:
     """Energy (N, K) of weights (N, K), each with its atom alone."""
     return np.asarray(np.square(weights, dtype=np.float64) * np.square(atoms).sum(axis=1, keepdims=True))
 
@@ -218,7 +219,7 @@ def _excerpt(model: Separator, wave: Wave, order: npt.NDArray[np.int64]) -> Exce
 
 
 def _fits(
-    atoms_by_energy: DoubleArray, frames: FrameGeometry, counts: tuple[int, ...], excerpts: Sequence[Excerpt]
+    atoms_by_energy: Float64Array, frames: FrameGeometry, counts: tuple[int, ...], excerpts: Sequence[Excerpt]
 ) -> tuple[Fit, ...]:
     """Resynthesize with every kind of basis, signed and non-negative weights, and every count of atoms."""
     overlap = frames.basis_length // frames.stride
@@ -244,7 +245,7 @@ def _fits(
     )
 
 
-def _limited_si_snr(wave: Wave, estimate: Wave | DoubleArray) -> float:
+def _limited_si_snr(wave: Wave, estimate: Wave | Float64Array) -> float:
     """SI-SNR in dB, at most 100; NaN for a constant estimate."""
     if np.ptp(estimate) == 0.0:
         return math.nan

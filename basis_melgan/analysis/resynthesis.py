@@ -8,15 +8,14 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from basis_melgan.analysis.basis_properties import (
-    DoubleArray,
     frame_bounds,
     frame_operator,
     normalize_atoms,
     polyphase_matrices,
 )
+from basis_melgan.audio.arrays import Float32Array, Float64Array
 from basis_melgan.audio.files import Wave
 
 RANK_TOLERANCE = 1e-10  # relative to the largest eigenvalue; smaller ones count as 0
@@ -27,11 +26,11 @@ ERROR_TOLERANCE = 1e-11  # relative to the wave's energy (−110 dB), at which t
 class Resynthesis(NamedTuple):
     """Weights (N, K), and the wave (T,) that they synthesize."""
 
-    weights: DoubleArray
-    wave: DoubleArray
+    weights: Float64Array
+    wave: Float64Array
 
 
-def least_squares(atoms: DoubleArray, stride: int, wave: Wave) -> Resynthesis:
+def least_squares(atoms: Float64Array, stride: int, wave: Wave) -> Resynthesis:
     """Weights of least norm over atoms (N, L) that approximate a wave (T,) with the least squared error.
 
     They are the pseudo-inverse of the frame operator, applied at every frequency of the periodic wave.
@@ -49,7 +48,7 @@ def least_squares(atoms: DoubleArray, stride: int, wave: Wave) -> Resynthesis:
     return Resynthesis(np.fft.irfft(weights, frames, axis=0).T, output.reshape(-1)[: len(wave)])
 
 
-def non_negative_least_squares(atoms: DoubleArray, stride: int, wave: Wave) -> Resynthesis:
+def non_negative_least_squares(atoms: Float64Array, stride: int, wave: Wave) -> Resynthesis:
     """Non-negative weights over atoms (N, L), as a ReLU gives, that approximate a wave (T,) with little error.
 
     Accelerated projected gradient descent (FISTA; Beck and Teboulle, SIAM J. Imaging Sci. 2, 2009) with restarts
@@ -80,13 +79,13 @@ def non_negative_least_squares(atoms: DoubleArray, stride: int, wave: Wave) -> R
     return Resynthesis(weights.T / np.where(norms > 0.0, norms, 1.0)[:, None], output.astype(np.float64))
 
 
-def _wave_blocks(atoms: DoubleArray, stride: int, wave: Wave) -> DoubleArray:
+def _wave_blocks(atoms: Float64Array, stride: int, wave: Wave) -> Float64Array:
     """The periodic wave as blocks (K, stride)."""
     frames = -(-len(wave) // stride) + atoms.shape[1] // stride - 1
     return np.pad(wave.astype(np.float64), (0, frames * stride - len(wave))).reshape(frames, stride)
 
 
-def _overlap_add(segments: npt.NDArray[np.float32], stride: int) -> npt.NDArray[np.float32]:
+def _overlap_add(segments: Float32Array, stride: int) -> Float32Array:
     """Overlap-add periodic segments (K, L), one every `stride` samples, to blocks (K, stride)."""
     parts = segments.reshape(len(segments), -1, stride)
     total = parts[:, 0].copy()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
 
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.corpus.manifest import Clip
 from basis_melgan.errors import CorpusError
@@ -25,7 +26,7 @@ class Decomposition:
     frames: FrameGeometry
     shards: dict[str, int]  # shard number by the SHA-256 of a clip's file, since ids may repeat across corpora
 
-    def weights(self, clip: Clip, first_frame: int, frame_count: int) -> npt.NDArray[np.float32]:
+    def weights(self, clip: Clip, first_frame: int, frame_count: int) -> Float32Array:
         """Return the speech weights (N, K) of the mel frames [first_frame, first_frame + frame_count) of a clip."""
         start = self.frames.leading_frames + first_frame * self.frames.weights_per_mel
         stop = start + frame_count * self.frames.weights_per_mel
@@ -33,7 +34,7 @@ class Decomposition:
         rows: npt.NDArray[np.float16] = shard.get_slice(f"{clip.sha256}/weights")[start:stop]  # type: ignore[no-untyped-call]
         return np.ascontiguousarray(rows.T, dtype=np.float32)
 
-    def wave(self, clip: Clip, start: int, samples: int) -> npt.NDArray[np.float32]:
+    def wave(self, clip: Clip, start: int, samples: int) -> Float32Array:
         """Return the samples [start, start + samples) of a clip's re-synthesized wave, (T,)."""
         shard = _open_shard(self._shard(clip))
         wave: npt.NDArray[np.float16] = shard.get_slice(f"{clip.sha256}/wave")[start : start + samples]  # type: ignore[no-untyped-call]

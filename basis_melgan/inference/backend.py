@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.audio.mel import mel_config
 from basis_melgan.config.schema import Config
-
-Array = npt.NDArray[np.float32]
 
 UNKNOWN_LENGTH = 1 << 40  # total frames of a mel whose end is not known yet
 
@@ -79,7 +75,9 @@ class Backend(Protocol):
 
     info: Info
 
-    def run(self, mel: Array, state: Array, frame_offset: int, total_frames: int) -> tuple[Array, Array]:
+    def run(
+        self, mel: Float32Array, state: Float32Array, frame_offset: int, total_frames: int
+    ) -> tuple[Float32Array, Float32Array]:
         """Synthesize a chunk.
 
         Args:

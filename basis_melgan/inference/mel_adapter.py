@@ -6,11 +6,11 @@ import warnings
 import numpy as np
 
 from basis_melgan.errors import MelError, MelWarning
-from basis_melgan.inference.mel_checks import AnyMel, Range, finite_range, require_shape, value_range
+from basis_melgan.inference.mel_checks import Mel, Range, finite_range, require_shape, value_range
 from basis_melgan.inference.mel_scale_check import check_scale
-from basis_melgan.inference.mel_scale_hypotheses import Affine, scale_hypotheses
+from basis_melgan.inference.mel_scale_hypotheses import scale_hypotheses
 from basis_melgan.inference.mel_statistics import Spread
-from basis_melgan.inference.mel_units import parse_scale
+from basis_melgan.inference.mel_units import Affine, parse_scale
 
 
 class MelAdapter:
@@ -37,7 +37,7 @@ class MelAdapter:
             self.factor, self.offset = parse_scale(self._user_config, model_config)
         self._is_identity = (self.factor, self.offset) == (1.0, 0.0)
 
-    def validate(self, mel: AnyMel, source: str = "mel") -> None:
+    def validate(self, mel: Mel, source: str = "mel") -> None:
         """Refuse a whole mel (M, F) or (B, M, F) of another shape, type or scale; warn where the scale is doubtful.
 
         Args:
@@ -51,7 +51,7 @@ class MelAdapter:
         if doubt := self.scale_doubt(mel, source):
             warnings.warn(doubt, MelWarning, stacklevel=2)
 
-    def require_values(self, mel: AnyMel) -> None:
+    def require_values(self, mel: Mel) -> None:
         """Refuse a mel (M, n) or (B, M, n), n from 0 upward, by its shape, type and range of values.
 
         Raises:
@@ -65,7 +65,7 @@ class MelAdapter:
         if low < accepted.low or high > accepted.high:
             raise MelError(self._refusal(mel, values, None))
 
-    def scale_doubt(self, mel: AnyMel, source: str = "mel") -> str:
+    def scale_doubt(self, mel: Mel, source: str = "mel") -> str:
         """Why the scale of a mel (M, F) or (B, M, F) is doubtful, what it may be and what to do; empty if it is not.
 
         Args:
@@ -83,7 +83,7 @@ class MelAdapter:
                 text = f"{source}: {self._doubt(item, result.spread)}"
         return text
 
-    def to_model(self, mel: AnyMel) -> AnyMel:
+    def to_model(self, mel: Mel) -> Mel:
         """A mel that passes `require_values` in the vocoder's scale, clipped to the range of its mel config.
 
         Predicted mels leave that range a little. Mels of recordings do not, so no vocoder is trained on such values.
@@ -91,17 +91,17 @@ class MelAdapter:
         low, high = value_range(self._model_config)
         return np.clip(self._affine(mel), low, high)
 
-    def from_model(self, mel: AnyMel) -> AnyMel:
+    def from_model(self, mel: Mel) -> Mel:
         """A mel in the vocoder's scale in the user's."""
         return mel if self._is_identity else (mel - np.float32(self.offset)) / np.float32(self.factor)
 
-    def _affine(self, mel: AnyMel) -> AnyMel:
+    def _affine(self, mel: Mel) -> Mel:
         return mel if self._is_identity else np.float32(self.factor) * mel + np.float32(self.offset)
 
     def _model_range(self, values: Range) -> Range:
         return Range(*sorted(self.factor * value + self.offset for value in values))
 
-    def _refusal(self, mel: AnyMel, values: Range, spread: Spread | None) -> str:
+    def _refusal(self, mel: Mel, values: Range, spread: Spread | None) -> str:
         """Why a mel is not of the user's mel config, what it may be, and what to do about it."""
         (low, high), expected = self._model_range(values), value_range(self._model_config)
         vocoder_config = f"; the vocoder's mel config {self._model_config}"
@@ -115,16 +115,17 @@ class MelAdapter:
             text += f", and they spread {math.exp(spread.excess):.2g} times as widely as those of speech"
         return text + (self._hypotheses(mel, values, spread) or f", so compute the mel with {self._model_config}")
 
-    def _doubt(self, mel: AnyMel, spread: Spread | None) -> str:
+    def _doubt(self, mel: Mel, spread: Spread | None) -> str:
         """Why a mel may be of another scale; without its values, so that the same warning is shown once."""
         width = "less" if spread is not None and spread.excess < 0 else "more"
         text = f"its values spread {width} widely than those of speech in {self._user_config}"
         return text + (self._hypotheses(mel, finite_range(mel), spread) or "; check that it is of that mel config")
 
-    def _hypotheses(self, mel: AnyMel, values: Range, spread: Spread | None) -> str:
+    def _hypotheses(self, mel: Mel, values: Range, spread: Spread | None) -> str:
         """What a mel may be and what to do, as the end of a sentence; empty where no known scale fits."""
         hypotheses = scale_hypotheses(mel, self._model_config, Affine(self.factor, self.offset), values, spread)
         if not hypotheses:
             return ""
         text = f"; this one looks like {', or '.join(hypotheses)}"
-        return text + "; pass the right one as --mel-config, in Python as mel_config" * ("mel config" in text)
+        advice = "; pass the right one as --mel-config, in Python as mel_config"
+        return text + advice if "mel config" in text else text

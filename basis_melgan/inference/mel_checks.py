@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from basis_melgan.audio.arrays import FloatArray as AnyMel
+from basis_melgan.audio.arrays import FloatArray
 from basis_melgan.audio.mel import mel_config
 from basis_melgan.errors import MelError
 
-__all__ = ["AnyMel", "Range", "finite_range", "require_shape", "value_range"]
+Mel = FloatArray  # (M, F) or (B, M, F)
 
 MAX_LOG_VALUE = 10.0  # ln; beyond every mel magnitude of a wave within full scale
 
@@ -32,7 +32,7 @@ def value_range(config: str) -> Range:
     return Range(0.0, 1.0) if target.decibels else Range(float(np.log(target.minimum)), MAX_LOG_VALUE)
 
 
-def require_shape(mel: AnyMel, config: str) -> None:
+def require_shape(mel: Mel, config: str) -> None:
     """Refuse anything but a mel (M, n) or (B, M, n) of floats with the bands of a mel config.
 
     Raises:
@@ -49,7 +49,7 @@ def require_shape(mel: AnyMel, config: str) -> None:
         raise MelError(f"mel: holds {mel.dtype}; expected floats in the vocoder's mel config {config}")
 
 
-def finite_range(mel: AnyMel) -> Range:
+def finite_range(mel: Mel) -> Range:
     """Least and greatest value of a mel (M, n) or (B, M, n), n from 1 upward.
 
     Raises:

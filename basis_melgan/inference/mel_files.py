@@ -9,7 +9,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from basis_melgan.errors import MelError
-from basis_melgan.inference.mel_checks import AnyMel
+from basis_melgan.inference.mel_checks import Mel
 
 MEL_SUFFIXES = (".npy", ".npz", ".pt")
 NPY_MAGIC, ZIP_MAGIC = b"\x93NUMPY", b"PK\x03\x04"  # first bytes of .npy files, and of .npz and .pt files
@@ -17,7 +17,7 @@ NPY_MAGIC, ZIP_MAGIC = b"\x93NUMPY", b"PK\x03\x04"  # first bytes of .npy files,
 READ_ERRORS = (OSError, ValueError, OverflowError, SyntaxError, TokenError, EOFError, MemoryError)
 
 
-def read_mel(path: Path) -> AnyMel:
+def read_mel(path: Path) -> Mel:
     """The single array of a .npy file, memory-mapped, or of a .npz or .pt file.
 
     No pickle is loaded: of a .pt file only what `torch.load` takes for weights.
@@ -41,7 +41,7 @@ def is_mel_file(content: bytes) -> bool:
     return content.startswith((NPY_MAGIC, ZIP_MAGIC))
 
 
-def parse_mel(content: bytes, name: str) -> AnyMel:
+def parse_mel(content: bytes, name: str) -> Mel:
     """The single array in the content of a .npy, a .npz or a .pt file, which messages call `name`.
 
     Raises:
@@ -57,8 +57,8 @@ def parse_mel(content: bytes, name: str) -> AnyMel:
     return _read_npz(io.BytesIO(content), name) if is_npz else _read_tensor(io.BytesIO(content), name)
 
 
-def _read_npy(source: Path | io.BytesIO, name: str) -> AnyMel:
-    mel: AnyMel
+def _read_npy(source: Path | io.BytesIO, name: str) -> Mel:
+    mel: Mel
     try:
         if isinstance(source, Path):
             array = np.lib.format.open_memmap(source, mode="r")  # which reads neither pickles nor archives
@@ -72,7 +72,7 @@ def _read_npy(source: Path | io.BytesIO, name: str) -> AnyMel:
     return mel
 
 
-def _read_npz(source: Path | io.BytesIO, name: str) -> AnyMel:
+def _read_npz(source: Path | io.BytesIO, name: str) -> Mel:
     try:
         with ZipFile(source) as archive:
             entries = archive.namelist()
@@ -86,7 +86,7 @@ def _read_npz(source: Path | io.BytesIO, name: str) -> AnyMel:
     return arrays[0]
 
 
-def _read_tensor(source: Path | io.BytesIO, name: str) -> AnyMel:
+def _read_tensor(source: Path | io.BytesIO, name: str) -> Mel:
     try:
         import torch
     except ModuleNotFoundError as error:
@@ -95,7 +95,7 @@ def _read_tensor(source: Path | io.BytesIO, name: str) -> AnyMel:
         content = torch.load(source, map_location="cpu", weights_only=True)
         if isinstance(content, torch.Tensor):
             dtype = torch.float32 if content.is_floating_point() else content.dtype
-            mel: AnyMel = content.detach().to(dtype).numpy()
+            mel: Mel = content.detach().to(dtype).numpy()
             return mel
     except Exception as error:  # PyTorch, zipfile and its unpickler each raise their own kinds on a damaged file
         reason = " ".join(str(error).split()) or type(error).__name__

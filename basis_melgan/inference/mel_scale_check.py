@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from basis_melgan.audio.mel import mel_config
-from basis_melgan.inference.mel_checks import AnyMel, finite_range
+from basis_melgan.inference.mel_checks import Mel, finite_range
 from basis_melgan.inference.mel_scale_hypotheses import peak_value
 from basis_melgan.inference.mel_statistics import MIN_FRAMES, Spread, spread, unit_and_floor
 
@@ -37,7 +37,7 @@ class ScaleMismatch(NamedTuple):
     spread: Spread | None
 
 
-def check_scale(mel: AnyMel, config: str) -> ScaleMismatch | None:
+def check_scale(mel: Mel, config: str) -> ScaleMismatch | None:
     """Evidence that a mel (M, F), unclipped and in the scale of a mel config, is of another scale; None if it fits.
 
     Mels of fewer than `MIN_FRAMES` frames, and those that spread unlike speech, are only checked for an exact
@@ -57,7 +57,7 @@ def check_scale(mel: AnyMel, config: str) -> ScaleMismatch | None:
     return ScaleMismatch(_is_certain(mel, config, mel_spread), mel_spread)
 
 
-def _is_certain(mel: AnyMel, config: str, mel_spread: Spread) -> bool:
+def _is_certain(mel: Mel, config: str, mel_spread: Spread) -> bool:
     """Whether a doubtful mel is certainly of another scale.
 
     It is not if it is clipped to the floor of the mel config. Few frames may hold a single tone, and small dynamics
@@ -71,7 +71,7 @@ def _is_certain(mel: AnyMel, config: str, mel_spread: Spread) -> bool:
     return not low <= mel_spread.excess <= high
 
 
-def _is_normalized(mel: AnyMel, config: str) -> bool:
+def _is_normalized(mel: Mel, config: str) -> bool:
     """Whether a mel (M, F) has statistics that only a normalization or a clipped logarithm of another base leaves.
 
     These are a mean of 0 and a deviation of 1, a mean of 0 in every band, extremes at -1 and 1 or at -4 and 4, or the
@@ -90,20 +90,20 @@ def _is_normalized(mel: AnyMel, config: str) -> bool:
     return any(_is_clipped(mel, float(floor)) for floor in floors)
 
 
-def _is_clipped(mel: AnyMel, floor: float) -> bool:
+def _is_clipped(mel: Mel, floor: float) -> bool:
     """Whether a mel was clipped to a floor: its least value is the floor and occurs often."""
     lowest = float(mel.min())
     return abs(lowest - floor) < NEAR and int(np.count_nonzero(mel <= lowest + 0.1 * EXACT)) >= CLIPPED_VALUES
 
 
-def _exceeds_full_scale(mel: AnyMel, config: str) -> bool:
+def _exceeds_full_scale(mel: Mel, config: str) -> bool:
     """Whether a tenth of the frames is louder than any wave within full scale."""
     if mel_config(config).decibels:
         return False
     return float(np.quantile(mel.max(axis=0).astype(np.float32), 0.9)) > peak_value(config) + 1.0
 
 
-def _holds_magnitudes(mel: AnyMel, config: str) -> bool:
+def _holds_magnitudes(mel: Mel, config: str) -> bool:
     """Whether a mel looks like magnitudes: nearly every mel of logarithms has negative values.
 
     A mel in decibels that never falls to its floor has fewer than half of its values within 2 dB of the floor.

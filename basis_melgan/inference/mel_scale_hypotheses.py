@@ -1,14 +1,13 @@
 """Scales that a mel may have: those that text-to-speech systems use and that fit its values."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from basis_melgan.audio.mel import mel_config
-from basis_melgan.inference.mel_checks import AnyMel, Range, value_range
+from basis_melgan.inference.mel_checks import Mel, Range, value_range
 from basis_melgan.inference.mel_statistics import Spread, max_log_magnitude, unit_and_floor
-from basis_melgan.inference.mel_units import parse_scale
+from basis_melgan.inference.mel_units import Affine, parse_scale
 
 PEAK_RANGE = 12.0  # ln; the loudest value of a mel lies at most so far below that of full scale
 EXCESS_RANGE = -0.65, 0.40  # of a mel in its true scale
@@ -28,14 +27,7 @@ SCALES = {
 }
 
 
-class Affine(NamedTuple):
-    """A scale: `factor` · value + `offset` is the value in the vocoder's mel config."""
-
-    factor: float
-    offset: float
-
-
-def scale_hypotheses(mel: AnyMel, config: str, scale: Affine, values: Range, spread: Spread | None) -> list[str]:
+def scale_hypotheses(mel: Mel, config: str, scale: Affine, values: Range, spread: Spread | None) -> list[str]:
     """Scales other than the stated one that fit a mel, each with what to do about it.
 
     Args:
@@ -48,7 +40,7 @@ def scale_hypotheses(mel: AnyMel, config: str, scale: Affine, values: Range, spr
     known_scales = [
         f"{description} (mel config {config}:{unit})"
         for unit, description in SCALES.items()
-        if _fits(Affine(*parse_scale(f"{config}:{unit}", config)), config, scale, values, spread)
+        if _fits(parse_scale(f"{config}:{unit}", config), config, scale, values, spread)
     ]
     return known_scales + _normalizations(mel, config, values) + _magnitudes(config, values)
 
@@ -74,7 +66,7 @@ def _fits(candidate: Affine, config: str, scale: Affine, values: Range, spread: 
     return EXCESS_RANGE[0] <= excess <= EXCESS_RANGE[1]
 
 
-def _normalizations(mel: AnyMel, config: str, values: Range) -> list[str]:
+def _normalizations(mel: Mel, config: str, values: Range) -> list[str]:
     """Normalizations that fit a mel."""
     mean, deviation = float(mel.mean(dtype=np.float64)), float(mel.std(dtype=np.float64))
     option = "" if mel_config(config).decibels else f" (mel config {config}:ln,{{}})"

@@ -6,7 +6,7 @@ import numpy as np
 
 from basis_melgan.errors import MelWarning
 from basis_melgan.inference.mel_adapter import MelAdapter
-from basis_melgan.inference.mel_checks import AnyMel
+from basis_melgan.inference.mel_checks import Mel
 from basis_melgan.inference.mel_statistics import MAX_FRAMES, MIN_FRAMES
 
 
@@ -23,10 +23,10 @@ class ScaleMonitor:
 
     def reset(self) -> None:
         """Start on a new mel."""
-        self._chunks: list[AnyMel] = []
+        self._chunks: list[Mel] = []
         self._frame_count, self._threshold, self._has_warned = 0, MIN_FRAMES, False
 
-    def add(self, mel: AnyMel) -> None:
+    def add(self, mel: Mel) -> None:
         """Add frames (M, n) or (B, M, n), n from 0 upward, and check the mel so far; warn at most once.
 
         Raises:
@@ -52,7 +52,7 @@ class ScaleMonitor:
         if chunks:
             self._check(chunks)
 
-    def _check(self, chunks: list[AnyMel]) -> AnyMel:
+    def _check(self, chunks: list[Mel]) -> Mel:
         """The first `MAX_FRAMES` frames of chunks, checked."""
         mel = np.concatenate(chunks, axis=-1)[..., :MAX_FRAMES]
         doubt = self._adapter.scale_doubt(mel)

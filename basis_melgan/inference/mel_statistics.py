@@ -17,7 +17,7 @@ import numpy as np
 
 from basis_melgan.audio.arrays import Float32Array, Float64Array
 from basis_melgan.audio.mel import mel_config, mel_filterbank
-from basis_melgan.inference.mel_checks import AnyMel
+from basis_melgan.inference.mel_checks import Mel
 
 MIN_FRAMES = 60  # fewest frames for meaningful statistics
 MAX_FRAMES = 1_920  # more frames add nothing to the statistics
@@ -57,7 +57,7 @@ class Spread(NamedTuple):
     dynamics: float
 
 
-def spread(mel: AnyMel, config: str) -> Spread | None:
+def spread(mel: Mel, config: str) -> Spread | None:
     """How widely the values of a mel (M, F) in the scale of a mel config spread; None where statistics do not tell.
 
     They tell where enough frames are not digital silence, and their spreads have the ratios of speech.

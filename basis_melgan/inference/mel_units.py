@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 from basis_melgan.audio.mel import MelConfig, mel_config
 from basis_melgan.config.loading import nearest
@@ -12,8 +13,15 @@ UNITS = {"ln": 1.0, "log10": math.log(10.0), "db": math.log(10.0) / 20.0}
 SYNTAX = f"NAME, NAME:UNIT or NAME:UNIT,FACTOR,OFFSET with a unit of {', '.join(UNITS)}, such as vocos:log10"
 
 
-def parse_scale(text: str, model_config: str) -> tuple[float, float]:
-    """Factor and offset that map the values of a scale to those of a vocoder's mel config.
+class Affine(NamedTuple):
+    """An affine map of the values of a mel: `factor` · value + `offset`."""
+
+    factor: float
+    offset: float
+
+
+def parse_scale(text: str, model_config: str) -> Affine:
+    """Map from the values of a scale to those of a vocoder's mel config.
 
     Args:
         text: the scale, such as ``vocos:log10``.
@@ -34,15 +42,15 @@ def parse_scale(text: str, model_config: str) -> tuple[float, float]:
     if not (math.isfinite(factor) and math.isfinite(offset)) or factor == 0.0:
         raise MelError(f"mel config {text}: {factor:g}, {offset:g} are no factor and offset; use finite numbers")
     model_factor, model_offset = _from_logarithms(mel_config(model_config))
-    return model_factor * UNITS[unit] * factor, model_factor * UNITS[unit] * offset + model_offset
+    return Affine(model_factor * UNITS[unit] * factor, model_factor * UNITS[unit] * offset + model_offset)
 
 
-def _from_logarithms(config: MelConfig) -> tuple[float, float]:
-    """Factor and offset that map natural logarithms of magnitudes to the values of a mel config."""
+def _from_logarithms(config: MelConfig) -> Affine:
+    """Map from natural logarithms of magnitudes to the values of a mel config."""
     if config.decibels is None:
-        return 1.0, 0.0
+        return Affine(1.0, 0.0)
     reference, floor = config.decibels
-    return -1.0 / (floor * UNITS["db"]), 1.0 + reference / floor
+    return Affine(-1.0 / (floor * UNITS["db"]), 1.0 + reference / floor)
 
 
 def _require_same_filters(name: str, model_config: str) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.config.loading import from_dict
 from basis_melgan.config.validation import require_threads
 from basis_melgan.errors import BasisMelGANError, ModelFileError
-from basis_melgan.inference.backend import Array, Info
+from basis_melgan.inference.backend import Info
 
 FORMAT = 2
 # End of a file: a protobuf fragment that adds one entry to the model's metadata, the hash of all bytes before it.
@@ -84,7 +85,9 @@ class OnnxBackend:
     def __reduce__(self) -> tuple[type["OnnxBackend"], tuple[Path, int]]:
         return type(self), (self._path, self._threads)
 
-    def run(self, mel: Array, state: Array, frame_offset: int, total_frames: int) -> tuple[Array, Array]:
+    def run(
+        self, mel: Float32Array, state: Float32Array, frame_offset: int, total_frames: int
+    ) -> tuple[Float32Array, Float32Array]:
         """Synthesize a chunk: see `Backend`."""
         inputs = {
             "mel": mel,

@@ -5,8 +5,8 @@ from threading import Lock
 
 import numpy as np
 
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.errors import ModelFileError
-from basis_melgan.inference.backend import Array
 from basis_melgan.inference.onnx import open_session, read_info, read_verified
 
 # OpenVINO counts in 32 bits. That far from either end of a mel, the exact distance does not matter.
@@ -50,7 +50,9 @@ class OpenVinoBackend:
     def __reduce__(self) -> tuple[type["OpenVinoBackend"], tuple[Path, int]]:
         return type(self), (self._path, self._threads)
 
-    def run(self, mel: Array, state: Array, frame_offset: int, total_frames: int) -> tuple[Array, Array]:
+    def run(
+        self, mel: Float32Array, state: Float32Array, frame_offset: int, total_frames: int
+    ) -> tuple[Float32Array, Float32Array]:
         """Synthesize a chunk: see `Backend`."""
         excess = max(0, frame_offset - MAX_OFFSET)
         inputs = {

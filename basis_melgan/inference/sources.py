@@ -12,7 +12,7 @@ import numpy as np
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
 from basis_melgan.errors import AudioError, MelError
-from basis_melgan.inference.mel_checks import AnyMel
+from basis_melgan.inference.mel_checks import Mel
 from basis_melgan.inference.mel_files import MEL_SUFFIXES, is_mel_file, parse_mel, read_mel
 from basis_melgan.inference.vocoder import Vocoder
 
@@ -70,7 +70,7 @@ def require_input() -> None:
         raise AudioError(f"{INPUT_NAME}: is the terminal; {PIPE_HINT}")
 
 
-def read_frames(bands: int) -> Iterator[AnyMel]:
+def read_frames(bands: int) -> Iterator[Mel]:
     """Mel frames (M, n) from standard input as they arrive: M float32 each, one after another.
 
     Raises:
@@ -105,7 +105,7 @@ def _synthesize_recording(source: Path | BinaryIO, vocoder: Vocoder) -> Synthesi
     return Synthesis(chunks, samples * vocoder.info.sample_rate // rate)
 
 
-def _synthesize_mel(mel: AnyMel, name: str, vocoder: Vocoder) -> Synthesis:
+def _synthesize_mel(mel: Mel, name: str, vocoder: Vocoder) -> Synthesis:
     if mel.ndim == 3 and mel.shape[0] == 1:  # a batch of one, as models predict it
         mel = mel[0]
     chunks = vocoder.synthesize_chunks(mel, name)

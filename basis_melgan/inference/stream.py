@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.errors import MelError
-from basis_melgan.inference.backend import UNKNOWN_LENGTH, Array, Backend
+from basis_melgan.inference.backend import UNKNOWN_LENGTH, Backend
 from basis_melgan.inference.mel_adapter import MelAdapter
-from basis_melgan.inference.mel_checks import AnyMel
+from basis_melgan.inference.mel_checks import Mel
 from basis_melgan.inference.mel_scale_monitor import ScaleMonitor
 
 WINDOW = 500  # mel frames per call of the backend: fewer cost overhead, more outgrow the caches
@@ -19,12 +20,18 @@ class Stream:
     Any chunking gives the wave of the whole mel, to 1e-5 of full scale. Memory does not grow with the length.
     """
 
-    def __init__(self, backend: Backend, scale: MelAdapter, monitor: ScaleMonitor | None = None) -> None:
-        """Start a stream of mels in a scale, which is checked where a monitor is given, as `Vocoder.stream` does."""
-        self._backend, self._info, self._scale, self._monitor = backend, backend.info, scale, monitor
+    def __init__(self, backend: Backend, adapter: MelAdapter, monitor: ScaleMonitor | None = None) -> None:
+        """Start a stream; `Vocoder.stream` makes the usual one.
+
+        Args:
+            backend: runs the network.
+            adapter: converts mels of the user's scale to the vocoder's.
+            monitor: checks the scale of the mels; None if it was checked before.
+        """
+        self._backend, self._info, self._adapter, self._monitor = backend, backend.info, adapter, monitor
         self._reset()
 
-    def push(self, mel: AnyMel) -> Array:
+    def push(self, mel: Mel) -> Float32Array:
         """Synthesize the next chunk.
 
         Args:
@@ -38,20 +45,26 @@ class Stream:
                 far from the mel config's range; or the mel so far is in another scale.
         """
         mel = np.asarray(mel)
-        self._scale.require_values(mel)
+        self._adapter.require_values(mel)
         if self._last is not None and mel.shape[:-1] != self._last.shape[:-1]:
             raise MelError(f"mel of shape {mel.shape}: the stream began with {self._last.shape[:-1]} of each frame")
         if self._monitor is not None:
             self._monitor.add(mel)
-        return self.push_validated(mel)
+        return np.concatenate([self._empty(mel), *self.synthesize_windows(mel)], axis=-1)
 
-    def push_validated(self, mel: AnyMel) -> Array:
-        """Synthesize frames as `push` does, without its checks, of a mel that passed `MelAdapter.validate`."""
-        windows = (mel[..., start : start + WINDOW] for start in range(0, mel.shape[-1], WINDOW))
-        waves = [wave for window in windows for wave in self._run(self._scale.to_model(window), UNKNOWN_LENGTH)]
-        return np.concatenate([self._empty(mel), *waves], axis=-1)
+    def synthesize_windows(self, mel: Mel) -> Iterator[Float32Array]:
+        """Synthesize frames of a mel that was checked, in windows of bounded memory.
 
-    def flush(self) -> Array:
+        Args:
+            mel: the next frames (M, n) or (B, M, n), n from 0 upward, of a mel that passed `MelAdapter.validate`.
+
+        Yields:
+            Consecutive samples (T,) or (B, T), together those of `push`.
+        """
+        for start in range(0, mel.shape[-1], WINDOW):
+            yield self._run(self._adapter.to_model(mel[..., start : start + WINDOW]), UNKNOWN_LENGTH)
+
+    def flush(self) -> Float32Array:
         """End the mel: synthesize the samples that waited for frames ahead, and start anew.
 
         Returns:
@@ -67,35 +80,35 @@ class Stream:
         frames, last = self._frame_offset, self._last
         remaining = frames * self._info.hop - self._sample_count
         repeats = max(0, self._info.min_frames - frames)
-        waves = [self._empty(last), *self._run(np.repeat(last, repeats, axis=-1), UNKNOWN_LENGTH)]
+        padding = np.repeat(last, repeats, axis=-1)
         lookahead = np.zeros((*last.shape[:-1], self._info.lookahead_frames), np.float32)
-        waves += self._run(lookahead, frames + repeats)
+        chunks = ((padding, UNKNOWN_LENGTH), (lookahead, frames + repeats))
+        waves = [self._run(chunk, total_frames) for chunk, total_frames in chunks if chunk.size]
         self._reset()
-        return np.concatenate(waves, axis=-1)[..., :remaining]
+        return np.concatenate([self._empty(last), *waves], axis=-1)[..., :remaining]
 
     def _reset(self) -> None:
-        self._state: Array | None = None
-        self._last: Array | None = None  # frame
+        self._state: Float32Array | None = None
+        self._last: Mel | None = None  # frame
         self._frame_offset = self._sample_count = 0
         if self._monitor is not None:
             self._monitor.reset()
         self._delay = self._info.lookahead_frames * self._info.hop  # samples still to drop
 
-    def _empty(self, mel: AnyMel) -> Array:
+    def _empty(self, mel: Mel) -> Float32Array:
         return np.zeros((*mel.shape[:-2], 0), np.float32)
 
-    def _run(self, mel: Array, total_frames: int) -> Iterator[Array]:
-        for start in range(0, mel.shape[-1], WINDOW):
-            chunk = mel[..., start : start + WINDOW]
-            batch = chunk if chunk.ndim == 3 else chunk[None]
-            if self._state is None:
-                self._state = np.zeros((len(batch), self._info.state_size), np.float32)
-            wave, self._state = self._backend.run(
-                np.ascontiguousarray(batch, np.float32), self._state, self._frame_offset, total_frames
-            )
-            self._frame_offset += chunk.shape[-1]
-            self._last = chunk[..., -1:].copy()  # a copy: the caller may reuse its buffer
-            dropped = min(self._delay, wave.shape[-1])
-            self._delay -= dropped
-            self._sample_count += wave.shape[-1] - dropped
-            yield (wave if chunk.ndim == 3 else wave[0])[..., dropped:]
+    def _run(self, mel: Mel, total_frames: int) -> Float32Array:
+        """Synthesize frames (M, n) or (B, M, n) in the vocoder's scale, n from 1 upward; the delay is dropped."""
+        batch = mel if mel.ndim == 3 else mel[None]
+        if self._state is None:
+            self._state = np.zeros((len(batch), self._info.state_size), np.float32)
+        wave, self._state = self._backend.run(
+            np.ascontiguousarray(batch, np.float32), self._state, self._frame_offset, total_frames
+        )
+        self._frame_offset += mel.shape[-1]
+        self._last = mel[..., -1:].copy()  # a copy: the caller may reuse its buffer
+        skip = min(self._delay, wave.shape[-1])
+        self._delay -= skip
+        self._sample_count += wave.shape[-1] - skip
+        return (wave if mel.ndim == 3 else wave[0])[..., skip:]

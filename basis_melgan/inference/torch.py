@@ -4,8 +4,9 @@ from pathlib import Path
 
 import torch
 
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.config.frames import FrameGeometry
-from basis_melgan.inference.backend import Array, Info
+from basis_melgan.inference.backend import Info
 from basis_melgan.models import model_file
 from basis_melgan.models.cost import macs_per_frame, parameters
 from basis_melgan.models.streaming_generator import StreamingGenerator
@@ -24,7 +25,9 @@ class TorchBackend:
         self.model.to(precision)
         self._precision = precision
 
-    def run(self, mel: Array, state: Array, frame_offset: int, total_frames: int) -> tuple[Array, Array]:
+    def run(
+        self, mel: Float32Array, state: Float32Array, frame_offset: int, total_frames: int
+    ) -> tuple[Float32Array, Float32Array]:
         """Synthesize a chunk: see `basis_melgan.inference.backend.Backend`."""
         with torch.inference_mode():
             inputs = (torch.tensor(values, dtype=self._precision) for values in (mel, state))

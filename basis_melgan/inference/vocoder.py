@@ -14,11 +14,11 @@ from basis_melgan.audio.mel_chunks import mel_chunks, pad_last_frame
 from basis_melgan.errors import MelError
 from basis_melgan.inference.backend import Backend, Info
 from basis_melgan.inference.mel_adapter import MelAdapter
-from basis_melgan.inference.mel_checks import AnyMel
+from basis_melgan.inference.mel_checks import Mel
 from basis_melgan.inference.mel_scale_monitor import ScaleMonitor
 from basis_melgan.inference.onnx import OnnxBackend
 from basis_melgan.inference.pretrained import resolve_model
-from basis_melgan.inference.stream import WINDOW, Stream
+from basis_melgan.inference.stream import Stream
 
 DEFAULT_VOCODER = "speech-24k"
 
@@ -61,11 +61,11 @@ class Vocoder:
         return cls(OnnxBackend(resolve_model(vocoder, ".onnx"), threads), mel_config)
 
     @overload
-    def __call__(self, mel: AnyMel) -> Float32Array: ...
+    def __call__(self, mel: Mel) -> Float32Array: ...
     @overload
-    def __call__(self, mel: Sequence[AnyMel]) -> list[Float32Array]: ...
+    def __call__(self, mel: Sequence[Mel]) -> list[Float32Array]: ...
 
-    def __call__(self, mel: AnyMel | Sequence[AnyMel]) -> Float32Array | list[Float32Array]:
+    def __call__(self, mel: Mel | Sequence[Mel]) -> Float32Array | list[Float32Array]:
         """Synthesize whole mels.
 
         Args:
@@ -82,9 +82,9 @@ class Vocoder:
         mel = np.asarray(mel)
         self._validate(mel)
         stream = self._unmonitored_stream()
-        return np.concatenate([stream.push_validated(mel), stream.flush()], axis=-1)
+        return np.concatenate([*stream.synthesize_windows(mel), stream.flush()], axis=-1)
 
-    def synthesize_chunks(self, mel: AnyMel, source: str = "mel") -> Iterator[Wave]:
+    def synthesize_chunks(self, mel: Mel, source: str = "mel") -> Iterator[Wave]:
         """Synthesize a whole mel (M, F) in consecutive chunks (T,), F·hop samples in all.
 
         The mel is checked before the first chunk is asked for. Memory beyond the mel is bounded.
@@ -155,15 +155,14 @@ class Vocoder:
             yield chunk
             output_samples += chunk.size
 
-    def _validate(self, mel: AnyMel, source: str = "mel") -> None:
+    def _validate(self, mel: Mel, source: str = "mel") -> None:
         self._adapter.validate(mel, source)
         if mel.shape[-1] == 0:
             raise MelError(f"mel of shape {mel.shape}: holds no frame; expected at least one")
 
-    def _mel_to_chunks(self, mel: AnyMel) -> Iterator[Wave]:
+    def _mel_to_chunks(self, mel: Mel) -> Iterator[Wave]:
         stream = self._unmonitored_stream()
-        for start in range(0, mel.shape[1], WINDOW):
-            yield stream.push_validated(mel[:, start : start + WINDOW])
+        yield from stream.synthesize_windows(mel)
         yield stream.flush()
 
     def _unmonitored_stream(self) -> Stream:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.plotting import basis_spectra
 from basis_melgan.report.comparison import Comparison
@@ -18,7 +18,7 @@ class ModelBasis(NamedTuple):
     """The atoms (N, L) of the models that share a basis."""
 
     names: list[str]
-    atoms: npt.NDArray[np.float32]
+    atoms: Float32Array
     frames: FrameGeometry
 
 

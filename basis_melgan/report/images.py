@@ -4,11 +4,11 @@ import base64
 import io
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from PIL import Image
 
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.audio.files import Wave
 from basis_melgan.audio.stft import stft_magnitude
 
@@ -20,7 +20,7 @@ QUALITY = 75  # of WebP: an error of about 1.5 dB at a third of the lossless siz
 COLOR_STOPS = 17  # between which the page interpolates
 
 
-def spectrogram_levels(wave: Wave, rate: int) -> npt.NDArray[np.float32]:
+def spectrogram_levels(wave: Wave, rate: int) -> Float32Array:
     """Levels in dB (ROWS, F), low frequencies first, of a wave (T,) with full scale ±1 at `rate` Hz.
 
     Power spectra with a centered Hann window, one every `HOP_SECONDS`; a row is the mean power of its bins.
@@ -34,12 +34,12 @@ def spectrogram_levels(wave: Wave, rate: int) -> npt.NDArray[np.float32]:
     return np.asarray(10.0 * np.log10(np.maximum(rows, 1e-12)), dtype=np.float32).T
 
 
-def spectrogram_image(levels: npt.NDArray[np.float32], peak: float) -> str:
+def spectrogram_image(levels: Float32Array, peak: float) -> str:
     """Image of levels (ROWS, F) in dB: white at `peak` and above, black `DYNAMIC_RANGE` below it."""
     return gray_image((levels - peak) / DYNAMIC_RANGE + 1.0)
 
 
-def gray_image(values: npt.NDArray[np.float32]) -> str:
+def gray_image(values: Float32Array) -> str:
     """Gray WebP (base64) of values (rows, columns) from 0 to 1, the first row at the bottom."""
     gray = np.round(np.clip(values[::-1], 0.0, 1.0) * 255.0).astype(np.uint8)
     content = io.BytesIO()

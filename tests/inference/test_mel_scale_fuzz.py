@@ -20,7 +20,7 @@ from basis_melgan.config.schema import MelConfigName
 from basis_melgan.corpus import manifest
 from basis_melgan.corpus.augmentation import Augmentation
 from basis_melgan.inference.mel_adapter import MelAdapter
-from basis_melgan.inference.mel_checks import AnyMel
+from basis_melgan.inference.mel_checks import Mel
 from basis_melgan.inference.vocoder import Vocoder
 
 CASES = case_count(10)  # of each scale
@@ -30,15 +30,15 @@ SHORTEST, LONGEST = 60 * FRAMES.hop, 12 * FRAMES.sample_rate  # samples of an ex
 SILENT_FRACTION = 0.05  # of whole clean mels of a scale in `REPORTED` that may be accepted without a warning
 
 
-def normalized(mel: AnyMel, axis: int | None) -> AnyMel:
+def normalized(mel: Mel, axis: int | None) -> Mel:
     return (mel - mel.mean(axis, keepdims=True)) / np.maximum(mel.std(axis, keepdims=True), 1e-3)
 
 
-def level(mel: AnyMel) -> AnyMel:
+def level(mel: Mel) -> Mel:
     return (mel - mel.min()) / np.maximum(np.ptp(mel), 1e-3)
 
 
-SCALES: dict[str, Callable[[AnyMel], AnyMel]] = {  # of natural logarithms of magnitudes
+SCALES: dict[str, Callable[[Mel], Mel]] = {  # of natural logarithms of magnitudes
     "log10": lambda mel: mel / np.log(10.0),
     "log2": lambda mel: mel / np.log(2.0),
     "decibels": lambda mel: mel * 20 / np.log(10.0),
@@ -72,12 +72,12 @@ def wave(clip: Path) -> files.Wave:
     return files.read(clip, 0, LONGEST)[0]
 
 
-def clean_mel(config: MelConfigName, rng: np.random.Generator) -> AnyMel:
+def clean_mel(config: MelConfigName, rng: np.random.Generator) -> Mel:
     """The mel of a whole clip."""
     return mel_spectrogram(wave(clips()[int(rng.integers(len(clips())))]), config, FRAMES)
 
 
-def altered_mel(config: MelConfigName, rng: np.random.Generator) -> AnyMel:
+def altered_mel(config: MelConfigName, rng: np.random.Generator) -> Mel:
     """The mel of part of a clip with another level, noise at 0 to 30 dB or none, and smoothed or not."""
     clip_wave = wave(clips()[int(rng.integers(len(clips())))])
     size = int(rng.integers(SHORTEST, clip_wave.size + 1))
@@ -91,13 +91,13 @@ def altered_mel(config: MelConfigName, rng: np.random.Generator) -> AnyMel:
     return Augmentation(blur=float(rng.uniform(0.3, 1.0))).blur_mel(mel) if rng.random() < 0.5 else mel
 
 
-def cast_precision(mel: AnyMel, rng: np.random.Generator) -> AnyMel:
+def cast_precision(mel: Mel, rng: np.random.Generator) -> Mel:
     """A mel in single or half precision."""
     with np.errstate(over="ignore"):
         return mel.astype(np.float16 if rng.random() < 0.25 else np.float32)
 
 
-def stream_outcome(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> CaseResult:
+def stream_outcome(vocoder: Vocoder, mel: Mel, rng: np.random.Generator) -> CaseResult:
     """The outcome of streaming a mel in chunks of random size."""
     stream, waves = vocoder.stream(), []
 
@@ -117,7 +117,7 @@ def stream_outcome(vocoder: Vocoder, mel: AnyMel, rng: np.random.Generator) -> C
     return result
 
 
-def outcomes(mel: AnyMel, config: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[CaseResult]:
+def outcomes(mel: Mel, config: MelConfigName, vocoder: Vocoder, rng: np.random.Generator) -> list[CaseResult]:
     """Outcomes of a whole mel, and of the same mel as a stream where the vocoder has that mel config."""
     whole_mel_outcome = run_case(partial(MelAdapter(config, None).validate, mel))
     if config != vocoder.info.mel_config:

@@ -6,7 +6,7 @@ from small_vocoders import HOP, mel_of
 
 from basis_melgan.errors import MelError
 from basis_melgan.inference import mel_adapter
-from basis_melgan.inference.mel_checks import AnyMel, require_shape
+from basis_melgan.inference.mel_checks import Mel, require_shape
 from basis_melgan.inference.vocoder import Vocoder
 
 
@@ -22,7 +22,7 @@ def test_batches_and_lists_equal_single_mels(vocoder: Vocoder) -> None:
 def test_a_mel_is_validated_once_and_left_unchanged(vocoder: Vocoder, monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[int, ...]] = []
 
-    def record_shape(mel: AnyMel, config: str) -> None:
+    def record_shape(mel: Mel, config: str) -> None:
         shapes.append(mel.shape)
         require_shape(mel, config)
 

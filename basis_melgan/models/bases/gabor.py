@@ -3,12 +3,12 @@
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.errors import ConfigurationError
 
 
-def gabor(atom_count: int, length: int, phases: Literal[2, 4] = 2) -> npt.NDArray[np.float32]:
+def gabor(atom_count: int, length: int, phases: Literal[2, 4] = 2) -> Float32Array:
     """Basis (N, L) of tones of unit norm under a Hann window, after Gabor's elementary signals (J. IEE 93, 1946).
 
     Frequencies are linear: tone m of M = ⌈N / phases⌉ lies at (m + ½)/M of the Nyquist frequency, so that no sine is

@@ -4,15 +4,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from basis_melgan.audio.arrays import Float64Array
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.networks import Spacing
 from basis_melgan.errors import ConfigurationError
-
-FloatArray = npt.NDArray[np.float64]
 
 SHORTEST = 2.0  # strides of the shortest window; copies of a shorter one would not add up to a steady tone
 SILENT_NORM = 1e-2  # norm of a tone below which it is only rounding
@@ -29,10 +27,10 @@ class AtomLayout(NamedTuple):
         powers: (P,), exponent of the half cosine that each window is.
     """
 
-    frequencies: FloatArray
-    widths: FloatArray
-    lengths: FloatArray
-    powers: FloatArray
+    frequencies: Float64Array
+    widths: Float64Array
+    lengths: Float64Array
+    powers: Float64Array
 
 
 class QuadratureAtoms(NamedTuple):
@@ -45,9 +43,9 @@ class QuadratureAtoms(NamedTuple):
             and the cosine at half the sample rate are zero.
     """
 
-    frequencies: FloatArray
-    widths: FloatArray
-    atoms: FloatArray
+    frequencies: Float64Array
+    widths: Float64Array
+    atoms: Float64Array
 
 
 def atom_layout(count: int, spacing: Spacing, frames: FrameGeometry) -> AtomLayout:
@@ -122,7 +120,7 @@ def hilbert_transform(signals: Tensor) -> Tensor:
     return transform
 
 
-def sorted_atoms(cosines: FloatArray, sines: FloatArray, rate: int) -> QuadratureAtoms:
+def sorted_atoms(cosines: Float64Array, sines: Float64Array, rate: int) -> QuadratureAtoms:
     """Sort learned cosines (P, L) and sines (P, L) by frequency.
 
     A pair covers the frequencies that are nearer to its own than to any other's.
@@ -134,13 +132,13 @@ def sorted_atoms(cosines: FloatArray, sines: FloatArray, rate: int) -> Quadratur
     return QuadratureAtoms(frequencies, np.diff(edges), np.concatenate([cosines[order], sines[order]]))
 
 
-def center_frequencies(atoms: FloatArray, rate: int) -> FloatArray:
+def center_frequencies(atoms: Float64Array, rate: int) -> Float64Array:
     """Frequencies (P,) in Hz of quadrature atoms (2P, L): the centers of mass of their pairs' power spectra."""
     power = np.square(np.abs(np.fft.rfft(atoms, 4 * atoms.shape[1]))).reshape(2, len(atoms) // 2, -1).sum(axis=0)
     return np.asarray(power @ np.linspace(0.0, rate / 2.0, power.shape[1]) / power.sum(axis=1))
 
 
-def _scale_frequencies(fractions: FloatArray, spacing: str, top: float) -> FloatArray:
+def _scale_frequencies(fractions: Float64Array, spacing: str, top: float) -> Float64Array:
     """Frequencies in Hz at fractions from 0 to 1 of a scale up to `top` Hz."""
     linear = fractions * top
     if spacing == "linear":
