@@ -22,7 +22,7 @@ from basis_melgan.config.schema import Config
 from basis_melgan.export.onnx import OPSET, add_metadata, clean
 from basis_melgan.export.quantize import quantizable_layers, quantize
 from basis_melgan.inference.backend import Info
-from basis_melgan.inference.onnx import sealed
+from basis_melgan.inference.onnx import seal
 from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.models.cost import macs_per_frame, parameters
 
@@ -104,7 +104,7 @@ def save(path: Path, model: onnx.ModelProto, info: Info, precision: str = "float
     """Write a peer's file with its metadata."""
     del model.metadata_props[:]
     add_metadata(model, replace(info, precision=precision), "", kind="peer")
-    path.write_bytes(sealed(model.SerializeToString()))
+    path.write_bytes(seal(model.SerializeToString()))
     print(path, f"{path.stat().st_size / 1e6:.1f} MB")
 
 

@@ -1,10 +1,7 @@
 """Analysis of a trained separator on a few clips: waves, weights, basis, and a table of scores."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +24,7 @@ from basis_melgan.errors import ConfigurationError, OutputError
 from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import NOISE, SPEECH, Separator
 from basis_melgan.progress import track
+from basis_melgan.storage.atomic import atomic_folder
 from basis_melgan.storage.paths import require_creatable
 
 MAX_SNR = 100.0  # absolute value in dB; beyond it, 16 bits resolve only one of speech and noise
@@ -97,7 +95,7 @@ def analyze_separator(
     corpora = manifest.load(corpus)
     manifest.require_rate(corpora, config.frames.sample_rate)
     clips = selection.select(corpora)
-    with _replace_folder(out) as folder:
+    with atomic_folder(out) as folder:
         writer = AnalysisWriter(model, folder, step)
         writer.write_basis()
         scores = [
@@ -206,19 +204,3 @@ def _require_replaceable(out: Path, force: bool) -> None:
         raise OutputError(f"{out}: has {foreign}, which no analysis writes and which would be lost; use another folder")
     if out.is_dir() and any(out.iterdir()) and not force:
         raise OutputError(f"{out}: exists; choose another folder, or --force to replace an earlier analysis")
-
-
-@contextmanager
-def _replace_folder(out: Path) -> Iterator[Path]:
-    """Provide a temporary folder that replaces `out` at the end, or is deleted after an error."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if out.exists():
-            shutil.rmtree(out)
-        temporary.replace(out)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error}); choose a writable place") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -221,7 +221,7 @@ def _segments(file: BinaryIO, stop: int, name: str) -> list[Segment]:
     if not 0 < offset < stop:
         return _format_segments(file, stop)
     content = io.BufferedReader(View(file, Segment(offset, stop)))
-    return [segment.shifted(offset) for segment in _format_segments(content, stop - offset)]
+    return [segment.shift(offset) for segment in _format_segments(content, stop - offset)]
 
 
 def _format_segments(file: BinaryIO, stop: int) -> list[Segment]:

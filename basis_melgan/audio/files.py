@@ -24,6 +24,7 @@ from basis_melgan.errors import AudioError, InputWarning, OutputError
 from basis_melgan.installation import install_command
 from basis_melgan.storage.atomic import atomic_write, output_errors
 from basis_melgan.storage.folders import visible_files
+from basis_melgan.storage.paths import require_new_file
 
 READABLE_SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats()) | {
     *(".aif", ".aifc", ".bwf", ".mp2", ".mpga", ".oga", ".opus", ".snd", ".sph", ".wave"),
@@ -254,19 +255,6 @@ def require_new_sound(path: Path, force: bool) -> None:
     """
     _format(path)
     require_new_file(path, force)
-
-
-def require_new_file(path: Path, force: bool) -> None:
-    """Check, before any work, that a file may be written to `path`.
-
-    Raises:
-        OutputError: it is a folder, it exists and `force` is not given, or no file can have its name.
-    """
-    with output_errors(path):  # a name may be too long, or lie in a folder that cannot be read
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file")
-        if path.exists() and not force:
-            raise OutputError(f"{path}: exists already; use --force to replace it")
 
 
 def _format(path: Path) -> str:

@@ -22,7 +22,7 @@ class Segment:
     samples: int | None = None  # of each channel, by the data; None if only the header states them, or nothing does
     incomplete: str = ""  # what is missing at its end, or unread after it; empty if nothing is
 
-    def shifted(self, offset: int) -> "Segment":
+    def shift(self, offset: int) -> "Segment":
         """The same segment in a file with `offset` more bytes before it."""
         patches = tuple((position + offset, content) for position, content in self.patches)
         return replace(self, start=self.start + offset, stop=self.stop + offset, patches=patches)

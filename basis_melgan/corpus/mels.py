@@ -88,7 +88,7 @@ class MelSource:
             except MelError as error:
                 raise CorpusError(f"{self._file(path)}: {error}") from error
 
-    def digest(self, clips: Sequence[tuple[Path, Clip]]) -> str:
+    def predicted_hash(self, clips: Sequence[tuple[Path, Clip]]) -> str:
         """Return the SHA-256 over the predicted mels of clips; an empty string if mels are computed."""
         if self.predicted is None:
             return ""

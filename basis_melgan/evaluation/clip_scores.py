@@ -9,12 +9,12 @@ CLIP_FAILURE = "clip"  # the key in `failures` of a reason that concerns the cli
 
 
 class ScoreKey(NamedTuple):
-    """What identifies a record: the system and its source's digest, and the clip."""
+    """What identifies a record: the system and its source's hash, and the clip."""
 
     system: str
     corpus: str
     clip: str
-    source_digest: str
+    source_hash: str
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ClipScores:
         system: label of the system.
         corpus: name of the corpus.
         clip: id of the clip.
-        source_digest: SHA-256 of the files that the system consists of; empty for a baseline.
+        source_hash: SHA-256 of the files that the system consists of; empty for a baseline.
         seconds: duration of the recording; 0 if it cannot be read.
         compute_seconds: synthesis time on one thread; None for a system that does not compute.
         scores: score by column.
@@ -35,7 +35,7 @@ class ClipScores:
     system: str
     corpus: str
     clip: str
-    source_digest: str
+    source_hash: str
     seconds: float
     compute_seconds: float | None
     scores: dict[str, float]
@@ -57,7 +57,7 @@ class ClipScores:
     @property
     def key(self) -> ScoreKey:
         """Identity of the record, equal to its task's."""
-        return ScoreKey(self.system, self.corpus, self.clip, self.source_digest)
+        return ScoreKey(self.system, self.corpus, self.clip, self.source_hash)
 
     @property
     def real_time_factor(self) -> float | None:

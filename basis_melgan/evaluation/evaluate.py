@@ -139,13 +139,13 @@ def compare_systems(systems: Sequence[str], config: EvalConfig, out: Path, force
 def _evaluate(outputs: Sequence[Output], config: EvalConfig, log_path: Path | None) -> Results:
     """Score all systems on all clips of the split."""
     corpora = manifest.load(config.corpus)
-    infos, digests = [], []
+    infos, hashes = [], []
     for output in outputs:
         system = load_system(output.spec.source)
         if system.sample_rate is not None:
             manifest.require_rate(corpora, system.sample_rate)
         infos.append(_system_info(output.spec, system))
-        digests.append(_source_digest(system.source))
+        hashes.append(_source_hash(system.source))
     manifest.load_clips(corpora, config.split)  # raises for an empty split
     metrics, unavailable = available_metrics(config.quick)
     columns = [column for metric in metrics for column in metric.columns]
@@ -159,11 +159,11 @@ def _evaluate(outputs: Sequence[Output], config: EvalConfig, log_path: Path | No
             recording=corpus.path(clip),
             columns=names,
             wave_path=output.folder and output.folder / corpus.name / f"{clip.id}.wav",
-            source_digest=digest,
+            source_hash=source_hash,
         )
         for corpus in corpora
         for clip in corpus.split(config.split)  # clip by clip, so that the analysis of a recording is cached
-        for output, digest in zip(outputs, digests, strict=True)
+        for output, source_hash in zip(outputs, hashes, strict=True)
     ]
     data_hash = manifest.data_hash(corpora)
     run_metadata: dict[str, Any] = {
@@ -188,7 +188,7 @@ def _system_info(spec: SystemSpec, system: System) -> SystemInfo:
     return SystemInfo(spec.label, spec.name, info.parameters, gmac_per_second, info.precision)
 
 
-def _source_digest(source: Path | None) -> str:
+def _source_hash(source: Path | None) -> str:
     """Digest of a vocoder's file, or of a folder's sound files with their names; empty for a baseline."""
     if source is None:
         return ""

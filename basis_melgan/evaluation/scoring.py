@@ -35,7 +35,7 @@ class Task:
         recording: the clip's file.
         columns: names of the metric columns to fill.
         wave_path: file for the synthesized wave; None to discard it.
-        source_digest: SHA-256 of the files that the system consists of, which decides whether scores are reusable.
+        source_hash: SHA-256 of the files that the system consists of, which decides whether scores are reusable.
     """
 
     system: str
@@ -45,12 +45,12 @@ class Task:
     recording: Path
     columns: frozenset[str]
     wave_path: Path | None = None
-    source_digest: str = ""
+    source_hash: str = ""
 
     @property
     def key(self) -> ScoreKey:
         """Identity of the task, equal to its result's."""
-        return ScoreKey(self.system, self.corpus, self.clip, self.source_digest)
+        return ScoreKey(self.system, self.corpus, self.clip, self.source_hash)
 
     def result(
         self, seconds: float, compute_seconds: float | None, scores: dict[str, float], failures: dict[str, str]
@@ -60,7 +60,7 @@ class Task:
             system=self.system,
             corpus=self.corpus,
             clip=self.clip,
-            source_digest=self.source_digest,
+            source_hash=self.source_hash,
             seconds=seconds,
             compute_seconds=compute_seconds,
             scores=scores,

@@ -17,16 +17,16 @@ from onnxscript.optimizer import fold_constants
 from rich.console import Console
 
 import basis_melgan
-from basis_melgan.audio import files
 from basis_melgan.errors import ConfigurationError, ModelFileError
 from basis_melgan.inference.backend import Info
-from basis_melgan.inference.onnx import FORMAT, OnnxBackend, sealed
+from basis_melgan.inference.onnx import FORMAT, OnnxBackend, seal
 from basis_melgan.inference.reference_mel import reference_mel
 from basis_melgan.inference.torch import TorchBackend
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models.streaming_generator import StreamingGenerator
 from basis_melgan.storage import hashing
 from basis_melgan.storage.atomic import atomic_write, output_errors
+from basis_melgan.storage.paths import require_new_file
 
 OPSET = 20  # the first with Gelu
 MAX_CONSTANT_SIZE = 1 << 24  # values
@@ -62,7 +62,7 @@ def export(source: Path, out: Path, data: str = "", license: str = "", force: bo
     add_metadata(model, backend.info, hashing.sha256_of_file(source))
     with atomic_write(out) as temporary:
         with output_errors(out):
-            temporary.write_bytes(sealed(model.SerializeToString()))
+            temporary.write_bytes(seal(model.SerializeToString()))
         with console.status("comparing with PyTorch"):
             difference = compare(Vocoder(TorchBackend(source, torch.float64)), Vocoder(OnnxBackend(temporary)))
     size = out.stat().st_size / 1e6
@@ -78,7 +78,7 @@ def prepare_output(out: Path, force: bool) -> None:
     """
     if out.suffix != ".onnx":
         raise ConfigurationError(f"{out}: a vocoder is exported to a file that ends in .onnx")
-    files.require_new_file(out, force)
+    require_new_file(out, force)
     with output_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
 

@@ -24,7 +24,7 @@ from basis_melgan.audio.arrays import Float32Array
 from basis_melgan.config.loading import nearest
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.export.onnx import errors_only
-from basis_melgan.inference.onnx import sealed
+from basis_melgan.inference.onnx import seal
 
 Feed = Mapping[str, npt.NDArray[Any]]
 PRODUCTS = ("MatMul", "Gemm", "Conv")
@@ -69,7 +69,7 @@ def quantize_vocoder(source: Path, out: Path, mels: Sequence[Float32Array], excl
     entries["info"] = json.dumps(info | {"precision": "int8"})
     del quantized.metadata_props[:]
     onnx.helper.set_model_props(quantized, entries)
-    out.write_bytes(sealed(quantized.SerializeToString()))
+    out.write_bytes(seal(quantized.SerializeToString()))
 
 
 def quantizable_layers(model: onnx.ModelProto, exclude_layers: Collection[str] = ()) -> list[str]:

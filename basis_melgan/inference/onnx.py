@@ -19,7 +19,7 @@ FORMAT = 2
 SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"  # field 14 of 74 bytes: key of 6 bytes, value of 64
 
 
-def sealed(model: bytes) -> bytes:
+def seal(model: bytes) -> bytes:
     """Append a serialized ONNX model's own hash."""
     return model + SEAL + hashlib.sha256(model).hexdigest().encode()
 
@@ -34,12 +34,12 @@ def read_verified(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror}); expected a vocoder's file (.onnx)") from error
-    body, seal = content[: -len(SEAL) - 64], content[-len(SEAL) - 64 :]
+    body, ending = content[: -len(SEAL) - 64], content[-len(SEAL) - 64 :]
     if path.suffix == ".safetensors":
         raise ModelFileError(f"{path}: a trained vocoder, not an exported one; run basis-melgan export on it")
-    if not seal.startswith(SEAL):
+    if not ending.startswith(SEAL):
         raise ModelFileError(f"{path}: truncated, or not written by basis-melgan export; copy or export it again")
-    if seal[len(SEAL) :] != hashlib.sha256(body).hexdigest().encode():
+    if ending[len(SEAL) :] != hashlib.sha256(body).hexdigest().encode():
         raise ModelFileError(f"{path}: damaged, its hash differs from the stored one; copy or export it again")
     return content
 

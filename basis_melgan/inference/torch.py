@@ -47,7 +47,7 @@ def load(path: Path) -> tuple[StreamingGenerator, Info]:
         name=path.stem,
         config=config,
         lookahead_frames=model.lookahead,
-        min_frames=model.shortest,
+        min_frames=model.min_frames,
         state_size=model.state_size,
         parameters=parameters(generator),
         macs_per_second=macs_per_second(model, config.frames),

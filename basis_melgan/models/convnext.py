@@ -122,7 +122,7 @@ class ConvNeXtGenerator(nn.Module):
         basis: frozen. Where it stores `atoms` as parameters, `basis.requires_grad_(True)` opens them for fine-tuning.
     """
 
-    shortest = 1  # mel frames
+    min_frames = 1  # mel frames
 
     def __init__(
         self,

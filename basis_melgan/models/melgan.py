@@ -22,11 +22,11 @@ SLOPE = 0.2  # of LeakyReLU, as in MelGAN
 DILATION = 3  # from one residual stack to the next
 
 
-def _normed(convolution: nn.Module) -> nn.Module:
+def _with_weight_norm(convolution: nn.Module) -> nn.Module:
     """Draw weights from N(0, 0.02), as MelGAN does, and split them into direction and length."""
     nn.init.normal_(convolution.get_parameter("weight"), std=0.02)
-    normed: nn.Module = weight_norm(convolution)
-    return normed
+    module: nn.Module = weight_norm(convolution)
+    return module
 
 
 class ResidualStack(nn.Module):
@@ -36,9 +36,9 @@ class ResidualStack(nn.Module):
         super().__init__()
         self.activation = nn.LeakyReLU(SLOPE)
         self.pad = ReflectionPad(KERNEL // 2 * dilation)
-        self.dilated = _normed(nn.Conv1d(channels, channels, KERNEL, dilation=dilation))
-        self.pointwise = _normed(nn.Conv1d(channels, channels, 1))
-        self.skip = _normed(nn.Conv1d(channels, channels, 1))
+        self.dilated = _with_weight_norm(nn.Conv1d(channels, channels, KERNEL, dilation=dilation))
+        self.pointwise = _with_weight_norm(nn.Conv1d(channels, channels, 1))
+        self.skip = _with_weight_norm(nn.Conv1d(channels, channels, 1))
 
     def forward(self, hidden: Tensor, state: StreamState | None = None) -> Tensor:
         """Transform (B, channels, time) to the same shape; a stream delays it by the convolution's reach."""
@@ -54,7 +54,7 @@ class UpsamplingStage(nn.Module):
     def __init__(self, config: MelGANConfig, scale: int) -> None:
         super().__init__()
         self.activation = nn.LeakyReLU(SLOPE)
-        self.upsample = _normed(StreamingConvTranspose1d(config.channels, scale))
+        self.upsample = _with_weight_norm(StreamingConvTranspose1d(config.channels, scale))
         self.stacks = nn.ModuleList(ResidualStack(config.channels, DILATION**i) for i in range(config.stacks))
 
     def forward(self, hidden: Tensor, state: StreamState | None = None) -> Tensor:
@@ -71,7 +71,7 @@ class WeightNetwork(nn.Module):
     def __init__(self, config: MelGANConfig, bands: int) -> None:
         super().__init__()
         self.input_pad = ReflectionPad(FIRST_KERNEL // 2)
-        self.input_conv = _normed(nn.Conv1d(bands, config.channels, FIRST_KERNEL))
+        self.input_conv = _with_weight_norm(nn.Conv1d(bands, config.channels, FIRST_KERNEL))
         self.stages = nn.ModuleList(UpsamplingStage(config, scale) for scale in config.upsampling)
         self.activation = nn.ReLU()
 
@@ -105,7 +105,7 @@ class MelGANGenerator(nn.Module):
         _require_upsampling(config, frames)
         self.bands, self.hop = bands, frames.hop
         self.weights_per_mel = frames.weights_per_mel
-        self.edge, self.shortest = _edge(config), _shortest(config)
+        self.edge, self.min_frames = _edge(config), _min_frames(config)
         # Mel frames back and ahead that a frame depends on; an atom reaches `leading_frames` weight frames back.
         self.lookahead = self.edge + FIRST_KERNEL // 2
         self.left_context = self.lookahead + -(-frames.leading_frames // frames.weights_per_mel)
@@ -133,9 +133,9 @@ class MelGANGenerator(nn.Module):
         """
         require_mel(mel, self.bands)
         frames = mel.shape[-1]
-        if state is None and frames < self.shortest:
+        if state is None and frames < self.min_frames:
             # Reflection is undefined for so few frames. The last one is held, and the surplus weights are cut off.
-            mel = F.pad(mel, (0, self.shortest - frames), mode="replicate")
+            mel = F.pad(mel, (0, self.min_frames - frames), mode="replicate")
         weights = full_precision(self.network(mel, state))
         weights = weights - self.silence_response(weights.shape[2], state)
         if state is not None:
@@ -168,7 +168,7 @@ class MelGANGenerator(nn.Module):
                 raise RuntimeError("call prepare_streaming() before the first chunk")
             table: Tensor = self.silence_table(count, state)
             return table
-        frames, varied = count // self.weights_per_mel, max(2 * self.edge + 1, self.shortest)
+        frames, varied = count // self.weights_per_mel, max(2 * self.edge + 1, self.min_frames)
         parameter = next(self.network.parameters())
         mel = torch.zeros(1, self.bands, min(frames, varied), dtype=parameter.dtype, device=parameter.device)
         response = full_precision(self.network(mel))
@@ -177,9 +177,9 @@ class MelGANGenerator(nn.Module):
     @torch.no_grad()
     def prepare_streaming(self) -> None:
         """Prepare for inference in chunks: store the responses to silence of the network as it is now."""
-        lengths = range(self.shortest, max(2 * self.edge + 1, self.shortest) + 1)
+        lengths = range(self.min_frames, max(2 * self.edge + 1, self.min_frames) + 1)
         responses = [self.silence_response(frames * self.weights_per_mel) for frames in lengths]
-        self.silence_table = SilenceTable(responses, self.shortest, self.edge, self.weights_per_mel)
+        self.silence_table = SilenceTable(responses, self.min_frames, self.edge, self.weights_per_mel)
 
 
 def _edge(config: MelGANConfig) -> int:
@@ -192,7 +192,7 @@ def _edge(config: MelGANConfig) -> int:
     return -(-edge // rate)
 
 
-def _shortest(config: MelGANConfig) -> int:
+def _min_frames(config: MelGANConfig) -> int:
     """Mel frames from which every reflection is defined: it needs one frame more than it pads."""
     frames, rate = FIRST_KERNEL // 2 + 1, 1
     for scale in config.upsampling:

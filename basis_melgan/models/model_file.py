@@ -1,10 +1,11 @@
 """Model files: one safetensors file per trained model, with its configuration and origin in the metadata."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,14 +21,13 @@ from basis_melgan.config.schema import Config
 from basis_melgan.errors import BasisMelGANError, ConfigurationError, ModelFileError
 from basis_melgan.models.bases.basis import ATOMS, Basis
 from basis_melgan.models.bases.modulated import BLOCK_LENGTH
-from basis_melgan.models.bases.pairs import QuadratureAtoms, hilbert_transform, sorted_atoms
+from basis_melgan.models.bases.pairs import QuadratureAtoms, hilbert_transform, sort_atoms
 from basis_melgan.models.convnext import ConvNeXtGenerator
 from basis_melgan.models.melgan import MelGANGenerator
 from basis_melgan.models.tasnet import Separator
 from basis_melgan.storage.atomic import write_bytes
 
 FORMAT = 2
-Module = TypeVar("Module", bound=torch.nn.Module)
 Kind = Literal["separator", "vocoder", "discriminators"]
 AnyGenerator = MelGANGenerator | ConvNeXtGenerator
 
@@ -59,7 +59,7 @@ def save(path: Path, kind: Kind, state: Mapping[str, Tensor], config: Config, or
         "config": json.dumps(config.to_dict()),
         "step": str(origin.step),
         "data": origin.data_hash,
-        "origins": json.dumps({name: digest for name, digest in origin.source_hashes.items() if digest}),
+        "origins": json.dumps({name: sha256 for name, sha256 in origin.source_hashes.items() if sha256}),
         "basis_melgan": basis_melgan.__version__,
         "torch": str(torch.__version__),
     }
@@ -79,7 +79,9 @@ def load_separator(path: Path) -> tuple[Separator, Config]:
         ModelFileError: the file is missing, damaged, of another kind, or of another format.
     """
     state, config = read(path, "separator")
-    separator = filled(lambda: Separator(config.separator, config.frames), state, path)
+    with parameter_errors(path):
+        separator = Separator(config.separator, config.frames)
+        separator.load_state_dict(state)
     return separator.eval().requires_grad_(False), config
 
 
@@ -90,7 +92,9 @@ def load_vocoder(path: Path) -> tuple[AnyGenerator, Config]:
         ModelFileError: the file is missing, damaged, of another kind, or of another format.
     """
     state, config = read(path, "vocoder")
-    generator = filled(lambda: new_generator(config, state=state), state, path)
+    with parameter_errors(path):
+        generator = new_generator(config, state=state)
+        generator.load_state_dict(state)
     if isinstance(generator, MelGANGenerator):
         generator.fold_weight_norm()
     return generator.eval().requires_grad_(False), config
@@ -141,7 +145,7 @@ def _separator_atoms(separator: Separator, count: int, sample_rate: int) -> Quad
     cosines, sines = np.split(both.numpy(force=True).astype(np.float64), 2)
     if len(cosines) != count:
         raise ConfigurationError(f"generator.atoms: {count}; the separator has {len(cosines)}")
-    return sorted_atoms(cosines, sines, sample_rate)
+    return sort_atoms(cosines, sines, sample_rate)
 
 
 def metadata(path: Path) -> dict[str, Any]:
@@ -194,16 +198,15 @@ def require_format(path: Path, file_format: str) -> None:
         raise ModelFileError(f"{path}: has format {file_format}, this version reads {FORMAT}; {advice}")
 
 
-def filled(build: Callable[[], Module], state: Mapping[str, Tensor], path: Path) -> Module:
-    """Build a module and load a model file's state dict into it.
+@contextmanager
+def parameter_errors(path: Path) -> Iterator[None]:
+    """Raise a ModelFileError if the block cannot build the network of a model file, or load the file's parameters.
 
     Raises:
         ModelFileError: the parameters do not fit.
     """
     try:
-        module = build()
-        module.load_state_dict(state)
+        yield
     except (BasisMelGANError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise ModelFileError(f"{path}: its weights do not fit its configuration ({reason}); copy it again") from error
-    return module

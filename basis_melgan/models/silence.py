@@ -27,34 +27,33 @@ def tile_response(response: Tensor, mel_frames: int, edge: int, rate: int) -> Te
 class SilenceTable(nn.Module):
     """Responses to all-zero mels of every length, looked up frame by frame in a stream.
 
-    The table holds one response for every length up to `longest`; a longer mel repeats the frame after its edge.
+    The table holds one response for every length up to `max_frames`; a longer mel repeats the frame after its edge.
     """
 
     table: Tensor
 
-    def __init__(self, responses: list[Tensor], shortest: int, edge: int, rate: int) -> None:
+    def __init__(self, responses: list[Tensor], min_frames: int, edge: int, rate: int) -> None:
         """Build the table.
 
         Args:
-            responses: (1, N, K) each, for mels of `shortest` frames and one more from one to the next, up to one of at
-                least 2·edge + 1.
-            shortest: mel frames of the first.
+            responses: (1, N, K) each, for mels of `min_frames` frames, one more, and so on, up to at least 2·edge + 1.
+            min_frames: mel frames of the first.
             edge: mel frames at either end over which a response differs from frame to frame.
             rate: weight frames per mel frame.
         """
         super().__init__()
-        self.shortest, self.longest, self.edge, self.rate = shortest, shortest + len(responses) - 1, edge, rate
-        samples = self.longest * rate
-        rows = [F.pad(response[0].T, (0, 0, 0, samples - response.shape[2])) for response in responses]
+        self.min_frames, self.max_frames, self.edge, self.rate = min_frames, min_frames + len(responses) - 1, edge, rate
+        self.row_length = self.max_frames * rate  # weight frames
+        rows = [F.pad(response[0].T, (0, 0, 0, self.row_length - response.shape[2])) for response in responses]
         self.register_buffer("table", torch.cat(rows), persistent=False)
 
     def forward(self, count: int, state: StreamState) -> Tensor:
         """Response (1, N, count) at the current weight frames of a stream."""
         positions, edge, rate = state.positions(count), self.edge * self.rate, self.rate
-        row_frames = state.total_frames.clamp(self.shortest, self.longest)
+        row_frames = state.total_frames.clamp(self.min_frames, self.max_frames)
         from_end = positions - (state.total_frames - row_frames) * rate
         inside = torch.where(positions < edge, positions, edge + positions % rate)
         index = torch.where(from_end >= row_frames * rate - edge, from_end, inside)
-        index = torch.where(state.total_frames <= self.longest, positions, index).clamp(0, self.longest * rate - 1)
-        rows = (row_frames - self.shortest) * self.longest * rate + index
+        index = torch.where(state.total_frames <= self.max_frames, positions, index).clamp(0, self.row_length - 1)
+        rows = (row_frames - self.min_frames) * self.row_length + index
         return self.table[rows].T[None]

@@ -50,7 +50,7 @@ class StreamState:
         """Write values (B, …) for the next chunk."""
         self._next.append(values.flatten(1))
 
-    def packed(self) -> Tensor:
+    def pack(self) -> Tensor:
         """Memory (B, S) for the next chunk."""
         return torch.cat(self._next, dim=1)
 

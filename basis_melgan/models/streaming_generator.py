@@ -16,7 +16,7 @@ class StreamingGenerator(nn.Module):
     Attributes:
         bands, hop: mel bands, and samples per mel frame.
         lookahead: mel frames by which the wave is delayed.
-        shortest: mel frames that a whole mel must have.
+        min_frames: mel frames that a whole mel must have.
     """
 
     def __init__(self, generator: MelGANGenerator | ConvNeXtGenerator) -> None:
@@ -25,7 +25,7 @@ class StreamingGenerator(nn.Module):
         generator.prepare_streaming()
         self.generator = generator
         self.bands, self.hop = generator.bands, generator.hop
-        self.lookahead, self.shortest = generator.lookahead, generator.shortest
+        self.lookahead, self.min_frames = generator.lookahead, generator.min_frames
 
     @cached_property
     def state_size(self) -> int:
@@ -35,7 +35,7 @@ class StreamingGenerator(nn.Module):
         mel = torch.zeros(1, self.bands, 1, dtype=next(self.parameters()).dtype)
         with torch.no_grad():
             self.generator(mel, memory)
-        return memory.packed().shape[1]
+        return memory.pack().shape[1]
 
     def forward(self, mel: Tensor, state: Tensor, frame_offset: Tensor, total_frames: Tensor) -> tuple[Tensor, Tensor]:
         """Synthesize a chunk.
@@ -52,4 +52,4 @@ class StreamingGenerator(nn.Module):
         """
         memory = StreamState(state, frame_offset, total_frames, self.lookahead)
         wave = self.generator(mel, memory).wave
-        return wave, memory.packed()
+        return wave, memory.pack()

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from basis_melgan.audio import files
 from basis_melgan.evaluation.results import Results
 from basis_melgan.progress import track
 from basis_melgan.report.basis_data import basis_data
@@ -15,7 +14,7 @@ from basis_melgan.report.curves import learning_curves, parse_runs
 from basis_melgan.report.images import DYNAMIC_RANGE, color_stops
 from basis_melgan.report.published_results import PEERS
 from basis_melgan.storage.atomic import write_text
-from basis_melgan.storage.paths import require_writable_file
+from basis_melgan.storage.paths import require_new_file, require_writable_file
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("base.js", "charts.js", "heatmap.js", "tables.js", "listen.js", "blind.js", "page.js")
@@ -43,7 +42,7 @@ def write_report(
         ModelFileError: the separator or a vocoder cannot be read.
         OutputError: `out` exists, or cannot be written.
     """
-    files.require_new_file(out, force)
+    require_new_file(out, force)
     require_writable_file(out)
     comparison = Comparison.load(folder)
     data = {

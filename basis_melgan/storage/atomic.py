@@ -1,7 +1,8 @@
-"""Atomic file writes: a file is replaced completely or not at all."""
+"""Atomic writes: a file or a folder is replaced completely or not at all."""
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,27 @@ def atomic_write(path: Path, writer: str = "") -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new temporary folder beside `path`, which replaces `path` when the block ends.
+
+    The temporary folder is removed when the block raises. The parent folder of `path` is created.
+
+    Raises:
+        OutputError: a file of it cannot be written, or `path` cannot be replaced.
+    """
+    temporary = path.with_name(_temporary_name(path.name, f".{os.getpid()}.part"))
+    try:
+        with output_errors(path):
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from basis_melgan.errors import OutputError
+from basis_melgan.storage.atomic import output_errors
 
 
 def require_creatable(path: Path) -> None:
@@ -29,6 +30,19 @@ def require_writable_file(path: Path) -> None:
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; name a file")
     require_creatable(path)
+
+
+def require_new_file(path: Path, force: bool) -> None:
+    """Check that a file can be written at `path`, and that it replaces none unless `force` is set.
+
+    Raises:
+        OutputError: `path` is a folder, exists and `force` is not set, or no file can have its name.
+    """
+    with output_errors(path):  # a name may be too long, or lie in a folder that cannot be read
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file")
+        if path.exists() and not force:
+            raise OutputError(f"{path}: exists already; use --force to replace it")
 
 
 def require_output_folder(folder: Path, *markers: str) -> None:

@@ -30,7 +30,7 @@ class Run:
     config: Config
     sections: tuple[str, ...]  # of the configuration, that this training depends on
     data_hash: str
-    origins: Mapping[str, str] = field(default_factory=dict)  # hashes of the other inputs, by name
+    source_hashes: Mapping[str, str] = field(default_factory=dict)  # hashes of the other inputs, by name
     initial_step: int = 0  # steps of training behind the initial model
 
     @property
@@ -61,14 +61,14 @@ class Run:
 
     def origin(self, step: int) -> Origin:
         """Provenance of a model that this training saves after `step` steps."""
-        return Origin(self.initial_step + step, self.data_hash, self.origins)
+        return Origin(self.initial_step + step, self.data_hash, self.source_hashes)
 
     def identity(self) -> dict[str, str]:
         """Settings, input hashes and versions that a checkpoint records."""
         return {
             "config": json.dumps(self.config.to_dict(), sort_keys=True),
             "data": self.data_hash,
-            **self.origins,
+            **self.source_hashes,
             "basis_melgan": basis_melgan.__version__,
             "torch": str(torch.__version__),
         }
@@ -122,7 +122,7 @@ class Run:
             ) from error
 
     def _require_same_inputs(self, identity: dict[str, str]) -> None:
-        for name, current_hash in {"data": self.data_hash, **self.origins}.items():
+        for name, current_hash in {"data": self.data_hash, **self.source_hashes}.items():
             saved_hash = identity.get(name, current_hash)  # checkpoints of earlier versions record fewer inputs
             if saved_hash != current_hash:
                 raise TrainingError(

@@ -14,7 +14,7 @@ from basis_melgan.storage.atomic import write_text
 SCORED_COLUMNS = ("PESQ-WB", "MR-STFT", "mel L1", "DistillMOS")  # fast metrics; `evaluate` computes the slow ones
 MOS_COLUMNS = ("PESQ-WB", "DistillMOS")  # on a mean opinion scale from 1 to 5
 FALLBACK_COLUMN = "MR-STFT"  # a distance; selects the best step if no MOS metric is available
-COLUMNS = {column.name: column for measure in METRICS for column in measure.columns}
+COLUMNS = {column.name: column for metric in METRICS for column in metric.columns}
 
 
 class ValidationScores:
@@ -64,21 +64,21 @@ def quality(scores: Mapping[str, float]) -> float:
     return float(np.mean(mos)) if mos else -scores.get(FALLBACK_COLUMN, 0.0)
 
 
-def scored_measures() -> tuple[Metric, ...]:
+def validation_metrics() -> tuple[Metric, ...]:
     """Metrics that validations compute, as far as their packages are installed."""
     available, _ = available_metrics(quick=True)
-    return tuple(measure for measure in available if any(column.name in SCORED_COLUMNS for column in measure.columns))
+    return tuple(metric for metric in available if any(column.name in SCORED_COLUMNS for column in metric.columns))
 
 
-def clip_scores(measures: Sequence[Metric], recording: Wave, estimate: Wave, rate: int) -> dict[str, float]:
+def clip_scores(metrics: Sequence[Metric], recording: Wave, estimate: Wave, rate: int) -> dict[str, float]:
     """Scores of an estimate (T,) of a recording (T,) at `rate` Hz; metrics that cannot score the clip are left out."""
     scores = {}
-    for measure in measures:
+    for metric in metrics:
         try:
-            value = measure.score(recording, estimate, rate)
+            value = metric.score(recording, estimate, rate)
         except BasisMelGANError:  # for example PESQ on a clip without speech
             continue
-        scores[measure.columns[0].name] = float(value if not isinstance(value, tuple) else value[0])
+        scores[metric.columns[0].name] = float(value if not isinstance(value, tuple) else value[0])
     return scores
 
 

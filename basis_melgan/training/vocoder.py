@@ -87,7 +87,7 @@ def train(
     dataset = SpeechCrops(clips, config, targets, mels)
     generator = _initial_generator(inputs.init_from, config, teacher, dataset, fabric)
     discriminators_path, discriminators = _initial_discriminators(inputs, config)
-    mels_hash = mels.digest([*clips, *validation_clips])
+    mels_hash = mels.predicted_hash([*clips, *validation_clips])
     run = _build_run(out, config, corpora, inputs, discriminators_path, mels_hash)
     validation_scores = ValidationScores(out / "validation.jsonl") if keep_best else None
     task = VocoderTask(dataset, validation_clips, teacher, generator, run, fabric, validation_scores)
@@ -180,7 +180,9 @@ def _initial_generator(
         state = generator.basis.state_dict(prefix="basis.") | state
         if ATOMS in state:
             state.pop(BLOCK_LENGTH, None)
-    return model_file.filled(lambda: generator, state, path)
+    with model_file.parameter_errors(path):
+        generator.load_state_dict(state)
+    return generator
 
 
 def _untrained_generator(config: Config, teacher: Separator | None, dataset: SpeechCrops) -> model_file.AnyGenerator:
@@ -250,13 +252,13 @@ def _build_run(
 ) -> Run:
     """The run folder, with the hashes of all inputs; an empty hash means that there is no such input."""
     paths = {"separator": inputs.separator, "init_from": inputs.init_from, "discriminators": discriminators}
-    origins = {
+    source_hashes = {
         "split": manifest.split_hash(corpora),
         **{name: hashing.sha256_of_file(path) if path else "" for name, path in paths.items()},
         "mels": mels_hash,
     }
     initial_step = int(model_file.metadata(inputs.init_from)["step"]) if inputs.init_from else 0
-    return Run(out, config, SECTIONS, manifest.data_hash(corpora), origins, initial_step)
+    return Run(out, config, SECTIONS, manifest.data_hash(corpora), source_hashes, initial_step)
 
 
 def _initial_notes(inputs: VocoderInputs, config: Config, discriminators: Path | None) -> Iterator[str]:

@@ -27,7 +27,7 @@ from basis_melgan.training.optimizers import discriminator_optimizer, exponentia
 from basis_melgan.training.run import Run
 from basis_melgan.training.spectra import Spectra
 from basis_melgan.training.trainer import MAX_GRADIENT_NORM, compile_forward, require_finite
-from basis_melgan.training.validation_scores import ValidationScores, clip_scores, mean_scores, scored_measures
+from basis_melgan.training.validation_scores import ValidationScores, clip_scores, mean_scores, validation_metrics
 
 MODEL_NAME = "vocoder.safetensors"  # in the run folder
 MINIMUM_ENERGY = 1e-10  # added to energies before their ratio
@@ -65,7 +65,7 @@ class VocoderTask:
         self.validate_every = training.validate_every
         self.validation = validation_excerpts(validation_clips, config.frames.sample_rate)
         self.validation_scores = validation_scores
-        self.measures = scored_measures() if validation_scores else ()
+        self.metrics = validation_metrics() if validation_scores else ()
         self.has_trained_discriminators = False  # before this training's first step
         self.teacher = fabric.to_device(teacher) if teacher is not None else None
         generator.basis.requires_grad_(training.basis_learning_rate > 0)
@@ -98,7 +98,8 @@ class VocoderTask:
         Raises:
             ModelFileError: the weights from `path` do not fit.
         """
-        model_file.filled(lambda: self.discriminators.module, state, path)
+        with model_file.parameter_errors(path):
+            self.discriminators.module.load_state_dict(state)
         self.has_trained_discriminators = True
 
     def start(self, step: int, board: SummaryWriter | None) -> None:
@@ -256,9 +257,9 @@ class VocoderTask:
             clip_losses.append(losses.stft_losses(Spectra(wave), Spectra(target), config.stft_loss.resolutions))
             energy += float(wave.square().sum())
             target_energy += float(target.square().sum())
-            if self.measures:
+            if self.metrics:
                 estimate = files.quantize_pcm16(wave[0].float().numpy(force=True))
-                metric_scores.append(clip_scores(self.measures, recording, estimate, config.frames.sample_rate))
+                metric_scores.append(clip_scores(self.metrics, recording, estimate, config.frames.sample_rate))
             if index == 0:
                 self._log_clip(board, step, wave[0], target[0])
         means = mean_scores(metric_scores)

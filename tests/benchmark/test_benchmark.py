@@ -15,7 +15,7 @@ from basis_melgan.config.schema import Config
 from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export.onnx import OPSET, add_metadata
 from basis_melgan.inference.backend import Info
-from basis_melgan.inference.onnx import sealed
+from basis_melgan.inference.onnx import seal
 from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.vocoder import Vocoder
 
@@ -33,7 +33,7 @@ def peer(tmp_path: Path) -> Path:
     config = Config(mel="vocos", frames=FrameGeometry(hop=256, basis_length=1024, stride=256))
     add_metadata(model, Info("peer", config, 0, 1, 0, 25_600, 2.4e6, 0, precision="int8"), "", kind="peer")
     path = tmp_path / "peer.onnx"
-    path.write_bytes(sealed(model.SerializeToString()))
+    path.write_bytes(seal(model.SerializeToString()))
     return path
 
 

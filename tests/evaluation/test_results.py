@@ -25,7 +25,7 @@ def clip(system: str, corpus: str, name: str, mcd: float | None, compute_seconds
         system=system,
         corpus=corpus,
         clip=name,
-        source_digest="",
+        source_hash="",
         seconds=2.0,
         compute_seconds=compute_seconds,
         scores=scores,

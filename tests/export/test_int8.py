@@ -20,7 +20,7 @@ from basis_melgan.export.onnx import export
 from basis_melgan.export.quantize import quantize_vocoder
 from basis_melgan.export.robustness import MAX_CHANGE, MIN_SNR, chunk_response
 from basis_melgan.inference.loading import load_vocoder
-from basis_melgan.inference.onnx import sealed
+from basis_melgan.inference.onnx import seal
 from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import model_file
@@ -123,7 +123,7 @@ def test_a_silent_file_is_refused(small: Path, corpus: Path, tmp_path: Path) -> 
     entries = [entry for entry in model.metadata_props if entry.key != "sha256"]
     model.ClearField("metadata_props")
     model.metadata_props.extend(entries)
-    silent.write_bytes(sealed(model.SerializeToString()))
+    silent.write_bytes(seal(model.SerializeToString()))
     corpora = manifest.load(corpus)
     before, after = int8.mean_scores(audible, audible, corpora)
     assert before == after

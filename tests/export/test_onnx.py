@@ -21,7 +21,7 @@ from basis_melgan.errors import ConfigurationError, ModelFileError, OutputError
 from basis_melgan.export import onnx as module
 from basis_melgan.export.onnx import export, reference_mel
 from basis_melgan.inference.loading import load_vocoder
-from basis_melgan.inference.onnx import SEAL, sealed
+from basis_melgan.inference.onnx import SEAL, seal
 from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.vocoder import Vocoder
 from basis_melgan.models import model_file
@@ -193,10 +193,10 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
     ):
         del model.metadata_props[:]
         onnx.helper.set_model_props(model, entries | changed)
-        (tmp_path / "other.onnx").write_bytes(sealed(model.SerializeToString()))
+        (tmp_path / "other.onnx").write_bytes(seal(model.SerializeToString()))
         with pytest.raises(ModelFileError, match=message):
             Vocoder.load(tmp_path / "other.onnx")
-    (tmp_path / "graph.onnx").write_bytes(sealed(b"no graph"))
+    (tmp_path / "graph.onnx").write_bytes(seal(b"no graph"))
     with pytest.raises(ModelFileError, match="ONNX Runtime cannot run it"):
         Vocoder.load(tmp_path / "graph.onnx")
     with pytest.raises(ModelFileError, match=r"a trained vocoder, not an exported one"):

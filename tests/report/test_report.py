@@ -68,7 +68,7 @@ def results() -> dict[str, Any]:
                 system=system,
                 corpus=corpus,
                 clip=clip,
-                source_digest="",
+                source_hash="",
                 seconds=0.8,
                 compute_seconds=None,
                 scores=scores[system],

@@ -205,18 +205,18 @@ def test_checkpoint_of_other_clips_is_refused(run: Run, fabric: Fabric) -> None:
 
 
 def test_checkpoint_of_another_separator_is_refused(run: Run, fabric: Fabric) -> None:
-    run = replace(run, origins={"separator": "c" * 64, "init_from": ""})
+    run = replace(run, source_hashes={"separator": "c" * 64, "init_from": ""})
     run.save(fabric, trained_state(fabric), 7)
     assert run.resume(fabric, trained_state(fabric)) == 7
     with pytest.raises(TrainingError, match=r"another separator \(hash c{12}, now d{12}\); use the same separator"):
-        replace(run, origins={"separator": "d" * 64, "init_from": ""}).resume(fabric, trained_state(fabric))
+        replace(run, source_hashes={"separator": "d" * 64, "init_from": ""}).resume(fabric, trained_state(fabric))
     with pytest.raises(TrainingError, match=r"another init_from \(hash none, now e{12}\); use the same init_from"):
-        replace(run, origins={"separator": "c" * 64, "init_from": "e" * 64}).resume(fabric, trained_state(fabric))
+        replace(run, source_hashes={"separator": "c" * 64, "init_from": "e" * 64}).resume(fabric, trained_state(fabric))
 
 
 def test_input_missing_in_the_checkpoint_is_accepted(run: Run, fabric: Fabric) -> None:
     run.save(fabric, trained_state(fabric), 7)
-    assert replace(run, origins={"init_from": "e" * 64}).resume(fabric, trained_state(fabric)) == 7
+    assert replace(run, source_hashes={"init_from": "e" * 64}).resume(fabric, trained_state(fabric)) == 7
 
 
 def test_settings_of_other_stages_may_change(run: Run, fabric: Fabric) -> None:

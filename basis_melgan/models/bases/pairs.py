@@ -120,7 +120,7 @@ def hilbert_transform(signals: Tensor) -> Tensor:
     return transform
 
 
-def sorted_atoms(cosines: Float64Array, sines: Float64Array, rate: int) -> QuadratureAtoms:
+def sort_atoms(cosines: Float64Array, sines: Float64Array, rate: int) -> QuadratureAtoms:
     """Sort learned cosines (P, L) and sines (P, L) by frequency.
 
     A pair covers the frequencies that are nearer to its own than to any other's.

@@ -7,7 +7,7 @@ import torch
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.errors import ConfigurationError
 from basis_melgan.models.bases.basis import overlap_add
-from basis_melgan.models.bases.pairs import hilbert_transform, quadrature_atoms, sorted_atoms
+from basis_melgan.models.bases.pairs import hilbert_transform, quadrature_atoms, sort_atoms
 
 FRAMES = FrameGeometry(basis_length=960, stride=240)
 
@@ -91,7 +91,7 @@ def test_pairs_are_found_again_from_their_signals_in_any_order():
     made = quadrature_atoms(128, "mixed", FRAMES)
     order = np.random.default_rng(0).permutation(128)
     cosines, sines = np.split(made.atoms, 2)
-    found = sorted_atoms(cosines[order], sines[order], 24_000)
+    found = sort_atoms(cosines[order], sines[order], 24_000)
     np.testing.assert_allclose(found.atoms, made.atoms, atol=1e-12)
     np.testing.assert_allclose(found.frequencies[2:-2], made.frequencies[2:-2], atol=2.0)
     np.testing.assert_allclose(found.widths[3:-3], made.widths[3:-3], rtol=0.05)
