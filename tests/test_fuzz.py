@@ -77,5 +77,5 @@ def test_bytes_after_the_array_of_a_mel_file_are_refused(tmp_path: Path, monkeyp
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
     for name in (str(source), "-"):
         refusal = run_case(partial(vocode, name, str(tmp_path / "out.wav"), vocoder)).refusal
-        assert refusal.endswith("holds 4928 bytes behind its first array; expected the mel alone, so save it anew")
+        assert refusal.endswith("holds 4928 bytes after its first array; expected the mel alone, so save it again")
     assert not (tmp_path / "out.wav").exists()

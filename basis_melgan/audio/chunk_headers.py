@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 from basis_melgan.audio.segments import SLACK, Segment
 
 UNKNOWN_SIZE = 0x7FFF_0000  # bytes; sizes from here on stand for an unknown one
-PRINTABLE = bytes(range(0x20, 0x7F))  # ASCII, of which names of chunks consist
+PRINTABLE = bytes(range(0x20, 0x7F))  # ASCII characters that names of chunks consist of
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Parameters and multiply–adds of the configured generator and of HiFi-GAN, per second of audio.
+"""Parameters and multiply-adds of the configured generator and of HiFi-GAN, per second of audio.
 
 `models.cost` defines what is counted.
 """

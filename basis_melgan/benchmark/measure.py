@@ -121,15 +121,20 @@ def measure(systems: Sequence[str], repeats: int) -> tuple[list[Speed], dict[str
     factors, peak_rates = _alternate(loaded, mels, repeats)
     speeds = []
     for index, path in enumerate(track(paths, "bench: system")):
-        vocoder, size = loaded[1][index], path.stat().st_size
-        own_measurements: tuple[Any, ...] = ({}, {}, None)
-        if isinstance(vocoder, Vocoder):
-            own_measurements = (
-                _real_time_factors_by_length(vocoder, repeats),
-                _chunk_latencies(vocoder, mels[index]),
-                _command_cost(path, repeats),
+        system = loaded[1][index]
+        vocoder = system if isinstance(system, Vocoder) else None
+        speeds.append(
+            Speed(
+                name=path.name,
+                info=system.info,
+                file_bytes=path.stat().st_size,
+                load_seconds=load_seconds[index],
+                real_time_factors=factors[index],
+                real_time_factors_by_length=_real_time_factors_by_length(vocoder, repeats) if vocoder else {},
+                chunk_latencies=_chunk_latencies(vocoder, mels[index]) if vocoder else {},
+                command=_command_cost(path, repeats) if vocoder else None,
             )
-        speeds.append(Speed(path.name, infos[index], size, load_seconds[index], factors[index], *own_measurements))
+        )
     return speeds, peak_rates
 
 

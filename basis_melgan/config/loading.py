@@ -190,7 +190,7 @@ def _load_settings(path: Path, children: tuple[Path, ...]) -> Mapping[str, Any]:
     try:
         settings = parse_yaml(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ConfigurationError(f"{path}: not YAML ({' '.join(str(error).split())}); correct the file") from error
+        raise ConfigurationError(f"{path}: not YAML ({error}); correct the file") from error
     if not isinstance(settings, dict) or "extends" not in settings:
         return {} if settings is None else cast(Mapping[str, Any], settings)
     parent = _parse(str, settings.pop("extends"), "extends")

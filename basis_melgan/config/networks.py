@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from basis_melgan.config.validation import require, require_minimum
 
-Form = Literal["free", "pairs", "taps"]
+BasisForm = Literal["free", "pairs", "taps"]  # see `SeparatorConfig`
 Spacing = Literal["linear", "mixed", "fourier"]  # of frequencies; mixed: half linear, half mel
 Resolution = tuple[int, int, int]  # samples of FFT, hop and window of an STFT
 RESOLUTIONS: tuple[Resolution, ...] = ((2048, 240, 1200), (1024, 120, 600), (512, 50, 240))  # Parallel WaveGAN's
@@ -21,7 +21,7 @@ class SeparatorConfig:
     """
 
     kind: Annotated[Literal["conv-tasnet", "tasnet"], "mask estimation by convolutions or LSTMs"] = "conv-tasnet"
-    basis: Annotated[Form, "parametrization: free for a melgan generator, pairs or taps for convnext"] = "free"
+    basis: Annotated[BasisForm, "parametrization: free for a melgan generator, pairs or taps for convnext"] = "free"
     atoms: Annotated[int, "atoms of a free basis (N), else cosine–sine pairs; must match the generator"] = 256
     spacing: Annotated[Spacing, "initial frequencies of pairs and taps"] = "mixed"
     causal: Annotated[bool, "no lookahead, and norms per frame instead of per utterance"] = False
@@ -106,7 +106,7 @@ class DiscriminatorConfig:
 
     @property
     def min_samples(self) -> int:
-        """Shortest wave whose longest Fourier transform can be padded by reflection."""
+        """Fewest samples of a crop: more than half the longest FFT."""
         return max(fft for fft, _, _ in self.resolutions) // 2 + 1
 
 

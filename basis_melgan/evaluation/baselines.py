@@ -28,7 +28,7 @@ def griffin_lim(
 
     Args:
         mel: mel spectrogram (M, F).
-        name: its mel configuration, a key of `basis_melgan.audio.mel.MEL_CONFIGS`.
+        name: its mel config, a key of `basis_melgan.audio.mel.MEL_CONFIGS`.
         frames: hop in samples and sample rate in Hz.
         iterations: 0 keeps the random phases.
         seed: of the random phases.
@@ -37,7 +37,7 @@ def griffin_lim(
         The wave (F·hop,); mel frame f begins at sample f·hop.
 
     Raises:
-        MelError: the mel does not fit the configuration or has no frame, or the hop exceeds half the window.
+        MelError: the mel does not fit the mel config or has no frame, or the hop exceeds half the window.
     """
     config = mel_config(name)
     if mel.ndim != 2 or mel.shape[1] == 0:

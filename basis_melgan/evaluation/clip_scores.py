@@ -9,7 +9,7 @@ CLIP_FAILURE = "clip"  # the key in `failures` of a reason that concerns the cli
 
 
 class ScoreKey(NamedTuple):
-    """What identifies a record: the system and its source's hash, and the clip."""
+    """What identifies a record: the system with the hash of its source, and the clip."""
 
     system: str
     corpus: str

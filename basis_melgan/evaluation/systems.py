@@ -19,7 +19,7 @@ from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.pretrained import pretrained_names, pretrained_path
 
 RECORDING = "recording"
-HOP = 256  # samples per mel frame of every mel configuration but the paper's, as in the vocoders that use them
+HOP = 256  # samples per mel frame of every mel config but the paper's, as in the vocoders that use them
 SOUND_SUFFIXES = (".wav", ".flac")  # of the waves in a folder, in the order of preference
 
 
@@ -74,7 +74,7 @@ class WorldSystem(System):
 
 @dataclass
 class GriffinLimSystem(System):
-    """Griffin-Lim from the mel spectrogram of one of the mel configurations."""
+    """Griffin-Lim from the mel spectrogram of one of the mel configs."""
 
     iterations: int = ITERATIONS
     mel: MelConfigName = "paper"
@@ -133,8 +133,8 @@ def load_system(name: str) -> System:
     """Create a system from its name.
 
     Args:
-        name: `recording`, `world`, `griffin-lim` (60 iterations, the paper's mel configuration), `griffin-lim:N`,
-            `griffin-lim:MEL` for another mel configuration, the path of a vocoder's file, the name of a pretrained
+        name: `recording`, `world`, `griffin-lim` (60 iterations, the paper's mel config), `griffin-lim:N`,
+            `griffin-lim:MEL` for another mel config, the path of a vocoder's file, the name of a pretrained
             vocoder (its `.onnx` file if there is one), or a folder of waves.
 
     Raises:

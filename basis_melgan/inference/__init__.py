@@ -1,1 +1,1 @@
-"""From a mel to a wave: backends that run a network, the vocoder, its stream, and what may be synthesized."""
+"""From a mel to a wave: backends that run a network, the vocoder, its stream, and the sources of synthesis."""

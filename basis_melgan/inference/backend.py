@@ -66,7 +66,7 @@ class Info:
         return 1e3 * self.lookahead_frames * self.hop / self.sample_rate
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields stored beside the configuration in a model file."""
+        """The fields that an exported file stores beside the configuration."""
         return {key: value for key, value in vars(self).items() if key not in ("name", "config")}
 
 

@@ -59,6 +59,6 @@ def finite_range(mel: Mel) -> Range:
     if not np.isfinite(lowest + highest):
         invalid_frames = ~np.isfinite(mel).all(axis=tuple(range(mel.ndim - 1)))
         raise MelError(
-            f"mel: frame {invalid_frames.argmax()} holds NaN or infinite values; expected numbers, so make it again"
+            f"mel: frame {invalid_frames.argmax()} holds NaN or infinite values; expected numbers, so compute it again"
         )
     return Range(lowest, highest)

@@ -68,7 +68,7 @@ def _read_npy(source: Path | io.BytesIO, name: str) -> Mel:
     except READ_ERRORS as error:
         raise MelError(f"{name}: damaged or no array of numbers ({error}); save the mel with numpy.save") from error
     if excess:
-        raise MelError(f"{name}: holds {excess} bytes behind its first array; expected the mel alone, so save it anew")
+        raise MelError(f"{name}: holds {excess} bytes after its first array; expected the mel alone, so save it again")
     return mel
 
 

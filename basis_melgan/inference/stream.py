@@ -1,4 +1,4 @@
-"""Streaming synthesis: samples are returned as soon as the mel frames ahead of them are there."""
+"""Streaming synthesis: samples are returned as soon as the mel frames that they depend on have arrived."""
 
 from collections.abc import Iterator
 
@@ -65,7 +65,7 @@ class Stream:
             yield self._run(self._adapter.to_model(mel[..., start : start + WINDOW]), UNKNOWN_LENGTH)
 
     def flush(self) -> Float32Array:
-        """End the mel: synthesize the samples that waited for frames ahead, and start anew.
+        """End the mel: synthesize the samples that waited for frames ahead, and start a new one.
 
         Returns:
             The last samples (T,) or (B, T), so that there are F·hop in all.

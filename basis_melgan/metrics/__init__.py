@@ -1,1 +1,1 @@
-"""How near a wave is to its recording, and how it sounds by itself: every metric, and the table of all of them."""
+"""Metrics of a wave, against its recording or by itself, and the table of all of them."""

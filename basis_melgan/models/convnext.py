@@ -52,16 +52,16 @@ class ScaledLinear(nn.Linear):
 class Block(nn.Module):
     """ConvNeXt's block in one dimension (arXiv 2201.03545; sizes as in Vocos, arXiv 2306.00814)."""
 
-    def __init__(self, sizes: ConvNeXtConfig, lookahead: int) -> None:
+    def __init__(self, config: ConvNeXtConfig, lookahead: int) -> None:
         """Build a block whose convolution sees `lookahead` frames ahead."""
         super().__init__()
-        channels = sizes.channels
-        self.pad = ZeroPad(sizes.kernel - 1 - lookahead, lookahead)
-        self.depthwise = FrameConv1d(channels, channels, sizes.kernel, groups=channels)
+        channels = config.channels
+        self.pad = ZeroPad(config.kernel - 1 - lookahead, lookahead)
+        self.depthwise = FrameConv1d(channels, channels, config.kernel, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
-        self.widen = nn.Linear(channels, sizes.hidden)
+        self.widen = nn.Linear(channels, config.hidden)
         self.activate = nn.GELU()
-        self.narrow = ScaledLinear(sizes.hidden, channels, 1.0 / sizes.blocks)
+        self.narrow = ScaledLinear(config.hidden, channels, 1.0 / config.blocks)
 
     def forward(self, hidden: Tensor, state: StreamState | None = None) -> Tensor:
         """Transform frames (B, F, channels) to the same shape; a stream delays them by the lookahead."""
@@ -126,7 +126,7 @@ class ConvNeXtGenerator(nn.Module):
 
     def __init__(
         self,
-        sizes: ConvNeXtConfig,
+        config: ConvNeXtConfig,
         frames: FrameGeometry,
         mel: MelConfigName,
         atoms: QuadratureAtoms | None = None,
@@ -136,7 +136,7 @@ class ConvNeXtGenerator(nn.Module):
         """Build the network over a basis.
 
         Args:
-            sizes: of the network.
+            config: sizes of the network.
             frames: geometry of mel frames, weight frames and atoms.
             mel: mel config of the input.
             atoms: basis learned in stage 1; without it, atoms of the generator's spacing.
@@ -150,27 +150,27 @@ class ConvNeXtGenerator(nn.Module):
         _require_overlap(frames)
         self.bands, self.hop = mel_config(mel).bands, frames.hop
         self.weights_per_mel = frames.weights_per_mel
-        left_pad, lookaheads = split_lookahead(sizes, frames)
-        computed = atoms is None and not store_atoms and is_modulated(sizes, frames)
-        atoms = atoms if atoms is not None else generator_atoms(sizes, frames, block_length)
-        self.input_pad = ZeroPad(sizes.kernel - 1 - lookaheads[0], lookaheads[0])
-        self.embed = FrameConv1d(self.bands, sizes.channels, sizes.kernel)
-        self.first_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
-        self.trunk = nn.ModuleList(Block(sizes, lookahead) for lookahead in lookaheads[1:])
-        self.last_norm = nn.LayerNorm(sizes.channels, eps=1e-6)
+        left_pad, lookaheads = split_lookahead(config, frames)
+        is_computed = atoms is None and not store_atoms and is_modulated(config, frames)
+        atoms = atoms if atoms is not None else generator_atoms(config, frames, block_length)
+        self.input_pad = ZeroPad(config.kernel - 1 - lookaheads[0], lookaheads[0])
+        self.embed = FrameConv1d(self.bands, config.channels, config.kernel)
+        self.first_norm = nn.LayerNorm(config.channels, eps=1e-6)
+        self.trunk = nn.ModuleList(Block(config, lookahead) for lookahead in lookaheads[1:])
+        self.last_norm = nn.LayerNorm(config.channels, eps=1e-6)
         self.head = PolarHead()
-        self.output_proj = nn.Linear(sizes.channels, self.weights_per_mel * 2 * sizes.atoms)
+        self.output_proj = nn.Linear(config.channels, self.weights_per_mel * 2 * config.atoms)
         self.mel_delay = Delay()
         self.gains = GainPrior(mel, frames, atoms)
         self.apply(_initialize)
         self.basis: Basis | ModulatedBasis = (
             ModulatedBasis(frames, left_pad, block_length or default_block_length(frames))
-            if computed
+            if is_computed
             else _basis_of(atoms, frames, left_pad)
         )
         # Mel frames back and ahead that a frame's samples depend on.
         right_pad = frames.basis_length - frames.stride - left_pad
-        self.left_context = sum(sizes.kernel - 1 - lookahead for lookahead in lookaheads) + -(-right_pad // frames.hop)
+        self.left_context = sum(config.kernel - 1 - lookahead for lookahead in lookaheads) + -(-right_pad // frames.hop)
         self.lookahead = sum(lookaheads) + -(-left_pad // frames.hop)
 
     @torch.no_grad()
@@ -242,11 +242,11 @@ class ConvNeXtGenerator(nn.Module):
         return products.transpose(1, 2) * (basis.stride / atoms.square().sum())
 
 
-def generator_atoms(sizes: ConvNeXtConfig, frames: FrameGeometry, block_length: int | None = None) -> QuadratureAtoms:
+def generator_atoms(config: ConvNeXtConfig, frames: FrameGeometry, block_length: int | None = None) -> QuadratureAtoms:
     """Atoms of a generator's spacing, in the order of its weights, which `block_length` decides where modulated."""
-    if is_modulated(sizes, frames):
+    if is_modulated(config, frames):
         return modulated_atoms(frames, block_length or default_block_length(frames))
-    return quadrature_atoms(sizes.atoms, sizes.spacing, frames)
+    return quadrature_atoms(config.atoms, config.spacing, frames)
 
 
 def _basis_of(atoms: QuadratureAtoms, frames: FrameGeometry, left_pad: int) -> Basis:
@@ -263,7 +263,7 @@ def _initialize(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def split_lookahead(sizes: ConvNeXtConfig, frames: FrameGeometry) -> tuple[int, list[int]]:
+def split_lookahead(config: ConvNeXtConfig, frames: FrameGeometry) -> tuple[int, list[int]]:
     """Split a generator's lookahead between its basis and its convolutions.
 
     Without a limit, atoms are centered on their frame, and so are all convolutions. With one, atoms use it up first,
@@ -272,11 +272,11 @@ def split_lookahead(sizes: ConvNeXtConfig, frames: FrameGeometry) -> tuple[int, 
     Returns:
         Samples by which an atom begins before its frame, and frames that each convolution sees ahead, first to last.
     """
-    left_pad, half, layers = (frames.basis_length - frames.stride) // 2, sizes.kernel // 2, sizes.blocks + 1
-    if sizes.lookahead is None:
+    left_pad, half, layers = (frames.basis_length - frames.stride) // 2, config.kernel // 2, config.blocks + 1
+    if config.lookahead is None:
         return left_pad, [half] * layers
-    left_pad = min(left_pad, sizes.lookahead * frames.hop)
-    remaining = sizes.lookahead - -(-left_pad // frames.hop)
+    left_pad = min(left_pad, config.lookahead * frames.hop)
+    remaining = config.lookahead - -(-left_pad // frames.hop)
     return left_pad, [max(0, min(half, remaining - layer * half)) for layer in range(layers)]
 
 

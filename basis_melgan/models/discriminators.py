@@ -67,7 +67,7 @@ class MultiScaleDiscriminator(nn.Module):
 class MultiResolutionDiscriminator(nn.Module):
     """Discriminators on STFT magnitudes of several resolutions (UnivNet, arXiv 2106.07889, section 2.3).
 
-    UnivNet strides over time alone. Here every layer but the last two also halves the frequency axis; without it, they
+    UnivNet strides over time alone. Here every layer but the last two also strides over frequency; without it, they
     would cost four times as much as the generator. At the default sizes 0.28 M parameters and 1.7 GMAC per second of
     audio at 24 kHz, without the STFT itself.
     """
@@ -78,7 +78,7 @@ class MultiResolutionDiscriminator(nn.Module):
         self.chains = nn.ModuleList([_stft_chain(config) for _ in config.resolutions])
 
     def forward(self, wave: Tensor) -> list[list[Tensor]]:
-        """Discriminate a wave (B, T), T above half the longest FFT.
+        """Discriminate a wave (B, T), T above half the longest window.
 
         Returns:
             For every resolution the feature maps (B, channels, frequency, time); the last, of one channel, holds the

@@ -117,13 +117,13 @@ def new_generator(
         ConfigurationError: generator and separator do not fit.
     """
     state = state or {}
-    sizes, frames = config.generator, config.frames
-    if isinstance(sizes, ConvNeXtConfig):
-        atoms = _separator_atoms(separator, sizes.atoms, frames.sample_rate) if separator is not None else None
+    network, frames = config.generator, config.frames
+    if isinstance(network, ConvNeXtConfig):
+        atoms = _separator_atoms(separator, network.atoms, frames.sample_rate) if separator is not None else None
         store_atoms = ATOMS in state or config.vocoder_training.basis_learning_rate > 0
         block_length = int(state[BLOCK_LENGTH]) if BLOCK_LENGTH in state else None
-        return ConvNeXtGenerator(sizes, frames, config.mel, atoms, store_atoms, block_length)
-    generator = MelGANGenerator(sizes, frames, mel_config(config.mel).bands)
+        return ConvNeXtGenerator(network, frames, config.mel, atoms, store_atoms, block_length)
+    generator = MelGANGenerator(network, frames, mel_config(config.mel).bands)
     if separator is not None:
         if not isinstance(separator.basis, Basis):
             raise ConfigurationError(
@@ -131,7 +131,7 @@ def new_generator(
             )
         if separator.basis.atoms.shape != generator.basis.atoms.shape:
             raise ConfigurationError(
-                f"generator.channels: {config.generator.channels} differs from separator.atoms "
+                f"generator.channels: {network.channels} differs from separator.atoms "
                 f"{len(separator.basis.atoms)}; the last residual stack gives the weights, so use the same number"
             )
         generator.basis.load_state_dict(separator.basis.state_dict())

@@ -29,9 +29,9 @@ class StreamState:
 
         Args:
             packed: memory (B, S) after the previous chunk; None is all zeros, of whatever size the network needs.
-            frame_offset: see above.
-            total_frames: see above.
-            lookahead: see above.
+            frame_offset: (), int64: index of the chunk's first frame.
+            total_frames: (), int64: frames of the whole mel.
+            lookahead: of the network, in mel frames.
         """
         self.frame_offset, self.total_frames, self.lookahead = frame_offset, total_frames, lookahead
         self.rate, self.delay = 1, 0

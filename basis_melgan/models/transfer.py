@@ -63,13 +63,13 @@ def _prune_channels(state: State, block: str, hidden: int) -> None:
     state[f"{block}.narrow.weight"] = outward[:, strongest]
 
 
-def _advance_phases(state: State, sizes: ConvNeXtConfig, frames: FrameGeometry, samples: int) -> None:
+def _advance_phases(state: State, config: ConvNeXtConfig, frames: FrameGeometry, samples: int) -> None:
     """Advance the predicted phases for atoms that begin `samples` samples earlier."""
     if ATOMS in state:
         frequencies = center_frequencies(state[ATOMS].double().numpy(), frames.sample_rate)
     else:
-        frequencies = generator_atoms(sizes, frames, int(state[BLOCK_LENGTH])).frequencies
+        frequencies = generator_atoms(config, frames, int(state[BLOCK_LENGTH])).frequencies
     radians = torch.from_numpy(2.0 * math.pi * samples * frequencies / frames.sample_rate).float()
     bias = state["output_proj.bias"].reshape(frames.weights_per_mel, -1).clone()
-    bias[:, sizes.atoms :] += radians
+    bias[:, config.atoms :] += radians
     state["output_proj.bias"] = bias.flatten()

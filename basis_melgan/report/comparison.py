@@ -38,7 +38,7 @@ class Comparison:
         return cls(folder, results)
 
     def wave_path(self, scores: ClipScores) -> Path | None:
-        """The wave that a system made of a clip; None where the results state why there is none.
+        """Path of a system's wave of a clip; None where the results state why there is none.
 
         Raises:
             AudioError: the wave is missing, though it has scores.

@@ -60,7 +60,7 @@ class Run:
             raise OutputError(f"{self.folder}: cannot be created ({error.strerror}); use another run folder") from error
 
     def origin(self, step: int) -> Origin:
-        """Provenance of a model that this training saves after `step` steps."""
+        """Origin of a model that this training saves after `step` steps."""
         return Origin(self.initial_step + step, self.data_hash, self.source_hashes)
 
     def identity(self) -> dict[str, str]:

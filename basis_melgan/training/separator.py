@@ -1,4 +1,4 @@
-"""Stage 1: train a Conv-TasNet to denoise speech, and the basis with it."""
+"""Stage 1: train a separator, Conv-TasNet or TasNet, to denoise speech, and the basis with it."""
 
 import copy
 import math

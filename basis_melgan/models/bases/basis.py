@@ -1,4 +1,4 @@
-"""The basis: N short atoms whose weighted, overlapped sum is the wave."""
+"""The basis: N short atoms; the wave is their weighted sum, overlap-added."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

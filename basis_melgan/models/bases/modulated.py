@@ -28,9 +28,9 @@ from basis_melgan.models.streaming import OverlapTail, StreamState
 BLOCK_LENGTH = "basis.block_length"  # key of a generator's state dict, if its basis is modulated
 
 
-def is_modulated(sizes: ConvNeXtConfig, frames: FrameGeometry) -> bool:
+def is_modulated(config: ConvNeXtConfig, frames: FrameGeometry) -> bool:
     """Whether a generator's atoms are equally spaced and all as long as L, and its stride is even."""
-    return sizes.spacing == "linear" and 2 * sizes.atoms == frames.basis_length and frames.stride % 2 == 0
+    return config.spacing == "linear" and 2 * config.atoms == frames.basis_length and frames.stride % 2 == 0
 
 
 def default_block_length(frames: FrameGeometry) -> int:
