@@ -419,7 +419,7 @@ SECTIONS: dict[Callable[..., None], tuple[str, ...]] = {
     compare: (),
     report: (),
     bench: (),
-    complexity: ("frames", "mel", "separator", "generator"),
+    complexity: ("frames", "mel", "generator"),
 }
 COMMANDS = {function.__name__.replace("_", "-"): function for function in SECTIONS}
 DEFAULT_PRESETS = {train_separator: "basis-melgan-cpu"}  # of commands that need another one than the rest

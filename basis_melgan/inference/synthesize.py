@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from rich import progress as rich_progress
 from rich.console import Console
-from rich.progress import Progress
 
 from basis_melgan.audio import files
 from basis_melgan.audio.files import Wave
@@ -22,6 +22,7 @@ from basis_melgan.inference.source_selection import (
 )
 from basis_melgan.inference.sources import STANDARD_STREAM, read_frames, synthesize_source
 from basis_melgan.inference.vocoder import Vocoder
+from basis_melgan.progress import Progress
 
 
 def vocode(source: str, out: str, vocoder: Vocoder, jobs: int = 1, stream: bool = False, force: bool = False) -> None:
@@ -90,24 +91,22 @@ def require_streamable(source: str, stream: bool) -> None:
 
 def _vocode_files(selection: SourceSelection, vocoder: Vocoder, jobs: int) -> None:
     """Synthesize files in parallel; a file that fails does not stop the others."""
-    console = Console(stderr=True)
     pairs, failures = selection.pairs, len(selection.unreadable)
-    for text in _remarks(selection):
-        _print_line(console, text)
     pool = ThreadPoolExecutor(jobs)
     try:
-        with Progress(console=console, disable=not console.is_terminal) as progress:
-            task = progress.add_task("synthesizing", total=len(pairs))
+        with Progress("vocode", len(pairs)) as progress:
+            for text in _remarks(selection):
+                progress.print(" ".join(text.split()))
             futures = {pool.submit(_vocode_file, pair, vocoder): pair for pair in pairs}
             for future in as_completed(futures):
-                progress.advance(task)
+                progress.advance()
                 try:
                     future.result()
                 except (BasisMelGANError, OSError, MemoryError) as error:
                     failures += 1
                     source = futures[future].source
                     text = (str(error) or "out of memory").removeprefix(f"{source}: ")
-                    _print_line(console, f"{source}: {text}")
+                    progress.print(" ".join(f"{source}: {text}".split()))
     finally:
         pool.shutdown(cancel_futures=True)
     if failures:
@@ -127,10 +126,6 @@ def _remarks(selection: SourceSelection) -> Iterator[str]:
         yield f"skipped, neither mels nor sound: {kinds}"
 
 
-def _print_line(console: Console, text: str) -> None:
-    console.print(" ".join(text.split()), markup=False, highlight=False, soft_wrap=True)
-
-
 def _vocode_file(pair: FilePair, vocoder: Vocoder) -> None:
     _write(synthesize_source(pair.source, vocoder).chunks, str(pair.output), vocoder)
 
@@ -148,11 +143,11 @@ def _synthesize_frames(vocoder: Vocoder) -> Iterator[Wave]:
 def _track_progress(chunks: Iterable[Wave], sample_count: int) -> Iterator[Wave]:
     """The same chunks, with a progress bar on a terminal."""
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("synthesizing", total=sample_count)
+    with rich_progress.Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("synthesizing", total=sample_count)
         for chunk in chunks:
             yield chunk
-            progress.advance(task, chunk.size)
+            bar.advance(task, chunk.size)
 
 
 def _write(chunks: Iterable[Wave], out: str, vocoder: Vocoder) -> None:
