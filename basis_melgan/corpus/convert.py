@@ -12,7 +12,7 @@ from basis_melgan.audio import files, levels
 from basis_melgan.config.schema import CorpusConfig
 from basis_melgan.errors import AudioError
 
-FULL_SCALE = 0.99  # the largest positive value of 8-bit audio is 127/128
+CLIPPING_LEVEL = 0.99  # of full scale; the largest positive value of 8-bit audio is 127/128
 SILENCE_DBFS = -60.0  # a recording with a lower peak is silent
 MAX_CLIPPED_FRACTION = 0.05  # of samples at full scale; a recording with more is distorted throughout
 
@@ -90,7 +90,7 @@ def find_defect(wave: files.Wave, rate: int, rules: CorpusConfig) -> tuple[str, 
     level = 20.0 * np.log10(max(float(magnitude.max()), 1e-9))
     if level < SILENCE_DBFS:
         return "silent", f"peak {level:.1f} dBFS; the minimum is {SILENCE_DBFS:g} dBFS"
-    clipped = np.count_nonzero(magnitude >= FULL_SCALE) / len(wave)
+    clipped = np.count_nonzero(magnitude >= CLIPPING_LEVEL) / len(wave)
     if clipped > MAX_CLIPPED_FRACTION:
         return "clipped", f"{clipped:.1%} of samples at full scale; the limit is {MAX_CLIPPED_FRACTION:.0%}"
     return "", ""

@@ -34,14 +34,14 @@ def validation_excerpts(clips: Clips, sample_rate: int) -> list[tuple[Path, int]
 class StepSampler(Sampler[list[int]]):
     """Indices of each step's batch for one of `world_size` processes, which together cover the global batch."""
 
-    def __init__(self, steps: range, batch: int, rank: int, world_size: int) -> None:
-        self.steps, self.batch = steps, batch
-        local_batch = batch // world_size
-        self.positions = range(rank * local_batch, (rank + 1) * local_batch)  # in the global batch
+    def __init__(self, steps: range, batch_size: int, rank: int, world_size: int) -> None:
+        self.steps, self.batch_size = steps, batch_size
+        local_size = batch_size // world_size
+        self.positions = range(rank * local_size, (rank + 1) * local_size)  # in the global batch
 
     def __iter__(self) -> Iterator[list[int]]:
         for step in self.steps:
-            yield [step * self.batch + position for position in self.positions]
+            yield [step * self.batch_size + position for position in self.positions]
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -59,8 +59,8 @@ class MixtureCrops(Dataset[MixtureItem]):
 
     def __init__(self, clips: Clips, config: Config) -> None:
         self.config = config
-        self.crop = config.separator_training.crop_samples
-        self.rate = config.frames.sample_rate
+        self.crop_samples = config.separator_training.crop_samples
+        self.sample_rate = config.frames.sample_rate
         self.paths = [path for path, _ in clips]
         self.clips = _ClipSampler(clips, minimum=1)
         self.noise_files = _noise_files(config.mixture)
@@ -68,10 +68,10 @@ class MixtureCrops(Dataset[MixtureItem]):
     def __getitem__(self, index: int) -> MixtureItem:
         rng = np.random.default_rng([self.config.seed, index])
         path, clip = self.clips.draw(rng)
-        start = int(rng.integers(max(clip.samples - self.crop, 0) + 1))
+        start = int(rng.integers(max(clip.samples - self.crop_samples, 0) + 1))
         wave = files.read(path)[0]
-        speech = np.zeros(self.crop, dtype=np.float32)
-        speech[: len(wave) - start] = wave[start : start + self.crop]
+        speech = np.zeros(self.crop_samples, dtype=np.float32)
+        speech[: len(wave) - start] = wave[start : start + self.crop_samples]
         sources = np.stack(self.mix(rng, speech, float(np.sqrt(np.mean(np.square(wave))))))
         return {"sources": torch.from_numpy(sources), "id": f"{clip.id}@{start}"}
 
@@ -101,9 +101,10 @@ class MixtureCrops(Dataset[MixtureItem]):
         """Return noise (T,) of one of the configured kinds."""
         match kind:
             case "babble":
-                return noise.babble(rng, self.paths, samples, self.rate)
+                return noise.babble(rng, self.paths, samples, self.sample_rate)
             case "recorded":
-                return noise.excerpt(rng, self.noise_files[rng.integers(len(self.noise_files))], samples, self.rate)
+                path = self.noise_files[rng.integers(len(self.noise_files))]
+                return noise.excerpt(rng, path, samples, self.sample_rate)
             case _:
                 return noise.colored_noise(rng, samples, {"white": 0.0, "pink": 1.0, "brown": 2.0}[kind])
 
@@ -130,9 +131,9 @@ class SpeechCrops(Dataset[SpeechItem]):
         self.frames = config.frames
         self.decomposition = decomposition
         self.mels = mels or MelSource(config.mel, config.frames)
-        self.length = config.vocoder_training.crop_frames
+        self.crop_frames = config.vocoder_training.crop_frames
         fastest = Augmentation(max(1.0, config.augmentation.rate[1]) if config.augmentation.fraction > 0 else 1.0)
-        most_frames = fastest.source_length(self.length) + 2 * fastest.source_length(self.mels.margin)
+        most_frames = fastest.source_length(self.crop_frames) + 2 * fastest.source_length(self.mels.margin)
         self.clips = _ClipSampler(clips, minimum=self.frames.samples(most_frames))
 
     def __getitem__(self, index: int) -> SpeechItem:
@@ -141,14 +142,14 @@ class SpeechCrops(Dataset[SpeechItem]):
         path, clip = self.clips.draw(rng)
         crop_augmentation = augmentation.draw(rng, self.config.augmentation)
         margin = crop_augmentation.source_length(self.mels.margin)
-        last = self.frames.mel_frames(clip.samples) - crop_augmentation.source_length(self.length) - margin
+        last = self.frames.mel_frames(clip.samples) - crop_augmentation.source_length(self.crop_frames) - margin
         first = int(rng.integers(margin, last + 1))
-        wave, mel = self.mels.excerpt(path, first, self.length, crop_augmentation)
+        wave, mel = self.mels.excerpt(path, first, self.crop_frames, crop_augmentation)
         weights = np.zeros((0, 0), dtype=np.float32)
         if self.decomposition is not None:
-            weights = self.decomposition.weights(clip, first, self.length)
+            weights = self.decomposition.weights(clip, first, self.crop_frames)
             if training.target == "resynthesis":
-                samples = self.frames.samples(self.length)
+                samples = self.frames.samples(self.crop_frames)
                 wave = self.decomposition.wave(clip, self.frames.samples(first), samples).copy()
         return {
             "wave": torch.from_numpy(wave),
@@ -166,7 +167,8 @@ class _ClipSampler:
         if not self.clips:
             longest = max(clip.samples for _, clip in clips)
             raise CorpusError(
-                f"corpus: the longest clip has {longest} samples, but a crop needs {minimum}; shorten the crop"
+                f"corpus: the longest clip has {longest} samples, but a crop needs {minimum}; lower "
+                "vocoder_training.crop_frames"
             )
         self.ends = np.cumsum([clip.samples for _, clip in self.clips])
 

@@ -174,5 +174,5 @@ class Vocoder:
         if wave.ndim != 1 or not np.issubdtype(wave.dtype, np.floating):
             raise MelError(f"wave of shape {wave.shape} and type {wave.dtype}: expected one channel (T,) of floats")
         if sample_rate <= 0:
-            raise MelError(f"rate: {sample_rate} Hz; expected a sample rate above 0")
+            raise MelError(f"sample_rate: {sample_rate} Hz; expected a rate above 0")
         return files.resample(wave, sample_rate, self.info.sample_rate)

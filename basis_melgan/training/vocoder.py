@@ -28,7 +28,7 @@ from basis_melgan.training.validation_scores import ValidationScores
 from basis_melgan.training.vocoder_task import MODEL_NAME, VocoderTask
 
 INPUT_LEVEL_CROPS = 64  # crops whose mels determine the initial input bias of a ConvNeXt generator
-MINIMUM_LEVEL = -15.0  # dB of the output relative to the recordings, below which a training has not converged
+MIN_LEVEL = -15.0  # dB of the output relative to the recordings, below which a training has not converged
 SECTIONS = (
     "frames",
     "mel",
@@ -276,7 +276,7 @@ def _final_notes(task: VocoderTask, scores: Mapping[str, float]) -> Iterator[str
     yield f"vocoder: {task.path}"
     if task.validation_scores is not None and task.validation_scores.by_step:
         yield task.validation_scores.summary()
-    if (level := scores.get("level", 0.0)) < MINIMUM_LEVEL:
+    if (level := scores.get("level", 0.0)) < MIN_LEVEL:
         yield (
             f"{task.path}: its output is {-level:.0f} dB below the recordings, so the training has not converged; "
             "train for more steps, or with a higher vocoder_training.learning_rate"

@@ -30,7 +30,7 @@ from basis_melgan.training.trainer import MAX_GRADIENT_NORM, compile_forward, re
 from basis_melgan.training.validation_scores import ValidationScores, clip_scores, mean_scores, validation_metrics
 
 MODEL_NAME = "vocoder.safetensors"  # in the run folder
-MINIMUM_ENERGY = 1e-10  # added to energies before their ratio
+MIN_ENERGY = 1e-10  # added to energies before their ratio
 
 
 class VocoderTask:
@@ -248,7 +248,7 @@ class VocoderTask:
         """
         config = self.run.config
         generator = self.average.module.eval()
-        clip_losses, metric_scores, energy, target_energy = [], [], MINIMUM_ENERGY, MINIMUM_ENERGY
+        clip_losses, metric_scores, energy, target_energy = [], [], MIN_ENERGY, MIN_ENERGY
         for index, (path, samples) in enumerate(self.validation):
             recording, mel = self.dataset.mels.excerpt(path, 0, config.frames.mel_frames(samples))
             wave = generator(torch.from_numpy(mel)[None].to(self.fabric.device)).wave

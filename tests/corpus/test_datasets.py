@@ -83,7 +83,7 @@ def test_speech_is_a_crop_of_a_clip(clips: Clips, config: Config) -> None:
     for index in range(10):
         item = dataset[index]
         name, start = item["id"].split("@")
-        expected = files.read(paths[name], int(start), dataset.crop)[0]
+        expected = files.read(paths[name], int(start), dataset.crop_samples)[0]
         assert item["sources"].shape == (2, 2_400)
         assert item["sources"].dtype == torch.float32
         np.testing.assert_array_equal(item["sources"][0].numpy(), expected)

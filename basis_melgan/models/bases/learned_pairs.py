@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.networks import Spacing
 from basis_melgan.models.bases.basis import overlap_add
-from basis_melgan.models.bases.pairs import SHORTEST, atom_layout, hilbert_transform, windowed_tones
+from basis_melgan.models.bases.pairs import MIN_STRIDES, atom_layout, hilbert_transform, windowed_tones
 
 
 class LearnedAtoms(nn.Module):
@@ -46,7 +46,7 @@ class LearnedAtoms(nn.Module):
             frequencies = frequencies + self.get_parameter("shift") * self.get_buffer("widths")
             lengths = lengths * self.get_parameter("stretch").exp()
             powers = powers * self.get_parameter("sharpen").exp()
-        clamped = lengths.clamp(SHORTEST * self.frames.stride, float(self.frames.basis_length))
+        clamped = lengths.clamp(MIN_STRIDES * self.frames.stride, float(self.frames.basis_length))
         # Initial lengths lie on these bounds. The gradient ignores the clamp, so that a length beyond one can return.
         return windowed_tones(frequencies, lengths + (clamped - lengths).detach(), powers, self.frames)
 

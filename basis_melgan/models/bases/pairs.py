@@ -12,7 +12,7 @@ from basis_melgan.config.frames import FrameGeometry
 from basis_melgan.config.networks import Spacing
 from basis_melgan.errors import ConfigurationError
 
-SHORTEST = 2.0  # strides of the shortest window; copies of a shorter one would not add up to a steady tone
+MIN_STRIDES = 2.0  # strides of the shortest window; copies of a shorter one would not add up to a steady tone
 SILENT_NORM = 1e-2  # norm of a tone below which it is only rounding
 EDGE = 0.4999  # of a window, in its lengths from its middle; at a half the gradient of a power below 1 is infinite
 
@@ -69,13 +69,13 @@ def atom_layout(count: int, spacing: Spacing, frames: FrameGeometry) -> AtomLayo
     if spacing == "fourier":
         bins = frames.basis_length // 2 + 1
         if count != bins:
-            raise ConfigurationError(f"pairs: {count}; spacing fourier has {bins}, frames.basis_length / 2 + 1")
+            raise ConfigurationError(f"atoms: {count}; spacing fourier has {bins}, frames.basis_length / 2 + 1")
         frequencies, lengths = np.linspace(0.0, top, bins), np.full(bins, float(frames.basis_length))
         return AtomLayout(frequencies, np.full(bins, frequencies[1]), lengths, np.full(bins, 2.0))
     fractions = np.arange(2 * count + 1) / (2 * count)  # of the edges and, between them, of the centers
     scale = _scale_frequencies(fractions, spacing, top)
     frequencies, widths = scale[1::2], np.diff(scale[::2])
-    lengths = np.clip(frames.sample_rate / widths, SHORTEST * frames.stride, frames.basis_length)
+    lengths = np.clip(frames.sample_rate / widths, MIN_STRIDES * frames.stride, frames.basis_length)
     return AtomLayout(frequencies, widths, lengths, np.clip(lengths / frames.stride - 1.0, 1.0, 2.0))
 
 
