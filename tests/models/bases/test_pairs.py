@@ -76,7 +76,7 @@ def test_fourier_pairs_are_an_inverse_stft():
 
 
 def test_fourier_pairs_are_as_many_as_bins():
-    with pytest.raises(ConfigurationError, match=r"^pairs: 256; spacing fourier has 513"):
+    with pytest.raises(ConfigurationError, match=r"^atoms: 256; spacing fourier has 513"):
         quadrature_atoms(256, "fourier", FrameGeometry(hop=256, basis_length=1024, stride=256))
 
 
