@@ -50,7 +50,7 @@ def mel_of(frames: int) -> np.ndarray:
 
 def one_pass(model: Path, mel: np.ndarray) -> files.Wave:
     """The wave of one forward pass over a mel."""
-    generator = model_file.load_vocoder(model)[0]
+    generator = model_file.load_generator(model)[0]
     wave: files.Wave = generator(torch.from_numpy(np.array(mel, np.float32))[None]).wave[0].numpy()
     return wave
 

@@ -58,7 +58,7 @@ def test_a_damaged_source_is_synthesized_or_refused(suffix: str, tmp_path: Path)
 @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
 def test_a_damaged_model_is_refused(suffix: str, tmp_path: Path) -> None:
     content, path = pretrained_path("speech-24k", suffix).read_bytes(), tmp_path / f"model{suffix}"
-    load = Vocoder.load if suffix == ".onnx" else model_file.load_vocoder
+    load = Vocoder.load if suffix == ".onnx" else model_file.load_generator
     for seed in range(CASES):
         damaged_content = damage(content, np.random.default_rng(seed))
         path.write_bytes(damaged_content)

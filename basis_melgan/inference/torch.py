@@ -41,7 +41,7 @@ def load(path: Path) -> tuple[StreamingGenerator, Info]:
     Raises:
         ModelFileError: the file is missing, damaged, of another kind, or of another format.
     """
-    generator, config = model_file.load_vocoder(path)
+    generator, config = model_file.load_generator(path)
     model = StreamingGenerator(generator).eval()
     info = Info(
         name=path.stem,

@@ -85,8 +85,8 @@ def load_separator(path: Path) -> tuple[Separator, Config]:
     return separator.eval().requires_grad_(False), config
 
 
-def load_vocoder(path: Path) -> tuple[AnyGenerator, Config]:
-    """Load a vocoder, folded, frozen and ready to infer, and the configuration of its training.
+def load_generator(path: Path) -> tuple[AnyGenerator, Config]:
+    """Load the generator of a vocoder, folded, frozen and ready to infer, and the configuration of its training.
 
     Raises:
         ModelFileError: the file is missing, damaged, of another kind, or of another format.

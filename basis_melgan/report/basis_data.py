@@ -41,7 +41,7 @@ def basis_data(comparison: Comparison, separator: Path | None) -> list[dict[str,
         model, config = model_file.load_separator(separator)
         bases.append(ModelBasis([separator.stem], model.basis.atoms.numpy(), config.frames))
     for name, path in vocoders.items():
-        generator, config = model_file.load_vocoder(path)
+        generator, config = model_file.load_generator(path)
         atoms = generator.basis.atoms.numpy()
         equal = (basis for basis in bases if basis.frames == config.frames and np.array_equal(basis.atoms, atoms))
         shared = next(equal, None)

@@ -156,7 +156,7 @@ def test_a_vocoder_is_evaluated_from_its_file_alone(corpora, vocoder, tmp_path):
     results = evaluate_system(str(vocoder), EvalConfig(corpora / "a", quick=True, jobs=1), waves=tmp_path)
     assert {*results.clips[0].scores, *results.clips[0].failures} == {column.name for column in results.columns}
     assert results.clips[0].compute_seconds > 0
-    generator, config = model_file.load_vocoder(vocoder)
+    generator, config = model_file.load_generator(vocoder)
     mel = mel_spectrogram(files.read(corpora / "a" / "flac" / "clip7.flac")[0], config.mel, config.frames)
     wave = files.read(tmp_path / "a" / "clip7.wav")[0]
     assert np.abs(wave).max() > 0.01
@@ -183,7 +183,7 @@ def test_systems_are_compared_clip_by_clip(corpora, vocoder, tmp_path):
     results = compare_systems(["griffin-lim:4", str(vocoder), "recording"], config, out)
     content = json.loads((out / "results.json").read_text("utf-8"))
     assert [system["name"] for system in content["systems"]] == ["griffin-lim:4", "tiny", "recording"]
-    folded = model_file.load_vocoder(vocoder)[0]
+    folded = model_file.load_generator(vocoder)[0]
     assert content["systems"][1]["parameters"] == sum(parameter.numel() for parameter in folded.parameters())
     assert content["baseline"] == "griffin-lim:4"
     assert sorted(content["timing"]) == ["griffin-lim:4", "tiny"]

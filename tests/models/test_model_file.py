@@ -27,7 +27,7 @@ CONFIG = Config(
 )
 ORIGIN = model_file.Origin(step=321, data_hash="c0ffee", source_hashes={"start": "cafe", "mels": ""})
 KINDS: tuple[model_file.Kind, ...] = ("separator", "vocoder")
-LOADERS: dict[str, Any] = {"separator": model_file.load_separator, "vocoder": model_file.load_vocoder}
+LOADERS: dict[str, Any] = {"separator": model_file.load_separator, "vocoder": model_file.load_generator}
 
 
 def untrained(kind: model_file.Kind, config: Config = CONFIG) -> torch.nn.Module:
@@ -78,7 +78,7 @@ def test_a_separator_comes_back_whole(tmp_path: Path) -> None:
 def test_a_vocoder_comes_back_whole_and_folded(tmp_path: Path) -> None:
     module = untrained("vocoder")
     model_file.save(tmp_path / "model.safetensors", "vocoder", module.state_dict(), CONFIG, ORIGIN)
-    loaded, config = model_file.load_vocoder(tmp_path / "model.safetensors")
+    loaded, config = model_file.load_generator(tmp_path / "model.safetensors")
     assert config == CONFIG
     mel = torch.rand(2, 80, 23)
     expected, found = module(mel).wave, loaded(mel).wave

@@ -72,7 +72,7 @@ def test_fine_tuning_starts_from_vocoder_and_discriminators_and_trains_both(
             load_weights(tmp_path / name / "vocoder.safetensors", "vocoder").keys()
             == load_weights(trained, "vocoder").keys()
         )
-    assert model_file.load_vocoder(tmp_path / "tuned" / "vocoder.safetensors")[1].generator == tuning_config.generator
+    assert model_file.load_generator(tmp_path / "tuned" / "vocoder.safetensors")[1].generator == tuning_config.generator
 
 
 def scores(out: Path) -> dict[int, dict[str, float]]:

@@ -107,7 +107,7 @@ def test_convnext_vocoder_trains_on_silence_with_every_loss(
 def test_pretrained_vocoder_trains_on_silence(tmp_path: Path, config: Config, corpus: Path, separator: Path) -> None:
     """Its output for a silent mel is so small that its magnitudes round to those of silence."""
     path = pretrained_path("speech-24k", ".safetensors")
-    generator, saved = model_file.load_vocoder(path)
+    generator, saved = model_file.load_generator(path)
     training = replace(saved.vocoder_training, batch_size=2, adversarial_from=1_000, crop_frames=20)
     config = replace(saved, vocoder_training=training, trainer=config.trainer)
     task = vocoder_task(corpus, separator, tmp_path, config, generator.requires_grad_(True))

@@ -82,7 +82,7 @@ def test_average_is_an_exponential_moving_average(
     for name, value in expected.items():
         torch.testing.assert_close(average[name], value, atol=1e-7, rtol=1e-5)
     task.save_model(4)
-    saved, mel = model_file.load_vocoder(task.path)[0], torch.rand(1, 80, 20)
+    saved, mel = model_file.load_generator(task.path)[0], torch.rand(1, 80, 20)
     torch.testing.assert_close(saved(mel).wave, task.average.module(mel).wave, atol=1e-6, rtol=1e-5)
 
 
@@ -90,16 +90,18 @@ def test_basis_is_the_separators_and_changes_only_with_a_learning_rate(
     tmp_path: Path, config: Config, separator: Path, train
 ) -> None:
     atoms = model_file.load_separator(separator)[0].basis.atoms
-    frozen = model_file.load_vocoder(train("vocoder", tmp_path / "frozen", config, steps=5) / "vocoder.safetensors")[0]
+    frozen = model_file.load_generator(train("vocoder", tmp_path / "frozen", config, steps=5) / "vocoder.safetensors")[
+        0
+    ]
     assert torch.equal(frozen.basis.atoms, atoms)
     tuned = train("vocoder", tmp_path / "tuned", config, steps=5, basis_learning_rate=1e-4)
-    change = (model_file.load_vocoder(tuned / "vocoder.safetensors")[0].basis.atoms - atoms).abs().max().item()
+    change = (model_file.load_generator(tuned / "vocoder.safetensors")[0].basis.atoms - atoms).abs().max().item()
     assert 0.0 < change <= 5 * 1e-4 * 1.5  # Adam's steps are about the learning rate, a tenth of the generator's here
 
 
 def test_saved_vocoder_records_its_origin_and_synthesizes(tmp_path: Path, config: Config, corpus: Path, train) -> None:
     path = train("vocoder", tmp_path, config, steps=2) / "vocoder.safetensors"
-    generator, saved_config = model_file.load_vocoder(path)
+    generator, saved_config = model_file.load_generator(path)
     assert saved_config == with_settings(config, "vocoder_training", steps=2)
     metadata = model_file.metadata(path)
     assert (metadata["step"], metadata["data"]) == ("2", manifest.data_hash(manifest.load(corpus)))
@@ -203,7 +205,7 @@ def test_untrained_convnext_maps_mels_a_deviation_below_the_mean_to_zero(
 ) -> None:
     config = with_settings(convnext, "vocoder_training", steps=1, learning_rate=0.0)
     vocoder.train(corpus, tmp_path, VocoderInputs(), config)
-    embed = model_file.load_vocoder(tmp_path / "vocoder.safetensors")[0].embed
+    embed = model_file.load_generator(tmp_path / "vocoder.safetensors")[0].embed
     dataset = SpeechCrops(manifest.load_clips(manifest.load(corpus), "train"), config, None)
     mels = torch.stack([dataset[index]["mel"] for index in range(vocoder.INPUT_LEVEL_CROPS)])
     hidden = embed((mels.mean() - mels.std()).expand(1, 9, mels.shape[1]))
@@ -248,7 +250,7 @@ def test_modulated_basis_becomes_trainable_parameters(tmp_path: Path, convnext: 
     trainable = with_settings(config, "vocoder_training", basis_learning_rate=1e-4)
     vocoder.train(corpus, tmp_path / "tuned", VocoderInputs(init_from=initial), trainable)
     tuned = tmp_path / "tuned" / "vocoder.safetensors"
-    change = load_file(tuned)[ATOMS] - model_file.load_vocoder(initial)[0].basis.atoms
+    change = load_file(tuned)[ATOMS] - model_file.load_generator(initial)[0].basis.atoms
     assert 0.0 < change.abs().max() <= 2 * 1e-4 * 1.5  # Adam's steps are about the learning rate
     vocoder.train(corpus, tmp_path / "further", VocoderInputs(init_from=tuned), config)  # frozen again
     assert torch.equal(load_file(tmp_path / "further" / "vocoder.safetensors")[ATOMS], load_file(tuned)[ATOMS])
@@ -282,7 +284,7 @@ def test_resumed_convnext_equals_an_uninterrupted_one(
     for steps in (2, 4):
         vocoder.train(corpus, resumed, VocoderInputs(), with_settings(four_steps, "vocoder_training", steps=steps))
     expected, state = (
-        model_file.load_vocoder(out / "vocoder.safetensors")[0].state_dict() for out in (uninterrupted, resumed)
+        model_file.load_generator(out / "vocoder.safetensors")[0].state_dict() for out in (uninterrupted, resumed)
     )
     assert all(torch.equal(value, state[name]) for name, value in expected.items())
 

@@ -105,7 +105,7 @@ def test_a_vocoder_takes_the_pairs_of_a_separator_into_its_file(form: str, tmp_p
     nearest = torch.cdist(theirs, ours).amin(dim=1)
     torch.testing.assert_close(nearest, torch.zeros(96), atol=2e-3, rtol=0.0)
     model_file.save(tmp_path / "v.safetensors", "vocoder", generator.state_dict(), config, model_file.Origin(1, ""))
-    loaded, mel = model_file.load_vocoder(tmp_path / "v.safetensors")[0], torch.rand(1, 100, 5)
+    loaded, mel = model_file.load_generator(tmp_path / "v.safetensors")[0], torch.rand(1, 100, 5)
     torch.testing.assert_close(loaded(mel).wave, generator(mel).wave)
 
 

@@ -140,7 +140,7 @@ def test_stored_and_computed_atoms_give_the_same_wave(tmp_path: Path) -> None:
     stored.load_state_dict(trained | stored.basis.state_dict(prefix="basis."))
     for name, generator in (("computed", computed), ("stored", stored)):
         model_file.save(tmp_path / name, "vocoder", generator.state_dict(), small(), model_file.Origin(1, "none"))
-        loaded = model_file.load_vocoder(tmp_path / name)[0]
+        loaded = model_file.load_generator(tmp_path / name)[0]
         assert type(loaded.basis) is type(generator.basis)
         torch.testing.assert_close(synthesize(loaded), synthesize(computed), atol=1e-6, rtol=1e-5)
     assert [name for name in computed.state_dict() if name.startswith("basis")] == [BLOCK_LENGTH]
@@ -153,8 +153,10 @@ def test_a_file_decides_the_order_of_its_weights(tmp_path: Path) -> None:
     path = tmp_path / "vocoder.safetensors"
     assert default_block_length(FAST.frames) != 8
     model_file.save(path, "vocoder", generator.state_dict(), small(), model_file.Origin(1, "none"))
-    torch.testing.assert_close(synthesize(model_file.load_vocoder(path)[0]), synthesize(generator), atol=0.0, rtol=0.0)
+    torch.testing.assert_close(
+        synthesize(model_file.load_generator(path)[0]), synthesize(generator), atol=0.0, rtol=0.0
+    )
     metadata, state = model_file.metadata(path), load_file(path)
     save_file(state | {BLOCK_LENGTH: torch.tensor(7)}, path, metadata)
     with pytest.raises(ModelFileError, match=r"do not fit its configuration \(block length 7 is no even divisor"):
-        model_file.load_vocoder(path)
+        model_file.load_generator(path)
