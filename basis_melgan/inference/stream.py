@@ -47,7 +47,7 @@ class Stream:
         mel = np.asarray(mel)
         self._adapter.require_values(mel)
         if self._last is not None and mel.shape[:-1] != self._last.shape[:-1]:
-            raise MelError(f"mel of shape {mel.shape}: the stream began with {self._last.shape[:-1]} of each frame")
+            raise MelError(f"mel of shape {mel.shape}: the stream began with {self._last.shape[:-1]} per frame")
         if self._monitor is not None:
             self._monitor.add(mel)
         return np.concatenate([self._empty(mel), *self.synthesize_windows(mel)], axis=-1)
