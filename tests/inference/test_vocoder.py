@@ -1,10 +1,8 @@
-"""Vocoder: batches, windows, validation and resynthesis."""
-
-from pathlib import Path
+"""Vocoder: batches, lists, and validation of mels."""
 
 import numpy as np
 import pytest
-from small_vocoders import HOP, RATE, mel_of, one_pass, set_window
+from small_vocoders import HOP, mel_of
 
 from basis_melgan.errors import MelError
 from basis_melgan.inference import mel_adapter
@@ -40,30 +38,3 @@ def test_mel_is_validated_once_and_not_modified(vocoder: Vocoder, monkeypatch: p
 def test_chunks_of_a_batch_are_refused(vocoder: Vocoder) -> None:
     with pytest.raises(MelError, match=r"mel of shape \(2, 80, 5\): holds 2 mels; save each to a file of its own"):
         vocoder.synthesize_chunks(np.stack([mel_of(5)] * 2))
-
-
-@pytest.mark.parametrize("frames", [1, 2, 3, 39, 40, 41, 44, 49, 50, 80, 81, 130])
-def test_windows_equal_one_pass(frames: int, model: Path, vocoder: Vocoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_window(40, monkeypatch)
-    mel = mel_of(frames)
-    expected = one_pass(model, mel)
-    assert 0.01 < expected.std() < 0.3
-    wave = vocoder(mel)
-    assert wave.dtype == np.float32
-    assert wave.shape == (frames * HOP,)
-    np.testing.assert_allclose(wave, expected, atol=1e-5)
-
-
-def test_silence_is_silent_at_window_edges(vocoder: Vocoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_window(16, monkeypatch)
-    assert np.abs(vocoder(np.zeros((80, 70), np.float32))).max() < 1e-5
-
-
-def test_wave_of_another_type_or_rate_is_refused(vocoder: Vocoder) -> None:
-    for wave, rate, message in (
-        (np.zeros((100, 2), np.float32), RATE, r"wave of shape \(100, 2\) and type float32: expected one channel"),
-        (np.zeros(100, np.int16), RATE, "type int16: expected one channel"),
-        (np.zeros(100, np.float32), 0, "rate: 0 Hz"),
-    ):
-        with pytest.raises(MelError, match=message):
-            vocoder.resynthesize(wave, rate)
