@@ -1,6 +1,6 @@
-"""What several tests stand on: a tiny configuration, a corpus of the bundled clips, and a separator trained on it.
+"""Shared fixtures: a small configuration, a corpus of the example clips, and a separator trained on it.
 
-Where a test is skipped, the summary says why; with `--skips fail` the run has then failed.
+The summary gives the reasons of skipped tests; with `--skips fail` they fail the run.
 """
 
 from dataclasses import replace
@@ -18,12 +18,17 @@ CLIPS = Path(__file__).parents[1] / "examples" / "clips"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--skips", choices=("tell", "fail"), default="tell", help="what a skipped test means")
+    parser.addoption(
+        "--skips",
+        choices=("report", "fail"),
+        default="report",
+        help="whether skipped tests are reported only, or fail the run",
+    )
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With `--skips fail`, a run that left a test out has failed; why, the summary says."""
+    """Fail the run if a test was skipped and `--skips fail` is set."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and reporter.stats.get("skipped") and session.config.getoption("skips") == "fail":
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -31,7 +36,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def config() -> Config:
-    """Sizes at which a step of either stage takes milliseconds; the frames and the mel are the paper's."""
+    """Settings with which a training step takes milliseconds; frames and mel are those of the paper."""
     return from_dict(
         {
             "corpus": {"test_clips": 2, "validation_clips": 2},
@@ -67,7 +72,7 @@ def config() -> Config:
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path:
-    """The bundled clips, prepared: 10 to train on, 2 to validate, 2 to test."""
+    """The prepared example clips: 10 for training, 2 for validation, 2 for testing."""
     folder = tmp_path_factory.mktemp("corpus")
     prepare("folder", folder, CLIPS, config, jobs=1)
     return folder
@@ -75,8 +80,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path:
 
 @pytest.fixture(scope="session")
 def separator(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path) -> Path:
-    """A separator that has learned enough for its estimates to resemble speech."""
-    from basis_melgan.training.separator import train  # here, since the light tests do without PyTorch
+    """A separator after 60 steps, with estimates that resemble speech."""
+    from basis_melgan.training.separator import train  # imported here, so that tests without PyTorch can use this file
 
     training = replace(config.separator_training, steps=60, warmup_steps=60, validate_every=60)
     folder = tmp_path_factory.mktemp("separator")
@@ -92,5 +97,5 @@ def speech() -> files.Wave:
 
 @pytest.fixture(scope="session")
 def noise() -> files.Wave:
-    """White noise of that length."""
+    """Two seconds of white noise at 24 kHz."""
     return np.random.default_rng(0).normal(scale=0.05, size=48_000).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A small vocoder of the paper's network, its output in one pass, and sources of synthesis."""
+"""Small MelGAN vocoders, their output in one forward pass, and inputs of synthesis."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ from basis_melgan.models import model_file
 from basis_melgan.models.melgan import MelGANGenerator
 
 CLIPS = sorted((Path(__file__).parents[1] / "examples" / "clips").glob("*.flac"))
-QUANTUM = 1 / 32_768  # of 16-bit sound
+QUANTUM = 1 / 32_768  # one step of 16-bit audio
 RATE, HOP = 24_000, 240
 SMALL = MelGANConfig(channels=16)
 
 
 def build(config: Config) -> MelGANGenerator:
-    """A generator loud enough to be compared, with biases and gains for its response to silence to matter."""
+    """Build a generator with an audible output and a considerable response to silence."""
     torch.manual_seed(0)
     generator = model_file.new_generator(config).eval()
     for name, parameter in generator.network.named_parameters():
@@ -49,7 +49,7 @@ def mel_of(frames: int) -> np.ndarray:
 
 
 def one_pass(model: Path, mel: np.ndarray) -> files.Wave:
-    """The wave of one forward pass over a mel."""
+    """Synthesize a mel in one forward pass."""
     generator = model_file.load_generator(model)[0]
     wave: files.Wave = generator(torch.from_numpy(np.array(mel, np.float32))[None]).wave[0].numpy()
     return wave

@@ -1,4 +1,4 @@
-"""The demonstration runs without PyTorch, and its predicted mel is what the documents say."""
+"""The demonstration script, which runs without PyTorch, and its predicted mel."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ WITHOUT_TORCH = (
 )
 
 
-def test_the_demonstration_synthesizes_both_mels_and_draws_them(tmp_path: Path) -> None:
+def test_demo_synthesizes_and_plots_both_mels(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_TORCH, str(EXAMPLES / "demo.py"), str(tmp_path / "out")]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert process.returncode == 0, process.stderr
@@ -30,7 +30,7 @@ def test_the_demonstration_synthesizes_both_mels_and_draws_them(tmp_path: Path) 
     assert Image.open(tmp_path / "out" / "mels.png").size[0] == 2 * 405
 
 
-def test_the_predicted_mel_is_that_of_a_clip_averaged_over_frames_and_bands() -> None:
+def test_predicted_mel_is_a_smoothed_mel_of_a_clip() -> None:
     mel = Vocoder.load().mel(*files.read(EXAMPLES / "clips" / "ru_0308.flac"))
     for axis, width in ((1, 3), (0, 5)):
         margins = [(width // 2, width // 2) if dimension == axis else (0, 0) for dimension in range(2)]

@@ -1,8 +1,7 @@
-"""The README and the guides: every command and code block runs, in the order of its page, on a tiny corpus.
+"""The README and the guides: every command and code block runs, in page order, on a tiny corpus.
 
-What cannot run as it stands is replaced here, and nowhere else: training takes one step and evaluation is quick
-(`SHORTER`, `OMITTED`), a few lines run as `SUBSTITUTES` says, installations are compared with the project's metadata,
-and of each kind of export one runs, with a small vocoder.
+Training takes one step and evaluation is quick (`SHORTER`, `OMITTED`), some commands are replaced (`SUBSTITUTES`),
+installations are compared with the project's metadata, and one export of each kind runs, with a small vocoder.
 """
 
 import contextlib
@@ -28,10 +27,10 @@ from basis_melgan.config.loading import load
 CLIPS = sorted((ROOT / "examples" / "clips").glob("*.flac"))
 SECONDS = 2
 EXPORTS: dict[str, bytes] = {}  # by kind, the file that the first export wrote
-EXPORTED = "exported.safetensors"  # the vocoder that exports take in place of larger ones
+EXPORTED = "exported.safetensors"  # the small vocoder that replaces larger ones in exports
 SMALLEST = "--generator.blocks 1 --generator.channels 32 --generator.hidden 32"
 OMITTED = {"--basis"}  # a study of several seconds
-# Options that are added to a command, so that it takes seconds.
+# Options that shorten a command to seconds.
 SPLITS = "--corpus.test_clips 1 --corpus.validation_clips 1 --jobs 1"
 TRAINER = "--trainer.devices 1 --trainer.workers 0 --trainer.accelerator cpu --trainer.compile false"
 SHORTER = {
@@ -45,15 +44,15 @@ SHORTER = {
     "compare": "--quick --jobs 1",
     "bench": "--repeats 1",
 }
-# Lines that run otherwise: frames come from a file instead of a text-to-speech system, and sound goes to one.
+# Replacements: frames come from a file instead of a text-to-speech system, and audio goes to a file.
 SUBSTITUTES = {r"\btts\b": "cat frames.f32", r"\bplay -": "vocode - -"}
-MAKES = re.compile(r"basis-melgan (?:prepare|train-\w+|fine-tune) \S+ (\S+)")
+OUTPUT_FOLDER = re.compile(r"basis-melgan (?:prepare|train-\w+|fine-tune) \S+ (\S+)")
 PIPELINE = 'set -euo pipefail; basis-melgan() { "$PYTHON" -m basis_melgan "$@"; }; '
 
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with every input that the documents name."""
+    """A folder with all inputs of the documents."""
     folder = tmp_path_factory.mktemp("documents")
     waves = [files.read(path, 12_000, SECONDS * 24_000)[0] for path in CLIPS[:4]]
     for index, wave in enumerate(waves):
@@ -74,7 +73,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_mels(folder: Path, waves: list[files.Wave]) -> None:
-    """Mel spectrograms in every unit and place that the documents name."""
+    """Write mel spectrograms in the units and folders of the documents."""
     vocoder = Vocoder.load()
     mels = [vocoder.mel(wave, 24_000) for wave in waves]
     units = {"": 1.0, "_log10": 1 / np.log(10), "_db": 20 / np.log(10)}
@@ -90,7 +89,7 @@ def write_mels(folder: Path, waves: list[files.Wave]) -> None:
 
 @pytest.fixture
 def workspace(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of those inputs, as the current folder; `bench` times one second instead of ten minutes."""
+    """A copy of the inputs as the working folder; `bench` times one second instead of ten minutes."""
     monkeypatch.setattr("basis_melgan.benchmark.measure.LENGTHS", (1,))
     folder = tmp_path / "workspace"
     shutil.copytree(base, folder)
@@ -100,8 +99,8 @@ def workspace(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 @pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_commands_and_code_of_a_page_run(document: Path, workspace: Path) -> None:
-    for line in shell_lines(document):  # what a page makes is not there before
-        if match := MAKES.match(line):
+    for line in shell_lines(document):  # outputs of the page do not exist before it runs
+        if match := OUTPUT_FOLDER.match(line):
             shutil.rmtree(workspace / match[1], ignore_errors=True)
     names: dict[str, object] = {}
     for block in blocks(document):
@@ -116,7 +115,7 @@ def test_commands_and_code_of_a_page_run(document: Path, workspace: Path) -> Non
 
 
 def run_line(line: str) -> None:
-    """Run one line of a page, or verify what stands in for it."""
+    """Run one line of a page or verify its replacement."""
     if line.startswith("git clone"):
         assert line == "git clone <this repository> && cd basis-melgan"
     elif line.startswith("pip install"):
@@ -134,21 +133,21 @@ def run_line(line: str) -> None:
 
 
 def run_command(line: str, command: str) -> None:
-    """Run a command of this package; an export of a kind that has run is replaced by the file it wrote."""
-    words = argv(f"{line} {SHORTER.get(command, '')}")
+    """Run a command of this package; each kind of export runs once, and its file is reused."""
+    arguments = argv(f"{line} {SHORTER.get(command, '')}")
     if command != "export":
-        assert main([word for word in words if word not in OMITTED]) == 0, line
+        assert main([argument for argument in arguments if argument not in OMITTED]) == 0, line
         return
-    kind, out = "int8" if "int8" in line else "float32", Path(words[2])
-    assert Path(words[1]).is_file()
+    kind, out = "int8" if "int8" in line else "float32", Path(arguments[2])
+    assert Path(arguments[1]).is_file()
     if kind not in EXPORTS:
-        assert main(["export", EXPORTED, *words[2:]]) == 0, line
+        assert main(["export", EXPORTED, *arguments[2:]]) == 0, line
         EXPORTS[kind] = out.read_bytes()
     out.write_bytes(EXPORTS[kind])
 
 
 def verify_extras(line: str) -> None:
-    """An installation names extras that the project has."""
+    """Verify that the extras of an installation exist."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert set(re.findall(r"\[(\w+)\]", line)) <= project["optional-dependencies"].keys()
 

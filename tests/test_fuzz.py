@@ -41,7 +41,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_a_damaged_source_is_synthesized_or_refused(suffix: str, tmp_path: Path) -> None:
+def test_damaged_source_is_synthesized_or_refused(suffix: str, tmp_path: Path) -> None:
     vocoder, source, out = Vocoder.load(), tmp_path / f"source{suffix}", tmp_path / "out.wav"
     WRITERS[suffix](source)
     content, refusals = source.read_bytes(), 0
@@ -56,7 +56,7 @@ def test_a_damaged_source_is_synthesized_or_refused(suffix: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
-def test_a_damaged_model_is_refused(suffix: str, tmp_path: Path) -> None:
+def test_damaged_model_is_refused(suffix: str, tmp_path: Path) -> None:
     content, path = pretrained_path("speech-24k", suffix).read_bytes(), tmp_path / f"model{suffix}"
     load = Vocoder.load if suffix == ".onnx" else model_file.load_generator
     for seed in range(CASES):

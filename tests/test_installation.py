@@ -1,4 +1,4 @@
-"""Installation hints: the command installs from the origin of this installation."""
+"""Installation hints: commands that install an extra from the origin of this installation."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def origin(url: str, **record: object) -> str:
         (None, '"basis-melgan[train]"'),
         (origin(ROOT.as_uri(), dir_info={}), f'"{ROOT}[train]"'),
         (origin(ROOT.as_uri(), dir_info={"editable": True}), f'-e "{ROOT}[train]"'),
-        (origin("file:///gone/since", dir_info={}), '"basis-melgan[train]"'),
+        (origin("file:///missing", dir_info={}), '"basis-melgan[train]"'),
         (
             origin("https://host/a.git", vcs_info={"vcs": "git", "commit_id": "0", "requested_revision": "v1"}),
             '"basis-melgan[train] @ git+https://host/a.git@v1"',
@@ -38,11 +38,11 @@ def origin(url: str, **record: object) -> str:
         ),
     ],
 )
-def test_the_requirement_has_the_recorded_origin(recorded_origin: str | None, expected: str) -> None:
+def test_requirement_has_the_recorded_origin(recorded_origin: str | None, expected: str) -> None:
     assert requirement("train", recorded_origin) == expected
 
 
-def test_every_path_is_quoted_for_the_shell(tmp_path: Path) -> None:
+def test_paths_are_quoted_for_the_shell(tmp_path: Path) -> None:
     for name in ("two words", 'a "quoted" one', "a $dollar `and` tick", "it's"):
         folder = tmp_path / name
         folder.mkdir()
@@ -50,13 +50,13 @@ def test_every_path_is_quoted_for_the_shell(tmp_path: Path) -> None:
         assert shlex.split(command) == [f"{folder}[play]"]
 
 
-def test_without_an_extra_the_package_alone_is_installed() -> None:
+def test_requirement_without_an_extra() -> None:
     assert requirement("", None) == '"basis-melgan"'
     assert install_command().startswith("pip install ")
 
 
-def test_every_hint_in_the_package_uses_install_command() -> None:
-    """No message has a literal requirement, which only a package index could resolve."""
+def test_package_has_no_literal_installation_hint() -> None:
+    """A literal requirement could be resolved by a package index only."""
     pattern = re.compile(r"pip install ['\"]basis-melgan\[")
     literal_hints = {
         path.relative_to(ROOT).as_posix(): count

@@ -1,4 +1,4 @@
-"""Names tell what they are bound to."""
+"""Names of variables, attributes and arguments are specific."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def test_few_names_are_vague() -> None:
     assert len(vague) <= 0.005 * len(names), vague
 
 
-def test_the_count_knows_variables_arguments_and_attributes(tmp_path: Path) -> None:
+def test_variables_arguments_and_attributes_are_counted(tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text(
         "def load(self, found, *, path, **rest):\n"
         "    self._kept, (wave, one) = path, found\n"

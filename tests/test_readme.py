@@ -1,4 +1,4 @@
-"""The documents: every command in them is one that this version accepts, and every file that they link to exists."""
+"""The documents: their commands are valid, and the files that they name exist."""
 
 import re
 from pathlib import Path
@@ -13,30 +13,30 @@ HELP = {"--help", "--help-config"}
 
 
 def commands() -> list[str]:
-    """Commands of this package in bash blocks and code spans, without pipes and redirections."""
+    """Return the commands of this package in bash blocks and code spans, without pipes and redirections."""
     lines = [line for document in DOCUMENTS for line in (*shell_lines(document), *command_spans(document))]
     parts = [part.strip() for line in lines for part in re.split(r"[|>]", line)]
     return sorted({part for part in parts if part.startswith("basis-melgan ")})
 
 
 @pytest.mark.parametrize("command", commands())
-def test_a_command_of_the_documents_is_accepted(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_is_valid(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    name, *words = argv(command)
+    name, *options = argv(command)
     function = COMMANDS[name]
-    if HELP & {*words}:
+    if HELP & {*options}:
         with pytest.raises(SystemExit, match="0"):
-            arguments(function, SECTIONS[function], words)
+            arguments(function, SECTIONS[function], options)
     else:
-        assert arguments(function, SECTIONS[function], words).keys() <= set(function.__annotations__)
+        assert arguments(function, SECTIONS[function], options).keys() <= set(function.__annotations__)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_blocks_name_their_language(document: Path) -> None:
+def test_blocks_declare_their_language(document: Path) -> None:
     assert {block.language for block in blocks(document)} <= LANGUAGES
 
 
-def test_make_knows_the_targets_that_the_documents_name() -> None:
+def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
@@ -46,12 +46,12 @@ def test_make_knows_the_targets_that_the_documents_name() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_scripts_that_the_documents_run_exist(document: Path) -> None:
+def test_scripts_exist(document: Path) -> None:
     scripts = re.findall(r"((?:benchmarks|examples)/\w+\.(?:py|mjs))", document.read_text(encoding="utf-8"))
     assert [script for script in scripts if not (ROOT / script).is_file()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_lead_to_files(document: Path) -> None:
+def test_linked_files_exist(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []

@@ -1,4 +1,4 @@
-"""The documentation site: it builds without a warning, and its pages load nothing from elsewhere."""
+"""The documentation site: it builds without warnings and loads no external resources."""
 
 import os
 import re
@@ -28,21 +28,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
+def test_pages_load_no_external_resources(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > 15
     resources = re.compile(r"<(?:script|img|link|iframe)[^>]+(?:src|href)=\"?(https?:)?//")
     assert [page.name for page in pages if resources.search(page.read_text(encoding="utf-8"))] == []
 
 
-def test_reference_pages_hold_the_help_of_every_command(site: Path) -> None:
+def test_reference_has_the_help_of_every_command(site: Path) -> None:
     from basis_melgan.cli.commands import COMMANDS
 
     page = (site / "reference" / "command-line.html").read_text(encoding="utf-8")
     assert [name for name in COMMANDS if f"usage: basis-melgan {name} " not in page] == []
 
 
-def test_the_reference_documents_the_public_interface(site: Path) -> None:
+def test_reference_documents_the_public_interface(site: Path) -> None:
     page = (site / "reference" / "python.html").read_text(encoding="utf-8")
     for name in ("Vocoder.load", "Stream.push", "Stream.flush", "ConvNeXtGenerator.forward", "MelError"):
         assert re.search(rf'id="basis_melgan\.[\w.]*{re.escape(name)}"', page), name

@@ -1,4 +1,4 @@
-"""The built wheel: it carries the types, the models and everything its metadata promises."""
+"""The built wheel: types, models, presets and requirements."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the wheel, and with this one's packages behind it."""
+    """A virtual environment with the wheel and access to the packages of the current one."""
     folder = tmp_path_factory.mktemp("wheel")
     build = run("hatchling", "build", "--target", "wheel", "--directory", folder)
     assert build.returncode == 0, build.stderr
@@ -36,7 +36,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "venv"
 
 
-def test_a_type_checker_sees_the_types_of_the_installed_package(environment: Path, tmp_path: Path) -> None:
+def test_installed_package_has_types(environment: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
     python = environment / Path(sys.executable).parent.name / "python"
@@ -52,14 +52,14 @@ def test_a_type_checker_sees_the_types_of_the_installed_package(environment: Pat
     assert "numpy.floating[" in check.stdout, check.stdout
 
 
-def test_the_wheel_holds_the_models_and_the_presets(environment: Path) -> None:
+def test_wheel_contains_models_and_presets(environment: Path) -> None:
     package = Path(sysconfig.get_path("purelib", "venv", {"base": str(environment)})) / "basis_melgan"
     assert (package / "py.typed").is_file()
     assert (package / "pretrained" / "speech-24k.onnx").is_file()
     assert {path.stem for path in package.glob("config/presets/*.yaml")} >= {"tiny"}
 
 
-def test_the_requirements_of_the_package_are_installed() -> None:
-    """Those of packages that are installed without their own, to keep PyTorch as it is, are left out."""
+def test_requirements_of_the_package_are_installed() -> None:
+    """Other packages are ignored: some are installed without their requirements, to keep the PyTorch version."""
     lines = run("pip", "check").stdout.splitlines()
     assert [line for line in lines if line.startswith("basis-melgan ")] == []

@@ -1,8 +1,8 @@
-"""Count names that tell nothing: participles and pronouns bound as variables, attributes or arguments.
+"""Count vague names: participles and pronouns that are bound as variables, attributes or arguments.
 
     python tests/vague_names.py [FOLDER]
 
-Prints their fraction of all names bound in a folder of Python files, `basis_melgan` by default, and where they are.
+Prints their fraction of all names bound in a folder of Python files, `basis_melgan` by default, and their places.
 """
 
 import ast
@@ -33,12 +33,12 @@ class Binding(NamedTuple):
 
     @property
     def is_vague(self) -> bool:
-        """Whether the name tells nothing of what it is bound to."""
+        """Whether the name says nothing about its value."""
         return self.name.strip("_") in VAGUE
 
 
 def bindings(folder: Path) -> Iterator[Binding]:
-    """Every name that the Python files below a folder bind: variables, attributes and arguments."""
+    """Yield the variables, attributes and arguments that Python files below a folder bind."""
     for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:

@@ -1,7 +1,7 @@
-"""Random command lines: whatever the arguments of a command, it works or prints one line, never a traceback.
+"""Random command lines: every command succeeds or prints a one-line error, without a traceback.
 
-A hundred cases here, or as many as the environment variable FUZZ_CASES says. Their files are in the folder of a test.
-None is a corpus, so nothing is trained or evaluated.
+Runs a hundred cases, or the number in the environment variable FUZZ_CASES. The files of the test include no corpus, so
+nothing is trained or evaluated.
 """
 
 import inspect
@@ -18,7 +18,7 @@ from basis_melgan.cli.parser import positional_names
 from basis_melgan.config.loading import keys
 
 CASES = case_count(100)
-# Files and folders, which are missing, empty, of another kind or right, and other words.
+# Missing, empty, invalid and valid files and folders, and other text.
 PATHS = (
     *("", "-", "--", ".", "..", "missing", "missing.npy", "missing.wav", "missing.safetensors", "missing.onnx", "a\nb"),
     *("empty.npy", "empty.wav", "empty.onnx", "empty.safetensors", "empty.pt", "text.json", "folder", "folder.wav"),
@@ -45,7 +45,7 @@ FLAGS = (
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    tmp_path = tmp_path / "inner"  # so that .. is the test's own too
+    tmp_path = tmp_path / "inner"  # so that .. belongs to the test too
     tmp_path.mkdir()
     for name in ("empty.npy", "empty.wav", "empty.onnx", "empty.safetensors", "empty.pt", "file"):
         (tmp_path / name).touch()
@@ -58,28 +58,28 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def command(rng: np.random.Generator) -> list[str]:
-    """A command with about as many arguments as it takes, and options, mostly its own, with seldom fitting values."""
+def random_command(rng: np.random.Generator) -> list[str]:
+    """Return a command with about the expected number of arguments, and with options with mostly invalid values."""
     name = str(rng.choice([name for name in COMMANDS if name != "complexity"]))
     function, sections, positionals = COMMANDS[name], SECTIONS[COMMANDS[name]], positional_names(COMMANDS[name])
     names = [name for name in inspect.signature(function).parameters if name not in ("config", *positionals)]
     options = [*names, *names, *(key for key in keys() if key.split(".")[0] in sections)] or ["help"]
-    words = [str(word) for word in rng.choice(PATHS, size=len(positionals) + int(rng.choice((0, 0, 0, 0, 1, -1))))]
+    argv = [str(path) for path in rng.choice(PATHS, size=len(positionals) + int(rng.choice((0, 0, 0, 0, 1, -1))))]
     if name == "compare":
-        words += ["--corpus", str(rng.choice(PATHS)), "--out", str(rng.choice(PATHS))]
+        argv += ["--corpus", str(rng.choice(PATHS)), "--out", str(rng.choice(PATHS))]
     for _ in range(int(rng.integers(0, 4))):
         value = str(rng.choice(PATHS if rng.random() < 0.5 else NUMBERS))
-        words += [f"--{rng.choice(options)}", value] if rng.random() < 0.9 else [str(rng.choice(FLAGS))]
-    return [name, *words]
+        argv += [f"--{rng.choice(options)}", value] if rng.random() < 0.9 else [str(rng.choice(FLAGS))]
+    return [name, *argv]
 
 
-def test_random_arguments_work_or_print_one_line(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_random_arguments_succeed_or_print_one_line(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for seed in range(CASES):
-        words = command(np.random.default_rng(seed))
+        argv = random_command(np.random.default_rng(seed))
         with time_limit():
             try:
-                status = main(words)
-            except SystemExit as exit_:  # of --help
-                status = exit_.code
+                status = main(argv)
+            except SystemExit as error:  # --help
+                status = error.code
         messages = [line for line in capfd.readouterr().err.splitlines() if line.startswith("basis-melgan: ")]
-        assert (status, len(messages)) in ((0, 0), (2, 1)), (seed, words)
+        assert (status, len(messages)) in ((0, 0), (2, 1)), (seed, argv)

@@ -1,4 +1,4 @@
-"""Presets of the pretrained vocoders: each builds the network of its file, and trains it in one command."""
+"""Presets of the pretrained vocoders: their networks, training steps and rates."""
 
 from pathlib import Path
 
@@ -14,37 +14,37 @@ VOCODERS = ("speech-24k", "speech-24k-small", "speech-24k-live", "paper-24k")
 
 
 @pytest.mark.parametrize("name", VOCODERS)
-def test_a_preset_builds_the_network_of_the_pretrained_file(name: str) -> None:
+def test_preset_builds_the_network_of_the_pretrained_file(name: str) -> None:
     preset = load(name)
-    state, trained = model_file.read(pretrained_path(name, ".safetensors"), "vocoder")
+    state, pretrained_config = model_file.read(pretrained_path(name, ".safetensors"), "vocoder")
     generator = model_file.new_generator(preset)
     assert {key: value.shape for key, value in generator.state_dict().items()} == {
         key: value.shape for key, value in state.items()
     }
     for section in SECTIONS:
-        assert getattr(preset, section) == getattr(trained, section), section
+        assert getattr(preset, section) == getattr(pretrained_config, section), section
     weights = preset.vocoder_training.loss_weights
-    assert weights == trained.vocoder_training.loss_weights
+    assert weights == pretrained_config.vocoder_training.loss_weights
 
 
 @pytest.mark.parametrize("name", VOCODERS)
-def test_a_preset_takes_as_many_steps_as_the_pretrained_file(name: str) -> None:
+def test_preset_has_the_steps_of_the_pretrained_file(name: str) -> None:
     training = load(name).vocoder_training
     assert training.steps == int(model_file.metadata(pretrained_path(name, ".safetensors"))["step"])
     assert training.adversarial is (name != "paper-24k")
 
 
 @pytest.mark.parametrize("name", ["convnext-24k", *VOCODERS[:3]])
-def test_discriminators_join_for_3000_steps_at_the_rates_of_the_recipe(name: str) -> None:
+def test_adversarial_phase_has_3000_steps_and_the_learning_rates_of_fine_tuning(name: str) -> None:
     training = load(name).vocoder_training
-    remaining = training.steps - training.adversarial_from
-    assert remaining == 3_000
-    factor = remaining / training.decay_steps
+    adversarial_steps = training.steps - training.adversarial_from
+    assert adversarial_steps == 3_000
+    factor = adversarial_steps / training.decay_steps
     assert factor * training.learning_rate == pytest.approx(3e-4)
     assert factor * training.discriminator_learning_rate == pytest.approx(2e-4, rel=0.01)
 
 
-def test_a_preset_trains_across_the_step_at_which_discriminators_join(corpus: Path, tmp_path: Path) -> None:
+def test_preset_trains_both_phases(corpus: Path, tmp_path: Path) -> None:
     settings = {
         "vocoder_training.steps": 4,
         "vocoder_training.adversarial_from": 2,
@@ -52,7 +52,7 @@ def test_a_preset_trains_across_the_step_at_which_discriminators_join(corpus: Pa
         "trainer.workers": 0,
         "trainer.accelerator": "cpu",
     }
-    options = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
+    options = [argument for key, value in settings.items() for argument in (f"--{key}", str(value))]
     assert main(["train-vocoder", str(corpus), str(tmp_path), "--config", "speech-24k-small", *options]) == 0
     vocoder = tmp_path / "vocoder.safetensors"
     assert model_file.metadata(vocoder)["step"] == "4"

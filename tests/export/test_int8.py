@@ -1,4 +1,4 @@
-"""Export in 8 bits: small, close to floating point, robust to chunking, and refused if it degrades the vocoder."""
+"""Export to int8: size, accuracy, robustness to chunking, and refusal of degraded models."""
 
 from pathlib import Path
 
@@ -49,14 +49,14 @@ def exported(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
     return out
 
 
-def test_the_file_is_small_and_describes_itself(exported: Path) -> None:
+def test_file_is_small_and_has_metadata(exported: Path) -> None:
     info = Vocoder.load(exported).info
     assert exported.stat().st_size < 5e6
     assert (info.precision, info.training_data, info.license) == ("int8", "clips", "MIT")
     assert Vocoder.load(pretrained_path("speech-24k", ".onnx")).info.precision == "int8"
 
 
-def test_the_wave_is_close_to_floating_point(exported: Path, corpus: Path) -> None:
+def test_wave_is_close_to_floating_point(exported: Path, corpus: Path) -> None:
     vocoders = load_vocoder(pretrained_path("speech-24k", ".safetensors")), Vocoder.load(exported)
     wave, rate = files.read(sorted(corpus.glob("flac/**/*.flac"))[0])
     waves = [vocoder.resynthesize(wave, rate) for vocoder in vocoders]
@@ -65,15 +65,15 @@ def test_the_wave_is_close_to_floating_point(exported: Path, corpus: Path) -> No
     assert np.linalg.norm(spectra[0] - spectra[1]) < 0.1 * np.linalg.norm(spectra[0])
 
 
-def test_chunks_are_synthesized_as_the_whole(exported: Path, corpus: Path) -> None:
+def test_chunked_synthesis_equals_whole(exported: Path, corpus: Path) -> None:
     vocoder = Vocoder.load(exported)
     mel = vocoder.mel(*files.read(sorted(corpus.glob("flac/**/*.flac"))[0]))[:, :120]
-    measured = chunk_response(vocoder, [mel], (7,))
-    assert measured.change <= MAX_CHANGE
-    assert measured.snr >= MIN_SNR
+    response = chunk_response(vocoder, [mel], (7,))
+    assert response.change <= MAX_CHANGE
+    assert response.snr >= MIN_SNR
 
 
-def test_a_loss_of_quality_is_refused_with_the_layer_to_exclude(
+def test_quality_loss_is_refused_with_the_layer_to_exclude(
     small: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(int8, "MAX_STFT_RATIO", 0.5)
@@ -82,8 +82,8 @@ def test_a_loss_of_quality_is_refused_with_the_layer_to_exclude(
     assert not list(tmp_path.iterdir())
 
 
-def between_steps(mel: Float32Array, path: Path) -> Float32Array:
-    """The mel nearest to one (M, F) where any jitter moves half of the values across an 8-bit step of embed."""
+def round_to_step_midpoints(mel: Float32Array, path: Path) -> Float32Array:
+    """Round a mel (M, F) to thresholds of the quantizer before embed, where jitter changes half of the values."""
     graph = onnx.load(path).graph
     producers = {name: node for node in graph.node for name in node.output}
     embed = next(node for node in graph.node if node.name == "embed")
@@ -94,7 +94,7 @@ def between_steps(mel: Float32Array, path: Path) -> Float32Array:
 
 
 def test_amplified_jitter_is_refused_with_the_layer_to_exclude(tmp_path: Path) -> None:
-    """In 8 bits, the first layer jumps where a value crosses a step; the last one has 16 bits and does not."""
+    """The int8 first layer amplifies jitter at decision thresholds; the last layer has 16 bits and does not."""
     source, float_file, int8_file = (tmp_path / name for name in ("small.safetensors", "float.onnx", "int8.onnx"))
     torch.manual_seed(0)
     generator, exclude_layers = model_file.new_generator(SMALL), ("trunk", "gains", "basis")
@@ -109,10 +109,10 @@ def test_amplified_jitter_is_refused_with_the_layer_to_exclude(tmp_path: Path) -
     )
     check = int8.Int8Check("small", float_file, [mel], exclude_layers)
     with pytest.raises(ModelFileError, match=message):
-        check.require_robustness(int8_file, [between_steps(mel, int8_file)])
+        check.require_robustness(int8_file, [round_to_step_midpoints(mel, int8_file)])
 
 
-def test_a_silent_file_is_refused(small: Path, corpus: Path, tmp_path: Path) -> None:
+def test_silent_model_is_refused(small: Path, corpus: Path, tmp_path: Path) -> None:
     audible, silent = tmp_path / "audible.onnx", tmp_path / "silent.onnx"
     export(small, audible)
     model = onnx.load(audible)
@@ -125,18 +125,18 @@ def test_a_silent_file_is_refused(small: Path, corpus: Path, tmp_path: Path) -> 
     model.metadata_props.extend(entries)
     silent.write_bytes(seal(model.SerializeToString()))
     corpora = manifest.load(corpus)
-    before, after = int8.mean_scores(audible, audible, corpora)
-    assert before == after
+    scores, other_scores = int8.mean_scores(audible, audible, corpora)
+    assert scores == other_scores
     with pytest.raises(ModelFileError, match=r"silent\.onnx: its wave of .* cannot be scored \(.*silent in all"):
         int8.mean_scores(audible, silent, corpora)
     with pytest.raises(CorpusError, match="no test clip can be scored"):
         int8.mean_scores(silent, audible, corpora)
 
 
-def test_an_unusable_output_path_is_refused_first(small: Path, corpus: Path, tmp_path: Path) -> None:
+def test_invalid_output_path_is_refused_first(small: Path, corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"ends in \.onnx"):
         export_int8(small, tmp_path / "model.pt", corpus, ("embed",))
-    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "file").write_text("existing", encoding="utf-8")
     with pytest.raises(OutputError, match="cannot be created because"):
         export_int8(small, tmp_path / "file" / "out.onnx", corpus, ("embed",))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,4 +1,4 @@
-"""Export: one file that says what PyTorch says, whole and in chunks, knows what it is, and shows when it is damaged."""
+"""ONNX export: parity with PyTorch, streaming, metadata and damage detection."""
 
 import json
 import subprocess
@@ -28,19 +28,19 @@ from basis_melgan.models import model_file
 from basis_melgan.storage import hashing
 
 ROOT = Path(__file__).parents[2]
-FRAME_RATE = Config(
+CONVNEXT = Config(
     mel="vocos",
     frames=FrameGeometry(hop=256, basis_length=1024, stride=256),
     generator=ConvNeXtConfig(kernel=5, channels=16, hidden=24, blocks=2, atoms=64, spacing="mixed"),
 )
-LINEAR = replace(FRAME_RATE, generator=replace(FRAME_RATE.generator, spacing="linear", atoms=512))
-PAPER = Config(generator=MelGANConfig(channels=16), separator=SeparatorConfig(atoms=16))
+CONVNEXT_LINEAR = replace(CONVNEXT, generator=replace(CONVNEXT.generator, spacing="linear", atoms=512))
+MELGAN = Config(generator=MelGANConfig(channels=16), separator=SeparatorConfig(atoms=16))
 
 
-def released(path: Path, config: Config) -> Path:
+def save_vocoder(path: Path, config: Config) -> Path:
     torch.manual_seed(0)
     generator = model_file.new_generator(config)
-    if config is PAPER:  # loud enough to be compared
+    if config is MELGAN:  # so that differences exceed rounding
         generator.basis.atoms.data *= 5.0
         for name, parameter in generator.network.named_parameters():
             if name.endswith(("bias", "original0")):
@@ -49,17 +49,19 @@ def released(path: Path, config: Config) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=[FRAME_RATE, LINEAR, PAPER], ids=["frame rate", "linear pairs", "paper"])
-def pair(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Vocoder, Path]:
-    """A vocoder in PyTorch, and the file that export makes of it."""
+@pytest.fixture(
+    scope="module", params=[CONVNEXT, CONVNEXT_LINEAR, MELGAN], ids=["convnext", "convnext, linear pairs", "melgan"]
+)
+def reference_and_path(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Vocoder, Path]:
+    """A vocoder in PyTorch, and the path of its exported file."""
     folder = tmp_path_factory.mktemp("export")
-    source, out = released(folder / "vocoder.safetensors", request.param), folder / "small.onnx"
+    source, out = save_vocoder(folder / "vocoder.safetensors", request.param), folder / "small.onnx"
     export(source, out, data="nothing", license="MIT")
     return load_vocoder(source), out
 
 
-def test_it_says_what_pytorch_says(pair: tuple[Vocoder, Path]) -> None:
-    reference, path = pair
+def test_onnx_equals_pytorch(reference_and_path: tuple[Vocoder, Path]) -> None:
+    reference, path = reference_and_path
     exported = Vocoder.load(path)
     for frames in (1, 2, 7, 60):
         mel = reference_mel(reference.info, frames)
@@ -71,8 +73,8 @@ def test_it_says_what_pytorch_says(pair: tuple[Vocoder, Path]) -> None:
     np.testing.assert_allclose(exported(mels), reference(mels), atol=1e-4)
 
 
-def test_a_stream_says_what_the_whole_says(pair: tuple[Vocoder, Path]) -> None:
-    vocoder = Vocoder.load(pair[1])
+def test_chunked_synthesis_equals_whole(reference_and_path: tuple[Vocoder, Path]) -> None:
+    vocoder = Vocoder.load(reference_and_path[1])
     mel = reference_mel(vocoder.info, 50)
     stream, rng, start, waves = vocoder.stream(), np.random.default_rng(0), 0, []
     while start < 50:
@@ -83,26 +85,29 @@ def test_a_stream_says_what_the_whole_says(pair: tuple[Vocoder, Path]) -> None:
     np.testing.assert_allclose(np.concatenate(waves), vocoder(mel), atol=1e-5)
 
 
-def test_openvino_says_the_same_whole_and_in_chunks(pair: tuple[Vocoder, Path]) -> None:
-    vocoder, mel = load_vocoder(pair[1], backend="openvino"), reference_mel(pair[0].info, 60)
-    expected = pair[0](mel)
+def test_openvino_equals_pytorch_for_whole_mels_and_chunks(reference_and_path: tuple[Vocoder, Path]) -> None:
+    vocoder, mel = (
+        load_vocoder(reference_and_path[1], backend="openvino"),
+        reference_mel(reference_and_path[0].info, 60),
+    )
+    expected = reference_and_path[0](mel)
     np.testing.assert_allclose(vocoder(mel), expected, atol=1e-4)
     stream = vocoder.stream()
     waves = [stream.push(mel[:, start : start + 13]) for start in range(0, 60, 13)]
     np.testing.assert_allclose(np.concatenate([*waves, stream.flush()]), expected, atol=1e-4)
 
 
-def test_openvino_speaks_several_at_once(pair: tuple[Vocoder, Path]) -> None:
-    vocoder = load_vocoder(pair[1], backend="openvino")
-    mels = [reference_mel(pair[0].info, frames) for frames in (300, 310, 320, 330)]
+def test_openvino_synthesizes_concurrently(reference_and_path: tuple[Vocoder, Path]) -> None:
+    vocoder = load_vocoder(reference_and_path[1], backend="openvino")
+    mels = [reference_mel(reference_and_path[0].info, frames) for frames in (300, 310, 320, 330)]
     expected = [vocoder(mel) for mel in mels]
     with ThreadPoolExecutor(4) as pool:
-        for spoken, wave in zip(pool.map(vocoder, mels), expected, strict=True):
-            np.testing.assert_array_equal(spoken, wave)
+        for wave, expected_wave in zip(pool.map(vocoder, mels), expected, strict=True):
+            np.testing.assert_array_equal(wave, expected_wave)
 
 
-def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
-    reference, path = pair
+def test_metadata_of_an_exported_file(reference_and_path: tuple[Vocoder, Path]) -> None:
+    reference, path = reference_and_path
     info = Vocoder.load(path).info
     assert (info.name, info.training_data, info.license, info.training_steps) == ("small", "nothing", "MIT", 7)
     for name in ("config", "lookahead_frames", "min_frames", "state_size", "parameters", "macs_per_second"):
@@ -118,7 +123,7 @@ def test_it_knows_what_it_is(pair: tuple[Vocoder, Path]) -> None:
 
 
 @pytest.mark.parametrize(("name", "size"), [("speech-24k", 5e6), ("speech-24k-small", 1.5e6), ("speech-24k-live", 5e6)])
-def test_a_released_file_is_of_the_released_vocoder_and_small(name: str, size: float) -> None:
+def test_pretrained_file_has_its_source_hash_and_is_small(name: str, size: float) -> None:
     model, source = onnx.load(pretrained_path(name, ".onnx")), pretrained_path(name, ".safetensors")
     assert {entry.key: entry.value for entry in model.metadata_props}["source"] == hashing.sha256_of_file(source)
     info = Vocoder.load(name).info
@@ -126,22 +131,22 @@ def test_a_released_file_is_of_the_released_vocoder_and_small(name: str, size: f
     assert pretrained_path(name, ".onnx").stat().st_size <= size
 
 
-def test_the_live_vocoder_speaks_within_40_ms_of_a_sound() -> None:
+def test_latency_of_the_live_vocoder_is_at_most_40_ms() -> None:
     info = Vocoder.load("speech-24k-live").info
-    analysis = mel_config(info.mel_config).window / 2  # samples by which a centered frame of the mel looks ahead
+    analysis = mel_config(info.mel_config).window / 2  # lookahead of a centered mel frame, in samples
     assert info.lookahead_ms + 1e3 * analysis / info.sample_rate <= 40.0
 
 
-def test_a_silent_vocoder_passes_no_gate(tmp_path: Path) -> None:
+def test_silent_vocoder_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "silent.safetensors"
-    silent = model_file.new_generator(PAPER)  # as it is drawn, it says next to nothing
-    model_file.save(source, "vocoder", silent.state_dict(), PAPER, model_file.Origin(0, "none"))
+    silent = model_file.new_generator(MELGAN)  # almost silent at initialization
+    model_file.save(source, "vocoder", silent.state_dict(), MELGAN, model_file.Origin(0, "none"))
     with pytest.raises(ModelFileError, match="its output is silent, so nothing can be compared"):
         export(source, tmp_path / "out.onnx")
 
 
-def test_the_gate_keeps_out_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = released(tmp_path / "vocoder.safetensors", FRAME_RATE)
+def test_graph_that_differs_from_pytorch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = save_vocoder(tmp_path / "vocoder.safetensors", CONVNEXT)
     to_onnx = module.to_onnx
 
     def with_louder_basis(model) -> onnx.ModelProto:
@@ -158,33 +163,33 @@ def test_the_gate_keeps_out_what_differs(tmp_path: Path, monkeypatch: pytest.Mon
     assert [path.name for path in tmp_path.iterdir()] == ["vocoder.safetensors"]
 
 
-def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    source = released(tmp_path / "vocoder.safetensors", FRAME_RATE)
-    (tmp_path / "taken.onnx").write_text("mine", encoding="utf-8")
+def test_invalid_output_path_is_refused(tmp_path: Path) -> None:
+    source = save_vocoder(tmp_path / "vocoder.safetensors", CONVNEXT)
+    (tmp_path / "existing.onnx").write_text("existing", encoding="utf-8")
     with pytest.raises(OutputError, match="exists already; use --force"):
-        export(source, tmp_path / "taken.onnx")
+        export(source, tmp_path / "existing.onnx")
     with pytest.raises(ConfigurationError, match=r"ends in \.onnx"):
         export(source, tmp_path / "model.pt")
 
 
-def test_a_damaged_file_is_recognised_whatever_byte_it_is(pair: tuple[Vocoder, Path], tmp_path: Path) -> None:
-    content, rng = pair[1].read_bytes(), np.random.default_rng(0)
-    for place in [0, len(content) - 1, *rng.integers(0, len(content), 40)]:
-        spoilt = bytearray(content)
-        spoilt[place] ^= 1 << int(rng.integers(8))
-        (tmp_path / "spoilt.onnx").write_bytes(spoilt)
-        with pytest.raises(ModelFileError, match=r"spoilt\.onnx: (damaged|truncated)"):
-            Vocoder.load(tmp_path / "spoilt.onnx")
+def test_damage_of_any_byte_is_detected(reference_and_path: tuple[Vocoder, Path], tmp_path: Path) -> None:
+    content, rng = reference_and_path[1].read_bytes(), np.random.default_rng(0)
+    for position in [0, len(content) - 1, *rng.integers(0, len(content), 40)]:
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        (tmp_path / "damaged.onnx").write_bytes(damaged)
+        with pytest.raises(ModelFileError, match=r"damaged\.onnx: (damaged|truncated)"):
+            Vocoder.load(tmp_path / "damaged.onnx")
     for size in (0, 1, len(SEAL), 1_000, len(content) - 1):
-        (tmp_path / "cut.onnx").write_bytes(content[:size])
-        with pytest.raises(ModelFileError, match=r"cut\.onnx: truncated"):
-            Vocoder.load(tmp_path / "cut.onnx")
+        (tmp_path / "truncated.onnx").write_bytes(content[:size])
+        with pytest.raises(ModelFileError, match=r"truncated\.onnx: truncated"):
+            Vocoder.load(tmp_path / "truncated.onnx")
 
 
-def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_path: Path) -> None:
-    model = onnx.load(pair[1])
+def test_incompatible_file_is_refused(reference_and_path: tuple[Vocoder, Path], tmp_path: Path) -> None:
+    model = onnx.load(reference_and_path[1])
     entries = {entry.key: entry.value for entry in model.metadata_props if entry.key != "sha256"}
-    for changed, message in (
+    for changes, message in (
         ({"format": "99"}, r"has format 99, this version reads 2; update basis-melgan"),
         ({"format": "1"}, r"has format 1, this version reads 2; export it again"),
         ({"kind": "separator"}, "describes no vocoder"),
@@ -192,7 +197,7 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
         ({"info": "{}"}, "metadata cannot be read"),
     ):
         del model.metadata_props[:]
-        onnx.helper.set_model_props(model, entries | changed)
+        onnx.helper.set_model_props(model, entries | changes)
         (tmp_path / "other.onnx").write_bytes(seal(model.SerializeToString()))
         with pytest.raises(ModelFileError, match=message):
             Vocoder.load(tmp_path / "other.onnx")
@@ -200,16 +205,16 @@ def test_a_file_of_something_else_is_refused(pair: tuple[Vocoder, Path], tmp_pat
     with pytest.raises(ModelFileError, match="ONNX Runtime cannot run it"):
         Vocoder.load(tmp_path / "graph.onnx")
     with pytest.raises(ModelFileError, match=r"a trained vocoder, not an exported one"):
-        Vocoder.load(pair[1].with_name("vocoder.safetensors"))
+        Vocoder.load(reference_and_path[1].with_name("vocoder.safetensors"))
     with pytest.raises(ConfigurationError, match="threads: 0; use 1 or more"):
-        Vocoder.load(pair[1], threads=0)
-    with pytest.raises(ModelFileError, match=r"gone\.onnx: cannot be read"):
-        Vocoder.load(tmp_path / "gone.onnx")
-    with pytest.raises(ModelFileError, match=r"nobody: neither a file nor a model .*speech-24k"):
-        Vocoder.load("nobody")
+        Vocoder.load(reference_and_path[1], threads=0)
+    with pytest.raises(ModelFileError, match=r"missing\.onnx: cannot be read"):
+        Vocoder.load(tmp_path / "missing.onnx")
+    with pytest.raises(ModelFileError, match=r"unknown: neither a file nor a model .*speech-24k"):
+        Vocoder.load("unknown")
 
 
-def test_it_speaks_in_onnx_runtime_alone(tmp_path: Path) -> None:
+def test_example_script_needs_only_onnx_runtime(tmp_path: Path) -> None:
     vocoder = Vocoder.load()
     mel = reference_mel(vocoder.info, 60)
     np.save(tmp_path / "mel.npy", mel)
@@ -220,9 +225,9 @@ def test_it_speaks_in_onnx_runtime_alone(tmp_path: Path) -> None:
         script,
         pretrained_path("speech-24k", ".onnx"),
         tmp_path / "mel.npy",
-        tmp_path / "spoken.wav",
+        tmp_path / "out.wav",
     ]
     subprocess.run(command, check=True)
-    found, rate = files.read(tmp_path / "spoken.wav")
+    wave, rate = files.read(tmp_path / "out.wav")
     assert rate == vocoder.info.sample_rate
-    np.testing.assert_allclose(found, vocoder(mel).clip(-1, 1), atol=2e-4)
+    np.testing.assert_allclose(wave, vocoder(mel).clip(-1, 1), atol=2e-4)

@@ -40,7 +40,7 @@ def outputs(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("transposed", [False, True])
-def test_outputs_of_products_have_no_8_bit_steps(transposed: bool) -> None:
+def test_matrix_products_have_no_8_bit_steps(transposed: bool) -> None:
     model = quantize(two_layers(transposed), [{"x": CALIBRATION_INPUT}], ["gains"], split_inputs=True)
     step = 8.0 / 255.0
     # A row of zeros, and a thousand rows in which one input rises by two 8-bit steps.

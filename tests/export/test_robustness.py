@@ -1,4 +1,4 @@
-"""Robustness: what a response measures, and the pretrained files' responses to jitter and chunking."""
+"""Robustness: the response measures, and the pretrained models' responses to jitter and chunking."""
 
 import math
 from pathlib import Path
@@ -14,7 +14,7 @@ from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.vocoder import Vocoder
 
 CLIPS = Path(__file__).parents[2] / "examples" / "clips"
-# On these clips, files with 8 bits in every layer changed samples by up to 0.65.
+# On these clips, jitter changed samples by up to 0.65 in models with 8 bits in every layer.
 SENSITIVE = ("ru_0063", "ru_0274", "ru_0466")
 
 
@@ -28,7 +28,7 @@ def mels(vocoder: Vocoder) -> list[Float32Array]:
     return [vocoder.mel(*files.read(CLIPS / f"{clip}.flac")) for clip in SENSITIVE]
 
 
-def test_a_response_holds_the_largest_change_and_the_snr() -> None:
+def test_response_has_the_largest_change_and_the_snr() -> None:
     expected = np.array([0.5, -0.5, 0.5, -0.5], np.float32)
     measured = response(expected, expected + np.array([0.0, 0.0, 0.01, 0.0], np.float32))
     assert measured.change == pytest.approx(0.01, rel=1e-4)
@@ -49,17 +49,17 @@ def test_a_response_holds_the_largest_change_and_the_snr() -> None:
         (Response(5e-3, 40.0), Response(6e-3, 39.0), True),  # floating point exceeds the limits too
     ],
 )
-def test_a_reference_beyond_the_limits_replaces_them(measured: Response, reference: Response, within: bool) -> None:
+def test_reference_beyond_the_limits_replaces_them(measured: Response, reference: Response, within: bool) -> None:
     assert measured.within(reference) is within
 
 
-def test_pretrained_files_are_robust_to_jitter(vocoder: Vocoder, mels: list[Float32Array]) -> None:
+def test_pretrained_models_are_robust_to_jitter(vocoder: Vocoder, mels: list[Float32Array]) -> None:
     measured = jitter_response(vocoder, mels, seeds=3)
     assert 0.0 < measured.change <= MAX_CHANGE
     assert measured.snr >= MIN_SNR
 
 
-def test_pretrained_files_synthesize_chunks_as_the_whole(vocoder: Vocoder, mels: list[Float32Array]) -> None:
+def test_pretrained_models_synthesize_chunks_like_the_whole(vocoder: Vocoder, mels: list[Float32Array]) -> None:
     measured = chunk_response(vocoder, [mel[:, :150] for mel in mels], (1, 2, 7, 50))
     assert measured.change <= MAX_CHANGE
     assert measured.snr >= MIN_SNR

@@ -1,4 +1,4 @@
-"""A small vocoder of the paper's network."""
+"""A small MelGAN vocoder."""
 
 from pathlib import Path
 

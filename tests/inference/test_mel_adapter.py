@@ -1,4 +1,4 @@
-"""Mels of another scale are converted to the vocoder's; those of other filters are refused."""
+"""Conversion of mels between scales, and refusal of other filterbanks."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ def mel_of(name: MelConfigName) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["vocos", "bigvgan", "hifigan", "paper"])
 @pytest.mark.parametrize(
-    ("unit", "make"),
+    ("unit", "convert"),
     [
         ("ln", np.log),
         ("log10", np.log10),
@@ -31,9 +31,9 @@ def mel_of(name: MelConfigName) -> np.ndarray:
         ("log10,4,-1", lambda magnitude: (np.log10(magnitude) + 1) / 4),
     ],
 )
-def test_a_mel_of_another_unit_is_converted_to_the_vocoders(name: MelConfigName, unit: str, make: object) -> None:
+def test_mel_of_another_unit_is_converted(name: MelConfigName, unit: str, convert: object) -> None:
     mel = mel_of(name)
-    user_mel = make(mel_to_magnitude(mel, name))  # type: ignore[operator]
+    user_mel = convert(mel_to_magnitude(mel, name))  # type: ignore[operator]
     adapter = MelAdapter(name, f"{name}:{unit}")
     adapter.require_values(user_mel)
     np.testing.assert_allclose(adapter.to_model(user_mel), mel, atol=1e-4)
@@ -65,12 +65,12 @@ def test_values_beyond_the_range_are_clipped(config: str, unit: float) -> None:
         ("vocos:", "unknown unit ''; use NAME"),
     ],
 )
-def test_an_impossible_conversion_is_refused_with_the_reason(config: str, reason: str) -> None:
+def test_unsupported_conversion_is_refused(config: str, reason: str) -> None:
     with pytest.raises(MelError, match=reason):
         MelAdapter("vocos", config)
 
 
-def test_a_mel_that_is_not_of_its_stated_scale_is_refused() -> None:
+def test_mel_of_another_scale_than_stated_is_refused() -> None:
     decibels = 20 * np.log10(mel_to_magnitude(mel_of("vocos"), "vocos"))
     values = f"values from {decibels.min():.4g} to {decibels.max():.4g}, given as vocos:log10, would be"
     adapter = MelAdapter("vocos", "vocos:log10")
@@ -84,21 +84,20 @@ def test_a_mel_that_is_not_of_its_stated_scale_is_refused() -> None:
 
 def test_statistics_of_another_scale_are_refused_with_the_input_values() -> None:
     mel = mel_of("vocos")
-    adapter = MelAdapter("vocos", "vocos:ln,0.4343,0")  # as if the logarithms of the mel were to the base of ten
+    adapter = MelAdapter("vocos", "vocos:ln,0.4343,0")  # the factor of decimal logarithms
     adapter.require_values(mel)
     with pytest.raises(MelError, match=rf"values from {mel.min():.4g} to .*, given as vocos:ln,0\.4343,0"):
         adapter.validate(mel)
 
 
-def test_a_vocoder_takes_and_makes_mels_of_the_stated_scale() -> None:
+def test_vocoder_converts_input_and_output_mels() -> None:
     wave, rate = files.read(CLIP)
     vocoder, decimal_vocoder = Vocoder.load(), Vocoder.load(mel_config="vocos:log10")
     decimal_mel, mel = decimal_vocoder.mel(wave, rate), vocoder.mel(wave, rate)
     np.testing.assert_allclose(decimal_mel * np.log(10.0), mel, atol=1e-4)
     expected = vocoder(mel)
-    difference = np.abs(
-        decimal_vocoder(decimal_mel) - expected
-    )  # in 8 bits a rounding error falls to either side of a step
+    # Rounding errors can change int8 values by a step.
+    difference = np.abs(decimal_vocoder(decimal_mel) - expected)
     assert np.median(difference) < 1e-4
     assert difference.max() < 0.1 * np.abs(expected).max()
     with pytest.raises(MelError, match=r"looks like log10 of magnitudes \(mel config vocos:log10\)"):

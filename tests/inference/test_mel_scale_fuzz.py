@@ -1,6 +1,6 @@
-"""Mels of speech in any scale, at any level, noisy, smoothed or short: true ones are accepted, most others reported.
+"""Mel scale check on random excerpts: true mels are accepted, and most other scales are reported.
 
-They are computed from the example clips, and from a prepared corpus, or a folder of several, named by FUZZ_CORPUS.
+Excerpts are of the example clips and of the prepared corpora in the folder FUZZ_CORPUS; level, noise and blur vary.
 """
 
 import os
@@ -26,15 +26,18 @@ from basis_melgan.inference.vocoder import Vocoder
 CASES = case_count(10)  # of each scale
 MEL_CONFIGS: list[MelConfigName] = ["vocos", "hifigan", "bigvgan", "paper"]
 FRAMES = FrameGeometry(hop=256, stride=256, basis_length=1024)
-SHORTEST, LONGEST = 60 * FRAMES.hop, 12 * FRAMES.sample_rate  # samples of an excerpt; fewer leave statistics undecided
+SHORTEST, LONGEST = (
+    60 * FRAMES.hop,
+    12 * FRAMES.sample_rate,
+)  # samples of an excerpt; shorter ones have unreliable statistics
 SILENT_FRACTION = 0.05  # of whole clean mels of a scale in `REPORTED` that may be accepted without a warning
 
 
-def normalized(mel: Mel, axis: int | None) -> Mel:
+def normalize(mel: Mel, axis: int | None) -> Mel:
     return (mel - mel.mean(axis, keepdims=True)) / np.maximum(mel.std(axis, keepdims=True), 1e-3)
 
 
-def level(mel: Mel) -> Mel:
+def scale_to_unit_range(mel: Mel) -> Mel:
     return (mel - mel.min()) / np.maximum(np.ptp(mel), 1e-3)
 
 
@@ -44,13 +47,13 @@ SCALES: dict[str, Callable[[Mel], Mel]] = {  # of natural logarithms of magnitud
     "decibels": lambda mel: mel * 20 / np.log(10.0),
     "ln of powers": lambda mel: 2 * mel,
     "log10 of powers": lambda mel: 2 * mel / np.log(10.0),
-    "mean and deviation": partial(normalized, axis=None),
-    "band by band": partial(normalized, axis=1),
+    "mean and deviation": partial(normalize, axis=None),
+    "band by band": partial(normalize, axis=1),
     "a tenth": lambda mel: mel / 10,
     "16-bit integers": lambda mel: mel + np.log(32_768),
-    "0 to 1": level,
-    "-1 to 1": lambda mel: 2 * level(mel) - 1,
-    "-4 to 4": lambda mel: 8 * level(mel) - 4,
+    "0 to 1": scale_to_unit_range,
+    "-1 to 1": lambda mel: 2 * scale_to_unit_range(mel) - 1,
+    "-4 to 4": lambda mel: 8 * scale_to_unit_range(mel) - 4,
     "magnitudes": np.exp,
     "ln(1 + magnitude)": lambda mel: np.log1p(np.exp(mel)),
 }
@@ -101,7 +104,7 @@ def stream_outcome(vocoder: Vocoder, mel: Mel, rng: np.random.Generator) -> Case
     """The outcome of streaming a mel in chunks of random size."""
     stream, waves = vocoder.stream(), []
 
-    def work() -> None:
+    def push_chunks() -> None:
         position = 0
         while position < mel.shape[1]:
             end = position + int(rng.integers(1, 400))
@@ -109,7 +112,7 @@ def stream_outcome(vocoder: Vocoder, mel: Mel, rng: np.random.Generator) -> Case
             position = end
         waves.append(stream.flush())
 
-    result = run_case(work)
+    result = run_case(push_chunks)
     if not result.refusal:
         output = np.concatenate(waves)
         assert output.shape == (FRAMES.hop * mel.shape[1],)
@@ -140,8 +143,8 @@ def test_no_true_mel_is_refused(config: MelConfigName, vocoder: Vocoder) -> None
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_a_mel_of_another_scale_is_synthesized_or_refused(scale: str, vocoder: Vocoder) -> None:
-    clean: Counter[bool] = Counter()  # by whether something was reported
+def test_mel_of_another_scale_is_synthesized_or_refused(scale: str, vocoder: Vocoder) -> None:
+    clean: Counter[bool] = Counter()  # by whether an error or a warning was reported
     for seed in range(CASES):
         rng = np.random.default_rng(seed)
         config = MEL_CONFIGS[int(rng.integers(len(MEL_CONFIGS)))]

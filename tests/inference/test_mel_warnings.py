@@ -1,4 +1,4 @@
-"""On the command line a doubtful mel warns in one line and is synthesized; a refused stream leaves no file."""
+"""Mel warnings of commands: one line per file, and no output for a refused stream."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def recording() -> np.ndarray:
     return Vocoder.load().mel(*files.read(CLIP))
 
 
-def test_a_doubtful_mel_warns_in_one_line_with_its_file_and_is_synthesized(
+def test_doubtful_mel_is_synthesized_with_a_one_line_warning(
     recording: np.ndarray, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     np.save(tmp_path / "in.npy", 0.62 * recording)
@@ -32,7 +32,7 @@ def test_a_doubtful_mel_warns_in_one_line_with_its_file_and_is_synthesized(
     assert files.length(tmp_path / "out.wav")[0] == 256 * recording.shape[1]
 
 
-def test_warnings_of_a_folder_name_their_files(
+def test_warnings_name_the_files_of_a_folder(
     recording: np.ndarray, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -45,7 +45,7 @@ def test_warnings_of_a_folder_name_their_files(
         assert line.startswith(f"basis-melgan: warning: {tmp_path / 'in' / name}.npy: its values spread less widely")
 
 
-def test_a_stream_of_another_scale_ends_with_one_line_and_no_file(recording: np.ndarray, tmp_path: Path) -> None:
+def test_refused_stream_prints_one_line_and_writes_no_file(recording: np.ndarray, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "basis_melgan", "vocode", "-", str(tmp_path / "out.wav"), "--stream"]
     content = (recording / np.log(10.0)).astype("<f4").T.tobytes()
     result = subprocess.run(command, input=content, capture_output=True, check=False)

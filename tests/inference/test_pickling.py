@@ -1,4 +1,4 @@
-"""Vocoders go to other processes, and streams are copied: what they say afterwards is the same."""
+"""Pickled and copied vocoders and streams synthesize the same waves."""
 
 import copy
 import pickle
@@ -17,7 +17,7 @@ from basis_melgan.inference.pretrained import pretrained_path
 from basis_melgan.inference.stream import Stream
 from basis_melgan.inference.vocoder import Vocoder
 
-ENGINES: list[BackendName] = ["onnx", "openvino", "torch"]
+BACKENDS: list[BackendName] = ["onnx", "openvino", "torch"]
 COPIES: list[Callable] = [lambda original: pickle.loads(pickle.dumps(original)), copy.deepcopy]
 
 
@@ -29,39 +29,39 @@ def synthesize(vocoder: Vocoder, mel: np.ndarray) -> np.ndarray:
     return vocoder(mel)
 
 
-@pytest.mark.parametrize("backend", ENGINES)
-def test_a_copy_of_a_vocoder_synthesizes_the_same(backend: BackendName) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_vocoder_copy_synthesizes_the_same_wave(backend: BackendName) -> None:
     vocoder, mel = load_vocoder("speech-24k", 1, backend, "vocos:log10"), mel_of(40) / np.float32(np.log(10))
     wave = vocoder(mel)
-    for duplicate in (make(vocoder) for make in COPIES):
-        np.testing.assert_array_equal(duplicate(mel), wave)
-        assert duplicate.info == vocoder.info
+    for vocoder_copy in (duplicate(vocoder) for duplicate in COPIES):
+        np.testing.assert_array_equal(vocoder_copy(mel), wave)
+        assert vocoder_copy.info == vocoder.info
 
 
-def test_a_stream_goes_on_where_it_was_copied() -> None:
+def test_stream_copy_continues_from_the_same_state() -> None:
     stream, mel = Vocoder.load().stream(), mel_of(70)
     stream.push(mel[:, :30])
-    duplicates: list[Stream] = [make(stream) for make in COPIES]
+    stream_copies: list[Stream] = [duplicate(stream) for duplicate in COPIES]
     expected = np.concatenate([stream.push(mel[:, 30:]), stream.flush()])
-    for duplicate in duplicates:
-        np.testing.assert_array_equal(np.concatenate([duplicate.push(mel[:, 30:]), duplicate.flush()]), expected)
+    for stream_copy in stream_copies:
+        np.testing.assert_array_equal(np.concatenate([stream_copy.push(mel[:, 30:]), stream_copy.flush()]), expected)
 
 
-def test_a_pool_of_new_processes_takes_a_vocoder() -> None:
+def test_spawned_process_accepts_a_vocoder() -> None:
     vocoder, mel = Vocoder.load(), mel_of(40)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         np.testing.assert_array_equal(pool.submit(synthesize, vocoder, mel).result(), vocoder(mel))
 
 
-def test_a_relative_path_survives_a_change_of_folder_and_a_missing_file_is_named(
+def test_relative_path_is_independent_of_the_working_folder_and_a_missing_file_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, other = tmp_path / "mine.onnx", tmp_path / "other"
+    file, working_folder = tmp_path / "mine.onnx", tmp_path / "elsewhere"
     file.write_bytes(pretrained_path("speech-24k", ".onnx").read_bytes())
-    other.mkdir()
+    working_folder.mkdir()
     monkeypatch.chdir(tmp_path)
     content, mel = pickle.dumps(Vocoder.load("mine.onnx")), mel_of(9)
-    monkeypatch.chdir(other)
+    monkeypatch.chdir(working_folder)
     np.testing.assert_array_equal(pickle.loads(content)(mel), Vocoder.load()(mel))
     file.unlink()
     with pytest.raises(ModelFileError, match=r"mine\.onnx: cannot be read"):

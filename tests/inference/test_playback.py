@@ -32,7 +32,7 @@ def has_portaudio() -> bool:
     return any(api["name"] == "ALSA" for api in sounddevice.query_hostapis())
 
 
-def test_the_played_wave_is_the_synthesized_one(tmp_path: Path) -> None:
+def test_played_wave_equals_the_synthesized_wave(tmp_path: Path) -> None:
     if not has_portaudio():
         pytest.skip("PortAudio with ALSA is not installed here")
     (tmp_path / ".asoundrc").write_text(LOUDSPEAKER.format(tmp_path / "played.raw"), encoding="utf-8")
@@ -44,7 +44,7 @@ def test_the_played_wave_is_the_synthesized_one(tmp_path: Path) -> None:
     assert np.abs(samples[: expected.size] - expected).max() < 1e-4
 
 
-def test_a_missing_loudspeaker_is_reported_in_one_line(tmp_path: Path) -> None:
+def test_missing_loudspeaker_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / ".asoundrc").write_text("pcm.!default { type hw card 99 }\n", encoding="utf-8")
     run = run_play(str(CLIP), tmp_path)
     assert run.returncode == 2
@@ -52,13 +52,13 @@ def test_a_missing_loudspeaker_is_reported_in_one_line(tmp_path: Path) -> None:
     assert run.stderr.count("\n") == 1
 
 
-def test_a_missing_source_is_reported_before_the_loudspeaker_is_opened(
+def test_missing_source_is_reported_before_the_loudspeaker_is_opened(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["play", "missing.npy"]) == 2
     assert capsys.readouterr().err.startswith("basis-melgan: missing.npy: no such file")
 
 
-def test_only_standard_input_streams(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stream_option_needs_standard_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", str(CLIP), "--stream"]) == 2
     assert "frames come from standard input" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Pretrained models."""
+"""Names and paths of pretrained models."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from basis_melgan.inference.pretrained import pretrained_path, resolve_model
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
-def test_a_pretrained_model_is_found_in_the_package_before_beside_it(suffix: str, tmp_path: Path, monkeypatch) -> None:
+def test_package_folder_takes_precedence_over_the_repository(suffix: str, tmp_path: Path, monkeypatch) -> None:
     package = tmp_path / "basis_melgan"
     monkeypatch.setattr(module, "PACKAGE", package)
     with pytest.raises(ModelFileError, match=r"paper-24k: neither a file nor a model .* this package \(\)$"):
@@ -21,7 +21,7 @@ def test_a_pretrained_model_is_found_in_the_package_before_beside_it(suffix: str
         assert pretrained_path("paper-24k", suffix) == folder / f"paper-24k{suffix}"
 
 
-def test_an_unknown_name_lists_the_pretrained_models(tmp_path: Path, monkeypatch) -> None:
+def test_unknown_name_lists_the_pretrained_models(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(module, "PACKAGE", tmp_path)
     (tmp_path / "pretrained").mkdir()
     for name in ("b.safetensors", "a.safetensors", "a.discriminators.safetensors", "c.onnx"):
@@ -30,11 +30,10 @@ def test_an_unknown_name_lists_the_pretrained_models(tmp_path: Path, monkeypatch
         pretrained_path("speech", ".safetensors")
 
 
-def test_a_path_is_kept_and_a_name_resolves_to_a_pretrained_model(tmp_path: Path, monkeypatch) -> None:
+def test_resolve_model_keeps_paths_and_resolves_names(tmp_path: Path, monkeypatch) -> None:
     assert resolve_model("speech-24k", ".safetensors") == pretrained_path("speech-24k", ".safetensors")
-    assert resolve_model("absent/mine.onnx", ".safetensors") == Path(
-        "absent/mine.onnx"
-    )  # opening it reports that it is missing
+    # A missing file is reported when it is opened.
+    assert resolve_model("absent/mine.onnx", ".safetensors") == Path("absent/mine.onnx")
     monkeypatch.chdir(tmp_path)
     Path("speech-24k").touch()
     assert resolve_model("speech-24k", ".onnx") == Path("speech-24k")
@@ -42,5 +41,5 @@ def test_a_path_is_kept_and_a_name_resolves_to_a_pretrained_model(tmp_path: Path
         resolve_model("absent", ".onnx")
 
 
-def test_the_pretrained_folder_belongs_to_this_package() -> None:
+def test_package_folder_contains_this_module() -> None:
     assert Path(module.__file__) == module.PACKAGE / "inference" / "pretrained.py"

@@ -1,4 +1,4 @@
-"""Separation of recordings of any length: exact within one window, seamless and in bounded memory beyond."""
+"""Separation: equality with one pass, cross-fades between windows, memory and validation."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ from basis_melgan.models import model_file
 from basis_melgan.models.tasnet import SeparationOutput, Separator
 
 CLIPS = sorted((Path(__file__).parents[2] / "examples" / "clips").glob("*.flac"))
-QUANTUM = 1 / 32_768  # of 16-bit sound
+QUANTUM = 1 / 32_768  # one step of 16-bit audio
 SMALL = SeparatorConfig(atoms=16, channels=8, hidden=8, blocks=2, repeats=1)
 RATE = 24_000
 
@@ -34,11 +34,11 @@ RATE = 24_000
 def build(config: SeparatorConfig = SMALL) -> Separator:
     torch.manual_seed(0)
     separator = Separator(config, FrameGeometry()).eval().requires_grad_(False)
-    separator.basis.atoms.mul_(2.0)  # so that estimates are loud, yet inside full scale
+    separator.basis.atoms.mul_(2.0)  # audible estimates within full scale
     return separator
 
 
-def save_vocoder(path: Path, config: SeparatorConfig = SMALL) -> Path:
+def save_separator(path: Path, config: SeparatorConfig = SMALL) -> Path:
     model_config = Config(separator=config)
     model_file.save(path, "separator", build(config).state_dict(), model_config, model_file.Origin(1, "none"))
     return path
@@ -46,7 +46,7 @@ def save_vocoder(path: Path, config: SeparatorConfig = SMALL) -> Path:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_vocoder(tmp_path_factory.mktemp("model") / "separator.safetensors")
+    return save_separator(tmp_path_factory.mktemp("model") / "separator.safetensors")
 
 
 def chunks_of(wave: files.Wave, size: int) -> Iterator[files.Wave]:
@@ -63,7 +63,7 @@ def separate_wave(
 
 
 def match_level(speech: files.Wave, mixture: files.Wave) -> files.Wave:
-    """The projection of a mixture on a speech estimate."""
+    """Project a mixture onto a speech estimate."""
     return np.float32(np.dot(mixture, speech) / np.dot(speech, speech)) * speech
 
 
@@ -83,11 +83,11 @@ class Stub(torch.nn.Module):
         return SeparationOutput(torch.stack([speech, -speech], dim=1).clone(), mixture)
 
 
-# The files
+# Files
 
 
 @pytest.mark.parametrize("rate", [24_000, 16_000, 44_100])
-def test_a_wave_within_one_window_equals_one_forward_pass(rate: int, model: Path, tmp_path: Path) -> None:
+def test_wave_within_one_window_equals_one_pass(rate: int, model: Path, tmp_path: Path) -> None:
     source = tmp_path / "noisy.wav"
     soundfile.write(source, np.random.default_rng(0).normal(0, 0.05, (2 * rate + 17, 2)), rate, subtype="FLOAT")
     separate(source, tmp_path / "out", model)
@@ -104,7 +104,7 @@ def test_a_wave_within_one_window_equals_one_forward_pass(rate: int, model: Path
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"speech.wav", "noise.wav"}
 
 
-def test_a_longer_recording_keeps_its_length_to_the_sample(model: Path, tmp_path: Path) -> None:
+def test_longer_recording_keeps_its_length(model: Path, tmp_path: Path) -> None:
     clips = np.concatenate([files.read(clip)[0] for clip in CLIPS[:5]])[: 17 * RATE + 1]
     files.write(tmp_path / "long.flac", clips, RATE)
     separate(tmp_path / "long.flac", tmp_path, model)
@@ -117,7 +117,7 @@ def test_a_longer_recording_keeps_its_length_to_the_sample(model: Path, tmp_path
     np.testing.assert_allclose(files.read(tmp_path / "noise.wav")[0], clips - speech, atol=2 * QUANTUM)
 
 
-def test_the_pretrained_separator_is_the_default(model: Path, tmp_path: Path, monkeypatch) -> None:
+def test_pretrained_separator_is_the_default(model: Path, tmp_path: Path, monkeypatch) -> None:
     package = tmp_path / "package"
     monkeypatch.setattr(pretrained, "PACKAGE", package)
     with pytest.raises(ModelFileError, match="separator-24k: neither a file nor a model that comes with this package"):
@@ -138,7 +138,7 @@ def test_the_pretrained_separator_is_the_default(model: Path, tmp_path: Path, mo
     fraction=st.floats(0.0, 0.95),
     size=st.integers(1, 300),
 )
-def test_waves_of_any_length_are_reconstructed_from_chunks_of_any_size(
+def test_windows_reconstruct_any_length_from_any_chunk_size(
     total: int, window: int, fraction: float, size: int
 ) -> None:
     wave = np.random.default_rng(total).standard_normal(total).astype(np.float32)
@@ -148,34 +148,33 @@ def test_waves_of_any_length_are_reconstructed_from_chunks_of_any_size(
     assert set(stub.window_lengths) == {min(window, total)}
 
 
-def test_a_long_wave_is_cut_into_whole_windows_of_the_declared_overlap() -> None:
+def test_window_count_follows_from_the_overlap() -> None:
     stub = Stub()
     separate_wave(np.zeros(10_000, np.float32), stub, 1_000, 100)
-    assert stub.window_lengths == [1_000] * 11  # 10 of them, 900 apart, reach sample 9 100
+    assert stub.window_lengths == [1_000] * 11  # 10 windows with a hop of 900 end at sample 9 100
 
 
-def test_estimates_cross_fade_without_a_step() -> None:
+def test_estimates_are_cross_faded() -> None:
     wave = np.repeat(np.array([1.0, -1.0, 1.0, -1.0], np.float32), 900)[:2_800]
     speech = separate_wave(wave, Stub(level=True), 1_000, 100)[0]
     levels = speech[[0, 850, 1_050, 1_700, 2_699]]
     assert levels == pytest.approx([0.8, 0.8, -0.8, -0.8, 0.8], abs=1e-6)
-    assert np.abs(np.diff(speech)).max() <= 1.6 * np.pi / 2 / 100  # the steepest a raised cosine of 100 samples gets
+    assert np.abs(np.diff(speech)).max() <= 1.6 * np.pi / 2 / 100  # the maximum slope of a raised cosine of 100 samples
     assert np.unique(speech[100:900]).size == 1
 
 
-def test_a_separator_of_one_frame_gives_the_same_in_windows_as_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_of_a_separator_without_context_equal_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("basis_melgan.models.tasnet.KERNEL", 1)
     separator = build(replace(SMALL, causal=True))
     wave = files.read(CLIPS[0], 12_000, 30_000)[0]
     one_pass = separator(torch.from_numpy(wave)[None]).waves[0].numpy()
     estimate = separate_wave(wave, separator, 6_000, 1_500)
     assert estimate.shape == one_pass.shape
-    np.testing.assert_allclose(
-        estimate, one_pass, atol=1e-3 * np.abs(one_pass).max()
-    )  # ends of windows weigh next to nothing
+    # The window edges have almost no weight.
+    np.testing.assert_allclose(estimate, one_pass, atol=1e-3 * np.abs(one_pass).max())
 
 
-def test_windows_of_one_kind_of_sound_agree_in_scale() -> None:
+def test_windows_of_stationary_noise_have_the_same_scale() -> None:
     separator = build(SMALL)
     noise = np.random.default_rng(0).normal(0, 0.05, 10 * RATE).astype(np.float32)
     one_pass = separator(torch.from_numpy(noise)[None]).waves[0].numpy()
@@ -206,7 +205,7 @@ print(json.dumps(peaks))
     assert result.returncode == 0, result.stderr
     minute, longer = json.loads(result.stdout)
     assert files.length(tmp_path / "6" / "speech.wav") == (6 * 60 * RATE, RATE)
-    # In memory as a whole, the recording would take 29 MB more, and so would each source.
+    # The complete recording would take 29 MB more, and so would each source.
     assert longer - minute < 20
 
 
@@ -215,10 +214,10 @@ print(json.dumps(peaks))
 
 def test_existing_files_are_kept_unless_forced(model: Path, tmp_path: Path) -> None:
     for name in ("speech.wav", "noise.wav"):
-        (tmp_path / name).write_text("mine", encoding="utf-8")
+        (tmp_path / name).write_text("existing", encoding="utf-8")
         with pytest.raises(OutputError, match=rf"{name}: exists already; use --force"):
             separate(tmp_path / "no such recording.wav", tmp_path, tmp_path / "no such model")
-        assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+        assert (tmp_path / name).read_text(encoding="utf-8") == "existing"
         if name == "speech.wav":
             (tmp_path / name).unlink()
     (tmp_path / "speech.wav").touch()
@@ -227,7 +226,7 @@ def test_existing_files_are_kept_unless_forced(model: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("rate", [16_000, 24_000])
-def test_a_late_invalid_sample_leaves_no_output(rate: int, model: Path, tmp_path: Path) -> None:
+def test_invalid_sample_near_the_end_leaves_no_output(rate: int, model: Path, tmp_path: Path) -> None:
     wave = np.zeros(20 * rate, np.float32)
     wave[19 * rate] = np.nan
     soundfile.write(tmp_path / "broken.wav", wave, rate, subtype="FLOAT")
@@ -236,16 +235,16 @@ def test_a_late_invalid_sample_leaves_no_output(rate: int, model: Path, tmp_path
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_an_empty_and_a_missing_recording_are_refused(model: Path, tmp_path: Path) -> None:
+def test_empty_or_missing_recording_is_refused(model: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), 16_000)
     with pytest.raises(AudioError, match=r"empty\.wav: holds no samples"):
         separate(tmp_path / "empty.wav", tmp_path / "out", model)
-    with pytest.raises(AudioError, match=r"gone\.wav: no such file"):
-        separate(tmp_path / "gone.wav", tmp_path / "out", model)
+    with pytest.raises(AudioError, match=r"missing\.wav: no such file"):
+        separate(tmp_path / "missing.wav", tmp_path / "out", model)
     assert not any(path.suffix == ".part" for path in tmp_path.rglob("*"))
 
 
-def test_silence_stays_silence(model: Path, tmp_path: Path) -> None:
+def test_silence_is_separated_into_silence(model: Path, tmp_path: Path) -> None:
     files.write(tmp_path / "silence.wav", np.zeros(20 * RATE, np.float32), RATE)
     separate(tmp_path / "silence.wav", tmp_path, model)
     for name in ("speech.wav", "noise.wav"):

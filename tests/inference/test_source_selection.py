@@ -1,4 +1,4 @@
-"""Selection of sources from folders and patterns, their outputs, and the reports on other files."""
+"""Selection of sources from folders and patterns, their output paths, and reports of unreadable files."""
 
 import os
 from pathlib import Path
@@ -18,17 +18,17 @@ def touch(folder: Path, *names: str) -> None:
         (folder / name).touch()
 
 
-def outputs_of(source: object, out: Path) -> dict[str, str]:
-    """Outputs relative to their folder, by the last two parts of their sources."""
+def output_names(source: object, out: Path) -> dict[str, str]:
+    """Return output paths relative to the output folder, by the last two parts of the source paths."""
     return {
         "/".join(pair.source.parts[-2:]): pair.output.relative_to(out).as_posix()
         for pair in select_sources(str(source), out).pairs
     }
 
 
-def test_sources_of_one_name_keep_their_suffixes(tmp_path: Path) -> None:
+def test_sources_with_the_same_stem_keep_their_suffixes(tmp_path: Path) -> None:
     touch(tmp_path / "in", "a.npy", "a.wav", "a.flac", "b.npy", "B.npy", "deep/a.npy", "c.npz")
-    assert outputs_of(tmp_path / "in", tmp_path / "out") == {
+    assert output_names(tmp_path / "in", tmp_path / "out") == {
         "in/a.npy": "a.npy.wav",
         "in/a.wav": "a.wav.wav",
         "in/a.flac": "a.flac.wav",
@@ -40,20 +40,20 @@ def test_sources_of_one_name_keep_their_suffixes(tmp_path: Path) -> None:
 
 
 def test_outputs_are_distinct(tmp_path: Path) -> None:
-    """Even with a name that the suffixes of two others would make."""
+    """Even if a name equals another name with an added suffix."""
     touch(tmp_path / "in", "a.npy", "a.wav", "a.npy.npy", "a.npy.flac", "\u00e9.npy", "e\u0301.npy")
-    outputs = outputs_of(tmp_path / "in", tmp_path / "out")
+    outputs = output_names(tmp_path / "in", tmp_path / "out")
     assert len({name.casefold() for name in outputs.values()}) == len(outputs) == 6
 
 
-def test_a_pattern_over_folders_keeps_them_apart(tmp_path: Path) -> None:
+def test_pattern_over_folders_keeps_outputs_apart(tmp_path: Path) -> None:
     touch(tmp_path, "runs/a/mel.npy", "runs/b/mel.npy", "runs/b/other.npy", "runs/mel.npy")
-    assert outputs_of(tmp_path / "runs" / "*" / "*.npy", tmp_path / "out") == {
+    assert output_names(tmp_path / "runs" / "*" / "*.npy", tmp_path / "out") == {
         "a/mel.npy": "a/mel.wav",
         "b/mel.npy": "b/mel.wav",
         "b/other.npy": "other.wav",
     }
-    assert set(outputs_of(tmp_path / "runs" / "**" / "mel.npy", tmp_path / "out")) == {
+    assert set(output_names(tmp_path / "runs" / "**" / "mel.npy", tmp_path / "out")) == {
         "a/mel.npy",
         "b/mel.npy",
         "runs/mel.npy",
@@ -84,14 +84,14 @@ def test_unreadable_mels_and_sounds_are_reported(tmp_path: Path) -> None:
     assert {path.name: reason for path, reason in matched.unreadable.items()} == reasons | folder_reason
 
 
-def test_a_folder_that_cannot_be_listed_is_reported() -> None:
-    with TemporaryDirectory() as place:
-        folder, user = Path(place), os.geteuid()
+def test_unlistable_folder_is_reported() -> None:
+    with TemporaryDirectory() as temporary:
+        folder, user = Path(temporary), os.geteuid()
         touch(folder, "in/a.npy", "in/deep/b.npy")
         folder.chmod(0o777)
         (folder / "in" / "deep").chmod(0)
         try:
-            os.seteuid(user or 65_534)  # nobody, since root may list any folder
+            os.seteuid(user or 65_534)  # another user, since root can list any folder
             selection = select_sources(str(folder / "in"), folder / "out")
         finally:
             os.seteuid(user)
@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_be_listed_is_reported() -> None:
         assert [pair.source for pair in selection.pairs] == [folder / "in" / "a.npy"]
 
 
-def test_other_files_are_synthesized_and_the_failures_counted(
+def test_readable_files_are_synthesized_and_failures_counted(
     model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "in"
@@ -122,7 +122,7 @@ def test_other_files_are_synthesized_and_the_failures_counted(
     assert sorted(path.name for path in (tmp_path / "complete").iterdir()) == ["a.wav", "c.wav"]
 
 
-def test_a_selection_without_sources_names_the_first_reason(tmp_path: Path) -> None:
+def test_selection_without_sources_gives_the_first_reason(tmp_path: Path) -> None:
     touch(tmp_path / "in", "b.m4a", "c.m4a", "notes.txt")
     with pytest.raises(
         AudioError, match=r"in: holds neither mels .* that can be read; 2 cannot, such as .*b\.m4a: \.m4a"
@@ -132,7 +132,7 @@ def test_a_selection_without_sources_names_the_first_reason(tmp_path: Path) -> N
         select_sources(str(tmp_path / "in" / "*.txt"), tmp_path / "out")
 
 
-def test_no_source_is_replaced_or_dropped_for_its_location(tmp_path: Path) -> None:
+def test_sources_are_neither_overwritten_nor_dropped(tmp_path: Path) -> None:
     touch(tmp_path, "in/a.wav", "in/deep/b.wav")
     with pytest.raises(OutputError, match=r"a\.wav: is the source itself; name another file"):
         select_sources(str(tmp_path / "in" / "*.wav"), tmp_path / "in", force=True)
@@ -140,4 +140,4 @@ def test_no_source_is_replaced_or_dropped_for_its_location(tmp_path: Path) -> No
         select_sources(str(tmp_path / "in"), tmp_path / "in" / "deep")
     assert len(select_sources(str(tmp_path / "in"), tmp_path / "in" / "deep", force=True).pairs) == 1
     assert len(select_sources(str(tmp_path / "in"), tmp_path / "in" / "new").pairs) == 2
-    assert outputs_of(tmp_path / "in", tmp_path) == {"in/a.wav": "a.wav", "deep/b.wav": "deep/b.wav"}
+    assert output_names(tmp_path / "in", tmp_path) == {"in/a.wav": "a.wav", "deep/b.wav": "deep/b.wav"}

@@ -1,4 +1,4 @@
-"""Archives, tensors and pipes as sources of synthesis."""
+"""Mel archives, tensors and pipes as sources of synthesis."""
 
 import io
 import os
@@ -34,13 +34,13 @@ def test_archives_and_tensors_are_read_as_mels(kind: str, model: Path, vocoder: 
     np.testing.assert_allclose(wave, np.clip(vocoder(mel), -1, 1), atol=QUANTUM)
 
 
-def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
-    class Trap:
+def test_pickles_and_invalid_archives_are_refused(model: Path, tmp_path: Path) -> None:
+    class Payload:
         def __reduce__(self) -> tuple:
-            return Path.touch, (tmp_path / "sprung",)
+            return Path.touch, (tmp_path / "executed",)
 
-    torch.save(Trap(), tmp_path / "trap.pt")
-    np.savez(tmp_path / "trap.npz", np.array([Trap()], dtype=object))
+    torch.save(Payload(), tmp_path / "pickled.pt")
+    np.savez(tmp_path / "pickled.npz", np.array([Payload()], dtype=object))
     torch.save([torch.zeros(80, 3)], tmp_path / "list.pt")
     np.savez(tmp_path / "two.npz", a=mel_of(3), b=mel_of(3))
     np.save(tmp_path / "renamed.npy", mel_of(3))
@@ -51,8 +51,8 @@ def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04")
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04")
     for name, message in (
-        ("trap.pt", "damaged or no tensor"),
-        ("trap.npz", "damaged or no archive"),
+        ("pickled.pt", "damaged or no tensor"),
+        ("pickled.npz", "damaged or no archive"),
         ("list.pt", "holds a list; expected the mel alone"),
         ("two.npz", r"holds 2 arrays \(a, b\)"),
         ("broken.npz", "damaged or no archive"),
@@ -63,57 +63,57 @@ def test_no_pickle_is_loaded(model: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(MelError, match=rf"{name}: {message}"):
             vocode_file(tmp_path / name, tmp_path / "out.wav", model)
-    assert not (tmp_path / "sprung").exists()
+    assert not (tmp_path / "executed").exists()
 
 
 # Pipes
 
 
-def pipe(words: list[str], content: bytes) -> bytes:
-    command = [sys.executable, "-m", "basis_melgan", "vocode", *words]
+def pipe(arguments: list[str], content: bytes) -> bytes:
+    command = [sys.executable, "-m", "basis_melgan", "vocode", *arguments]
     return subprocess.run(command, input=content, capture_output=True, check=True).stdout
 
 
-def test_pipes_carry_recordings_mels_and_frames() -> None:
+def test_pipes_accept_recordings_mels_and_frames() -> None:
     vocoder, wave = load_vocoder("speech-24k"), read_speech()
     expected = vocoder.resynthesize(wave, RATE)
     sound, mel_file, mel = io.BytesIO(), io.BytesIO(), vocoder.mel(wave, RATE)
     soundfile.write(sound, wave, RATE, format="WAV", subtype="FLOAT")
     np.save(mel_file, mel)
-    for words, content, samples in (
+    for arguments, content, samples in (
         (["-", "-"], sound.getvalue(), wave.size),
         (["-", "-"], mel_file.getvalue(), mel.shape[1] * 256),
         (["-", "-", "--stream"], mel.T.tobytes(), mel.shape[1] * 256),
     ):
-        output = np.frombuffer(pipe(words, content), "<i2") / 32_768
+        output = np.frombuffer(pipe(arguments, content), "<i2") / 32_768
         assert output.size == samples
         np.testing.assert_allclose(output[: wave.size], expected, atol=QUANTUM)
 
 
-def test_a_pipe_without_frames_is_refused_and_the_existing_file_stays(tmp_path: Path) -> None:
+def test_empty_pipe_is_refused_and_keeps_the_existing_file(tmp_path: Path) -> None:
     out = tmp_path / "out.wav"
-    out.write_bytes(b"older")
-    words = ["-", str(out), "--stream", "--force"]
-    refused = subprocess.run([sys.executable, "-m", "basis_melgan", "vocode", *words], input=b"", capture_output=True)
-    assert refused.returncode != 0
-    assert b"standard input: holds no frame; expected at least one" in refused.stderr
-    assert out.read_bytes() == b"older"
+    out.write_bytes(b"existing")
+    command = [sys.executable, "-m", "basis_melgan", "vocode", "-", str(out), "--stream", "--force"]
+    run = subprocess.run(command, input=b"", capture_output=True)
+    assert run.returncode != 0
+    assert b"standard input: holds no frame; expected at least one" in run.stderr
+    assert out.read_bytes() == b"existing"
 
 
-def test_a_batch_of_one_counts_as_a_mel(model: Path, tmp_path: Path) -> None:
+def test_batch_of_one_is_accepted_as_a_mel(model: Path, tmp_path: Path) -> None:
     batch = mel_of(12)[None]
-    np.save(tmp_path / "alone.npy", batch[0])
+    np.save(tmp_path / "single.npy", batch[0])
     np.save(tmp_path / "batch.npy", batch)
     np.savez(tmp_path / "batch.npz", batch)
     torch.save(torch.from_numpy(batch), tmp_path / "batch.pt")
-    vocode_file(tmp_path / "alone.npy", tmp_path / "alone.wav", model)
+    vocode_file(tmp_path / "single.npy", tmp_path / "single.wav", model)
     for suffix in ("npy", "npz", "pt"):
         out = tmp_path / f"{suffix}.wav"
         vocode_file(tmp_path / f"batch.{suffix}", out, model)
-        assert out.read_bytes() == (tmp_path / "alone.wav").read_bytes()
-    np.save(tmp_path / "turned.npy", batch.transpose(0, 2, 1))
+        assert out.read_bytes() == (tmp_path / "single.wav").read_bytes()
+    np.save(tmp_path / "transposed.npy", batch.transpose(0, 2, 1))
     with pytest.raises(MelError, match=r"shape \(12, 80\): looks like \(frames, bands\); expected .* so transpose it"):
-        vocode_file(tmp_path / "turned.npy", tmp_path / "out.wav", model)
+        vocode_file(tmp_path / "transposed.npy", tmp_path / "out.wav", model)
 
 
 def set_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def set_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
-def test_every_kind_of_mel_comes_in_at_standard_input(
+def test_standard_input_accepts_every_mel_format(
     model: Path, vocoder: Vocoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = mel_of(12)[None]
@@ -152,9 +152,9 @@ def test_invalid_standard_input_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["-", "out.wav"], ["-", "-", "--stream"]])
-def test_a_closed_standard_input_and_a_terminal_are_refused(words: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "basis_melgan", "vocode", *words]
+@pytest.mark.parametrize("arguments", [["-", "out.wav"], ["-", "-", "--stream"]])
+def test_closed_standard_input_and_terminal_are_refused(arguments: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "basis_melgan", "vocode", *arguments]
     parent, terminal = os.openpty()
     terminal_run = subprocess.run(command, stdin=terminal, capture_output=True, text=True, timeout=60)
     os.close(parent)
@@ -167,13 +167,13 @@ def test_a_closed_standard_input_and_a_terminal_are_refused(words: list[str], tm
         assert run.stderr == expected
 
 
-def test_a_closed_standard_output_is_reported() -> None:
+def test_closed_standard_output_is_reported() -> None:
     command = f"{shlex.quote(sys.executable)} -m basis_melgan vocode {shlex.quote(str(CLIPS[0]))} - >&-"
     run = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (2, "basis-melgan: standard output: is closed; name a file\n")
 
 
-def test_impossible_pipes_are_refused(model: Path, tmp_path: Path) -> None:
+def test_invalid_combinations_of_pipes_are_refused(model: Path, tmp_path: Path) -> None:
     vocoder = load_vocoder(model)
     with pytest.raises(ConfigurationError, match="frames come from standard input"):
         synthesize.vocode(str(CLIPS[0]), "-", vocoder, stream=True)
@@ -192,14 +192,14 @@ def test_frames_are_synthesized_before_the_pipe_ends(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdin.write(mel[:, :40].T.tobytes())
         process.stdin.flush()
-        early = 2 * 256 * (40 - vocoder.info.lookahead_frames)
-        assert len(process.stdout.read(early)) == early
+        byte_count = 2 * 256 * (40 - vocoder.info.lookahead_frames)
+        assert len(process.stdout.read(byte_count)) == byte_count
         process.stdin.write(b"odd")
         process.stdin.close()
         assert process.wait() == 2
 
 
-def test_a_full_output_is_reported_in_one_line() -> None:
+def test_full_disk_is_reported_in_one_line() -> None:
     command = [sys.executable, "-m", "basis_melgan", "vocode", str(CLIPS[0]), "-"]
     with open("/dev/full", "wb") as full:
         run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)

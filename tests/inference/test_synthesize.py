@@ -1,4 +1,4 @@
-"""Synthesis of mels and recordings of any length, one or many: lengths are exact."""
+"""Synthesis of mels, recordings and folders: lengths, formats and equality with one pass."""
 
 import re
 import shutil
@@ -18,11 +18,11 @@ from basis_melgan.inference import pretrained
 from basis_melgan.inference.loading import load_vocoder
 from basis_melgan.inference.vocoder import Vocoder
 
-# Mels in
+# Mels
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64", "float16"])
-def test_a_mel_becomes_exactly_its_frames(kind: str, model: Path, tmp_path: Path) -> None:
+def test_output_length_is_frames_times_hop(kind: str, model: Path, tmp_path: Path) -> None:
     mel = mel_of(23).astype(kind)
     np.save(tmp_path / "mel.npy", mel)
     vocode_file(tmp_path / "mel.npy", tmp_path / "new" / "out.wav", model)
@@ -32,7 +32,7 @@ def test_a_mel_becomes_exactly_its_frames(kind: str, model: Path, tmp_path: Path
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.wav"]
 
 
-def test_a_mel_stored_by_columns_is_the_same_mel(model: Path, tmp_path: Path) -> None:
+def test_memory_order_of_a_mel_has_no_effect(model: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", mel_of(9))
     np.save(tmp_path / "columns.npy", np.asfortranarray(mel_of(9)))
     for name in ("rows", "columns"):
@@ -40,7 +40,7 @@ def test_a_mel_stored_by_columns_is_the_same_mel(model: Path, tmp_path: Path) ->
     assert (tmp_path / "rows.wav").read_bytes() == (tmp_path / "columns.wav").read_bytes()
 
 
-# Recordings in
+# Recordings
 
 
 @pytest.mark.parametrize("name", ["paper", "hifigan", "bigvgan", "vocos"])
@@ -61,7 +61,7 @@ def test_resynthesis_equals_synthesis_of_the_mel(model: Path, vocoder: Vocoder) 
 
 
 @pytest.mark.parametrize("name", ["paper", "hifigan"])
-def test_resynthesis_in_chunks_equals_resynthesis_of_the_wave(name: MelConfigName, tmp_path: Path, monkeypatch) -> None:
+def test_chunked_resynthesis_equals_whole(name: MelConfigName, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(mel_chunks, "CHUNK", 5)
     vocoder = load_vocoder(save_vocoder(tmp_path / "vocoder.safetensors", name))
     wave = files.read(CLIPS[0], 20_000, 30_001)[0]
@@ -71,20 +71,18 @@ def test_resynthesis_in_chunks_equals_resynthesis_of_the_wave(name: MelConfigNam
     np.testing.assert_allclose(np.concatenate(chunks), expected, atol=1e-4)
 
 
-def test_an_uncentered_mel_loses_nothing_at_the_end(tmp_path: Path) -> None:
+def test_uncentered_mel_covers_the_end_of_the_wave(tmp_path: Path) -> None:
     vocoder = load_vocoder(save_vocoder(tmp_path / "vocoder.safetensors", "hifigan"))
     assert not mel_config("hifigan").centered
     assert vocoder.mel(read_speech(241), RATE).shape == (80, 2)
-    filled = np.pad(read_speech(1_000), (0, 200))
+    padded = np.pad(read_speech(1_000), (0, 200))
     np.testing.assert_array_equal(
-        vocoder.mel(read_speech(1_000), RATE), mel_spectrogram(filled, "hifigan", FrameGeometry())
+        vocoder.mel(read_speech(1_000), RATE), mel_spectrogram(padded, "hifigan", FrameGeometry())
     )
 
 
 @pytest.mark.parametrize("rate", [24_000, 16_000, 44_100])
-def test_any_rate_and_number_of_channels_is_synthesized(
-    rate: int, model: Path, vocoder: Vocoder, tmp_path: Path
-) -> None:
+def test_sample_rate_and_channels_are_converted(rate: int, model: Path, vocoder: Vocoder, tmp_path: Path) -> None:
     stereo = np.stack([read_speech(), 0.2 * read_speech()], axis=1)
     soundfile.write(tmp_path / "stereo.wav", stereo, rate, subtype="FLOAT")
     vocode_file(tmp_path / "stereo.wav", tmp_path / "out.flac", model)
@@ -95,18 +93,18 @@ def test_any_rate_and_number_of_channels_is_synthesized(
     np.testing.assert_allclose(wave, expected, atol=QUANTUM)
 
 
-def test_the_pretrained_vocoder_is_the_default(tmp_path: Path, monkeypatch) -> None:
+def test_pretrained_vocoder_is_the_default(tmp_path: Path, monkeypatch) -> None:
     vocode_file(CLIPS[0], tmp_path / "out.wav")
     assert files.length(tmp_path / "out.wav") == files.length(CLIPS[0])
     monkeypatch.setattr(pretrained, "PACKAGE", tmp_path / "package")
     with pytest.raises(ModelFileError, match=r"speech-24k: neither a file nor a model that comes with this package"):
-        vocode_file(CLIPS[0], tmp_path / "again.wav")
+        vocode_file(CLIPS[0], tmp_path / "other.wav")
 
 
 # Folders
 
 
-def test_a_folder_and_a_pattern_are_synthesized_file_by_file(model: Path, tmp_path: Path, capfd, monkeypatch) -> None:
+def test_folders_and_patterns_are_synthesized_file_by_file(model: Path, tmp_path: Path, capfd, monkeypatch) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for name, frames in (("in/a", 5), ("in/b", 8), ("in/deep/c", 3)):
         np.save(tmp_path / f"{name}.npy", mel_of(frames))
@@ -121,7 +119,7 @@ def test_a_folder_and_a_pattern_are_synthesized_file_by_file(model: Path, tmp_pa
     with pytest.raises(OutputError, match=r"a\.wav: exists already"):
         vocode_file(tmp_path / "in", tmp_path / "out", model)
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):  # what was made the first time is no source of the second
+    for _ in range(2):  # outputs of the first run are not sources of the second
         vocode_file(tmp_path / "in", Path("in/out"), model, force=True)
     assert len(list((tmp_path / "in" / "out").rglob("*.wav"))) == 3
     shutil.rmtree(tmp_path / "in" / "out")

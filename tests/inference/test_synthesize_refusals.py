@@ -1,4 +1,4 @@
-"""Unusable sources are refused in one line, and existing files are kept."""
+"""Refusal of invalid mels, recordings and outputs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,10 +44,10 @@ def with_value(value: float, frame: int) -> np.ndarray:
         (-1e4 * mel_of(20), r"the vocoder's mel config paper has 0 to 1, so compute the mel with paper"),
     ],
 )
-def test_a_mel_that_does_not_fit_the_vocoder_is_refused(
+def test_incompatible_mel_is_refused(
     mel: np.ndarray, message: str, model: Path, vocoder: Vocoder, tmp_path: Path
 ) -> None:
-    if mel.ndim < 3:  # several mels at once are for the interface alone
+    if mel.ndim < 3:  # the Python interface accepts batches
         with pytest.raises(MelError, match=message):
             vocoder(mel)
     np.save(tmp_path / "mel.npy", mel)
@@ -56,11 +56,11 @@ def test_a_mel_that_does_not_fit_the_vocoder_is_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["mel.npy"]
 
 
-def test_a_predicted_mel_may_leave_the_range_a_little(vocoder: Vocoder) -> None:
+def test_slightly_out_of_range_mel_is_accepted(vocoder: Vocoder) -> None:
     assert np.isfinite(vocoder(1.2 * mel_of(5) - 0.1)).all()
 
 
-def test_levels_in_decibels_are_no_natural_logarithms(tmp_path: Path) -> None:
+def test_decibels_are_refused_as_natural_logarithms(tmp_path: Path) -> None:
     vocoder = load_vocoder(save_vocoder(tmp_path / "vocoder.safetensors", "hifigan"))
     mel = vocoder.mel(read_speech(), RATE)
     assert vocoder(mel).size == mel.shape[1] * HOP
@@ -68,79 +68,79 @@ def test_levels_in_decibels_are_no_natural_logarithms(tmp_path: Path) -> None:
         vocoder(20 / np.log(10) * mel)
 
 
-def damaged(path: Path) -> None:
+def write_truncated(path: Path) -> None:
     np.save(path, mel_of(9))
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def pickled(path: Path) -> None:
+def write_pickle(path: Path) -> None:
     np.save(path, np.array([{"mel": 1}], dtype=object), allow_pickle=True)
 
 
-def archived(path: Path) -> None:
+def write_archive(path: Path) -> None:
     with path.open("wb") as file:
         np.savez(file, mel=mel_of(9))
 
 
-def boundless(path: Path) -> None:
+def write_huge_header(path: Path) -> None:
     np.save(path, mel_of(9))
     path.write_bytes(path.read_bytes().replace(b"9), }" + b" " * 30, b"9" * 31 + b"), }"))
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("write", "message"),
     [
         (lambda path: None, r"mel\.npy: no such file"),
         (lambda path: path.mkdir(), r"mel\.npy: damaged or no array"),
         (lambda path: path.write_bytes(b""), r"mel\.npy: damaged or no array"),
-        (lambda path: path.write_bytes(b"hello, I am a letter"), r"mel\.npy: damaged or no array"),
+        (lambda path: path.write_bytes(b"not an array"), r"mel\.npy: damaged or no array"),
         (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(50)), r"mel\.npy: damaged or no array"),
-        (damaged, r"mel\.npy: damaged or no array"),
-        (pickled, r"mel\.npy: damaged or no array"),
-        (archived, r"mel\.npy: damaged or no array"),
-        (boundless, r"mel\.npy: damaged or no array"),
+        (write_truncated, r"mel\.npy: damaged or no array"),
+        (write_pickle, r"mel\.npy: damaged or no array"),
+        (write_archive, r"mel\.npy: damaged or no array"),
+        (write_huge_header, r"mel\.npy: damaged or no array"),
     ],
 )
-def test_a_file_that_holds_no_mel(make: Callable[[Path], object], message: str, tmp_path: Path) -> None:
-    make(tmp_path / "mel.npy")
+def test_file_without_a_mel_is_refused(write: Callable[[Path], object], message: str, tmp_path: Path) -> None:
+    write(tmp_path / "mel.npy")
     with pytest.raises(MelError, match=message):
         read_mel(tmp_path / "mel.npy")
 
 
 def test_damage_of_any_header_byte_is_reported(tmp_path: Path) -> None:
-    path, chance = tmp_path / "mel.npy", np.random.default_rng(0)
+    path, rng = tmp_path / "mel.npy", np.random.default_rng(0)
     np.save(path, mel_of(3))
     content = path.read_bytes()
-    refused = 0
-    for place in range(128):
-        wrong = bytearray(content)
-        wrong[place] ^= 1 << int(chance.integers(8))
-        path.write_bytes(wrong)
+    refusals = 0
+    for position in range(128):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
         try:
             read_mel(path)
         except MelError:
-            refused += 1
-    assert refused > 40
+            refusals += 1
+    assert refusals > 40
 
 
-def test_an_output_that_exists_is_kept_unless_forced(model: Path, tmp_path: Path) -> None:
+def test_existing_output_is_kept_unless_forced(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.wav"
-    out.write_text("mine", encoding="utf-8")
+    out.write_text("existing", encoding="utf-8")
     with pytest.raises(OutputError, match=r"out\.wav: exists already; use --force"):
         vocode_file(tmp_path / "gone.npy", out, model)
-    assert out.read_text(encoding="utf-8") == "mine"
+    assert out.read_text(encoding="utf-8") == "existing"
     vocode_file(CLIPS[0], out, model, force=True)
     assert files.length(out) == files.length(CLIPS[0])
 
 
 @pytest.mark.parametrize("name", ["mel.pth", "mel.txt", "speech"])
-def test_a_source_of_another_kind_is_refused(name: str, model: Path, tmp_path: Path) -> None:
+def test_unknown_source_format_is_refused(name: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     with pytest.raises(AudioError, match=r"is neither a mel \(\.npy, \.npz, \.pt\) nor a sound file"):
         vocode_file(tmp_path / name, tmp_path / "out.wav", model)
 
 
-def test_a_missing_source_without_a_suffix_and_a_folder_are_reported_as_such(model: Path, tmp_path: Path) -> None:
+def test_missing_source_and_folder_are_reported(model: Path, tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"speech: no such file; expected a mel \(.*\) or a sound file"):
         vocode_file(tmp_path / "speech", tmp_path / "out.wav", model)
     with pytest.raises(AudioError, match=r"is a folder; name one file"):
@@ -150,12 +150,12 @@ def test_a_missing_source_without_a_suffix_and_a_folder_are_reported_as_such(mod
         vocode_file(CLIPS[0].parent, tmp_path / "speech" / "out", model)
 
 
-def test_an_output_of_another_kind_is_refused(model: Path, tmp_path: Path) -> None:
+def test_unknown_output_format_is_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"out\.mp3: \.mp3 is no format"):
         vocode_file(CLIPS[0], tmp_path / "out.mp3", model)
 
 
-def test_a_recording_that_cannot_be_used_is_refused(model: Path, tmp_path: Path) -> None:
+def test_invalid_recording_is_refused(model: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE)
     soundfile.write(tmp_path / "broken.wav", np.array([0.0, np.nan, 0.0]), RATE, subtype="FLOAT")
     for name, message in (("empty", "holds no samples"), ("broken", "sample 1 .* is NaN"), ("gone", "no such file")):
@@ -164,7 +164,7 @@ def test_a_recording_that_cannot_be_used_is_refused(model: Path, tmp_path: Path)
     assert {path.name for path in tmp_path.iterdir()} == {"empty.wav", "broken.wav"}
 
 
-def test_a_separator_is_no_vocoder(tmp_path: Path) -> None:
-    model_file.save(tmp_path / "other.safetensors", "separator", {}, Config(), model_file.Origin(1, "none"))
-    with pytest.raises(ModelFileError, match=r"other\.safetensors: holds a separator; expected a vocoder"):
-        load_vocoder(tmp_path / "other.safetensors")
+def test_separator_is_refused_as_a_vocoder(tmp_path: Path) -> None:
+    model_file.save(tmp_path / "separator.safetensors", "separator", {}, Config(), model_file.Origin(1, "none"))
+    with pytest.raises(ModelFileError, match=r"separator\.safetensors: holds a separator; expected a vocoder"):
+        load_vocoder(tmp_path / "separator.safetensors")

@@ -1,4 +1,4 @@
-"""Calls of a vocoder: batches, lists, and a single validation of each mel."""
+"""Vocoder: batches, lists, and validation of mels."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_batches_and_lists_equal_single_mels(vocoder: Vocoder) -> None:
     np.testing.assert_allclose(vocoder(np.stack(mels[:2])), np.stack(waves[:2]), atol=1e-5)
 
 
-def test_a_mel_is_validated_once_and_left_unchanged(vocoder: Vocoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mel_is_validated_once_and_not_modified(vocoder: Vocoder, monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[int, ...]] = []
 
     def record_shape(mel: Mel, config: str) -> None:
@@ -27,7 +27,7 @@ def test_a_mel_is_validated_once_and_left_unchanged(vocoder: Vocoder, monkeypatc
         require_shape(mel, config)
 
     monkeypatch.setattr(mel_adapter, "require_shape", record_shape)
-    mel = 1.2 * mel_of(1_200) - 0.1  # of three windows, and a little beyond the range
+    mel = 1.2 * mel_of(1_200) - 0.1  # three windows long, and slightly beyond the range
     original = mel.copy()
     waves = [vocoder(mel), np.concatenate(list(vocoder.synthesize_chunks(mel)))]
     assert shapes == [mel.shape] * 2
@@ -35,6 +35,6 @@ def test_a_mel_is_validated_once_and_left_unchanged(vocoder: Vocoder, monkeypatc
     np.testing.assert_array_equal(mel, original)
 
 
-def test_several_mels_in_one_array_have_no_chunks(vocoder: Vocoder) -> None:
+def test_chunks_of_a_batch_are_refused(vocoder: Vocoder) -> None:
     with pytest.raises(MelError, match=r"mel of shape \(2, 80, 5\): holds 2 mels; save each to a file of its own"):
         vocoder.synthesize_chunks(np.stack([mel_of(5)] * 2))

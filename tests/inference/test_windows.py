@@ -1,4 +1,4 @@
-"""Long mels are synthesized in windows: equal to one pass over the whole mel, also at the windows' edges."""
+"""Synthesis of long mels in windows equals one pass, including the edges of the windows."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from basis_melgan.inference.vocoder import Vocoder
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 39, 40, 41, 44, 49, 50, 80, 81, 130])
-def test_windows_equal_one_pass_over_the_whole_mel(frames: int, model: Path, vocoder: Vocoder, monkeypatch) -> None:
+def test_windows_equal_one_pass(frames: int, model: Path, vocoder: Vocoder, monkeypatch) -> None:
     set_window(40, monkeypatch)
     mel = mel_of(frames)
     expected = one_pass(model, mel)
@@ -22,18 +22,18 @@ def test_windows_equal_one_pass_over_the_whole_mel(frames: int, model: Path, voc
     np.testing.assert_allclose(wave, expected, atol=1e-5)
 
 
-def test_silence_stays_silent_at_the_edges_of_windows(vocoder: Vocoder, monkeypatch) -> None:
+def test_silence_is_silent_at_window_edges(vocoder: Vocoder, monkeypatch) -> None:
     set_window(16, monkeypatch)
     assert np.abs(vocoder(np.zeros((80, 70), np.float32))).max() < 1e-5
 
 
-def test_chunks_are_the_wave_of_the_whole_mel(vocoder: Vocoder, monkeypatch) -> None:
+def test_concatenated_chunks_equal_whole(vocoder: Vocoder, monkeypatch) -> None:
     set_window(40, monkeypatch)
     mel = mel_of(121)
     np.testing.assert_array_equal(np.concatenate(list(vocoder.synthesize_chunks(mel))), vocoder(mel))
 
 
-def test_unusable_waves_are_refused(vocoder: Vocoder) -> None:
+def test_wave_of_another_type_or_rate_is_refused(vocoder: Vocoder) -> None:
     for wave, sample_rate, message in (
         (np.zeros((100, 2), np.float32), RATE, r"wave of shape \(100, 2\) and type float32: expected one channel"),
         (np.zeros(100, np.int16), RATE, "type int16: expected one channel"),

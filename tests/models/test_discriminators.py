@@ -1,3 +1,5 @@
+"""The discriminators: shapes, input transforms, gradients and precision."""
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,43 +30,45 @@ def clip(samples: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("samples", [4096, 5003])
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_keep_one_contract(kind: type[Kind], samples: int) -> None:
-    judged = kind(SMALL)(torch.randn(3, samples))
-    assert len(judged) == 3
-    # A period's chain takes every place in the period as an item of its own.
+def test_every_discriminator_returns_features_and_logits(kind: type[Kind], samples: int) -> None:
+    outputs = kind(SMALL)(torch.randn(3, samples))
+    assert len(outputs) == 3
+    # A period discriminator has one batch item per phase of the period.
     items = [3 * period for period in SMALL.periods] if kind is MultiPeriodDiscriminator else [3, 3, 3]
-    for features, count in zip(judged, items, strict=True):
+    for features, count in zip(outputs, items, strict=True):
         assert all(len(feature) == count for feature in features)
         assert len(features) >= (5 if kind is MultiPeriodDiscriminator else 6)
         assert features[-1].shape[1] == 1
         assert features[-1].numel() > 0
 
 
-def test_wave_discriminators_halve_the_rate_and_stride_by_256() -> None:
+def test_wave_discriminators_halve_the_rate_and_downsample_by_256() -> None:
     torch.manual_seed(0)
-    judged = MultiScaleDiscriminator(DiscriminatorConfig())(torch.randn(1, 8192))
-    assert [[f.shape[1] for f in features] for features in judged] == [[16, 64, 256, 512, 512, 512, 1]] * 3
-    assert [features[0].shape[-1] for features in judged] == [8192, 4096, 2048]
-    assert [features[-1].shape[-1] for features in judged] == [32, 16, 8]
+    outputs = MultiScaleDiscriminator(DiscriminatorConfig())(torch.randn(1, 8192))
+    assert [[f.shape[1] for f in features] for features in outputs] == [[16, 64, 256, 512, 512, 512, 1]] * 3
+    assert [features[0].shape[-1] for features in outputs] == [8192, 4096, 2048]
+    assert [features[-1].shape[-1] for features in outputs] == [32, 16, 8]
 
 
-def test_the_halved_wave_is_an_average_without_padding_in_it() -> None:
+def test_halved_wave_excludes_padding_from_the_average() -> None:
     halved = MultiScaleDiscriminator(SMALL).halve(torch.arange(8.0)[None, None])
     assert halved.flatten().tolist() == [1.0, 2.5, 4.5, 6.0]
 
 
-def test_period_discriminators_see_every_pth_sample() -> None:
-    """A change of one sample shows in one row of the first map, that of its place in the period."""
+def test_period_discriminators_group_every_pth_sample() -> None:
+    """A change of one sample changes one row of the first feature map, that of its phase in the period."""
     torch.manual_seed(0)
     discriminator, wave = MultiPeriodDiscriminator(SMALL), torch.randn(2, 3000)
     changed = wave.clone()
     changed[1, 1501] += 1.0
-    for period, before, after in zip(SMALL.periods, discriminator(wave), discriminator(changed), strict=True):
-        rows = (before[0] != after[0]).any(dim=2).any(dim=1).nonzero().flatten().tolist()
+    for period, features, changed_features in zip(
+        SMALL.periods, discriminator(wave), discriminator(changed), strict=True
+    ):
+        rows = (features[0] != changed_features[0]).any(dim=2).any(dim=1).nonzero().flatten().tolist()
         assert rows == [period + 1501 % period]
 
 
-def test_discriminators_are_those_that_the_configuration_asks_for() -> None:
+def test_configuration_selects_the_discriminators() -> None:
     wave = torch.randn(1, 4096)
     assert list(Discriminators(DiscriminatorConfig())(wave)) == ["stft", "wave"]
     assert list(Discriminators(replace(SMALL, scales=0))(wave)) == ["stft", "period"]
@@ -82,7 +86,7 @@ def test_magnitudes_equal_an_independent_stft() -> None:
         np.testing.assert_allclose(discriminator.magnitude(wave, index)[0, 0].numpy(), expected, atol=1e-5)
 
 
-def test_white_noise_has_its_own_deviation_at_every_resolution() -> None:
+def test_magnitude_of_white_noise_is_its_deviation_at_every_resolution() -> None:
     torch.manual_seed(0)
     wave = 0.3 * torch.randn(1, 48_000)
     discriminator = MultiResolutionDiscriminator(DiscriminatorConfig())
@@ -91,7 +95,7 @@ def test_white_noise_has_its_own_deviation_at_every_resolution() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_reach_every_weight_and_the_wave_even_in_silence(
+def test_gradients_reach_every_parameter_and_the_wave_including_silence(
     kind: type[Kind],
 ) -> None:
     torch.manual_seed(0)
@@ -105,7 +109,7 @@ def test_gradients_reach_every_weight_and_the_wave_even_in_silence(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_speech_and_noise_can_be_told_apart(
+def test_discriminators_learn_to_separate_speech_from_noise(
     kind: type[Kind],
 ) -> None:
     torch.manual_seed(0)
@@ -118,10 +122,10 @@ def test_speech_and_noise_can_be_told_apart(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss.item() < 0.5 * 3 * 0.5  # one that cannot tell answers 1/2 and loses 1/2 at each of three
+    assert loss.item() < 0.5 * 3 * 0.5  # constant logits of 1/2 give a loss of 1/2 for each of three
 
 
-def test_bf16_leaves_the_stft_in_float32() -> None:
+def test_stft_is_float32_under_bf16() -> None:
     discriminator, wave = MultiResolutionDiscriminator(SMALL), clip(4096)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         magnitude = discriminator.magnitude(wave, 0)

@@ -1,3 +1,5 @@
+"""The MelGAN generator: sizes, response to silence, receptive field and gradients."""
+
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,8 +32,8 @@ def build(config: MelGANConfig = SMALL, bands: int = 10, frames: FrameGeometry =
     return generator
 
 
-def response(generator: MelGANGenerator, mel: torch.Tensor) -> torch.Tensor:
-    """The network's own weights, nothing subtracted."""
+def network_weights(generator: MelGANGenerator, mel: torch.Tensor) -> torch.Tensor:
+    """Return the weights of the network without subtracting the response to silence."""
     weights: torch.Tensor = generator.network(mel)
     return weights
 
@@ -52,11 +54,11 @@ def test_paper_sizes_have_the_reference_layers_and_parameters() -> None:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 10, 11, 12, 23])
-def test_length_is_exact_for_every_number_of_frames(frames: int) -> None:
-    spoken = build()(torch.rand(2, 10, frames))
-    assert spoken.wave.shape == (2, frames * 240)
-    assert spoken.weights.shape == (2, 16, frames * 16)
-    assert bool(spoken.wave.isfinite().all())
+def test_output_length_for_every_frame_count(frames: int) -> None:
+    output = build()(torch.rand(2, 10, frames))
+    assert output.wave.shape == (2, frames * 240)
+    assert output.weights.shape == (2, 16, frames * 16)
+    assert bool(output.wave.isfinite().all())
 
 
 @pytest.mark.parametrize("frames", [4, 9, 10, 11, 12, 13, 20, 37])
@@ -70,56 +72,56 @@ def test_length_is_exact_for_every_number_of_frames(frames: int) -> None:
         (MelGANConfig(channels=16, upsampling=(16,), stacks=1), FRAMES),
     ],
 )
-def test_the_tiled_response_to_silence_equals_the_whole_one(
-    config: MelGANConfig, geometry: FrameGeometry, frames: int
-) -> None:
+def test_tiled_silence_response_equals_the_full_one(config: MelGANConfig, geometry: FrameGeometry, frames: int) -> None:
     generator = build(config, frames=geometry)
     generator.network.double()
     mel = torch.rand(1, 10, frames, dtype=torch.float64)
     if frames < generator.min_frames:
         mel = torch.nn.functional.pad(mel, (0, generator.min_frames - frames), mode="replicate")
-    whole = response(generator, torch.zeros_like(mel))
-    assert whole.std() > 0.1
-    torch.testing.assert_close(generator(mel).weights, response(generator, mel) - whole, atol=1e-6, rtol=0.0)
+    silence_response = network_weights(generator, torch.zeros_like(mel))
+    assert silence_response.std() > 0.1
+    torch.testing.assert_close(
+        generator(mel).weights, network_weights(generator, mel) - silence_response, atol=1e-6, rtol=0.0
+    )
 
 
-def test_the_edges_of_the_response_to_silence_differ_from_its_inside() -> None:
+def test_silence_response_differs_at_the_edges_only() -> None:
     generator = build()
-    whole = response(generator, torch.zeros(1, 10, 30)).reshape(1, 16, 30, 16)
-    inside = whole[:, :, 15]
-    reach = [(whole[:, :, frame] - inside).abs().amax().item() for frame in range(30)]
-    assert max(reach[:4]) > 1e-2
-    assert max(reach[generator.edge : -generator.edge]) < 1e-5
+    silence_response = network_weights(generator, torch.zeros(1, 10, 30)).reshape(1, 16, 30, 16)
+    inside = silence_response[:, :, 15]
+    deviations = [(silence_response[:, :, frame] - inside).abs().amax().item() for frame in range(30)]
+    assert max(deviations[:4]) > 1e-2
+    assert max(deviations[generator.edge : -generator.edge]) < 1e-5
 
 
-def test_silence_in_is_silence_out() -> None:
+def test_silent_mel_gives_silence() -> None:
     for frames in (1, 3, 8, 40):
-        spoken = build()(torch.zeros(1, 10, frames))
-        assert spoken.weights.abs().max() < 1e-5
-        assert spoken.wave.abs().max() < 1e-5
+        output = build()(torch.zeros(1, 10, frames))
+        assert output.weights.abs().max() < 1e-5
+        assert output.wave.abs().max() < 1e-5
 
 
-def test_the_wave_loses_exactly_its_own_response_to_silence() -> None:
+def test_wave_is_the_synthesis_minus_that_of_the_silence_response() -> None:
     generator = build()
     mel = torch.rand(1, 10, 25)
-    speech, silence = (generator.basis(response(generator, m)) for m in (mel, torch.zeros_like(mel)))
+    speech, silence = (generator.basis(network_weights(generator, m)) for m in (mel, torch.zeros_like(mel)))
     torch.testing.assert_close(generator(mel).wave, speech - silence, atol=1e-4, rtol=0.0)
 
 
-def test_clips_of_a_batch_do_not_see_one_another() -> None:
+def test_batch_items_are_independent() -> None:
     generator, mels = build(), torch.rand(3, 10, 20)
-    together = generator(mels).wave
+    batch_waves = generator(mels).wave
     for index, mel in enumerate(mels):
-        torch.testing.assert_close(generator(mel[None]).wave[0], together[index], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(generator(mel[None]).wave[0], batch_waves[index], atol=1e-5, rtol=1e-5)
 
 
-def test_a_short_mel_speaks_as_if_its_last_frame_were_held() -> None:
+def test_short_mel_is_padded_with_its_last_frame() -> None:
     generator, mel = build(), torch.rand(1, 10, 2)
-    held = torch.cat([mel, mel[..., -1:].expand(-1, -1, 2)], dim=-1)
-    torch.testing.assert_close(generator(mel).wave, generator(held).wave[:, :480], atol=1e-6, rtol=0.0)
+    padded_mel = torch.cat([mel, mel[..., -1:].expand(-1, -1, 2)], dim=-1)
+    torch.testing.assert_close(generator(mel).wave, generator(padded_mel).wave[:, :480], atol=1e-6, rtol=0.0)
 
 
-def test_the_basis_is_frozen_until_it_is_opened() -> None:
+def test_basis_is_frozen_by_default() -> None:
     generator = build()
     generator(torch.rand(1, 10, 8)).wave.square().mean().backward()
     assert generator.basis.atoms.grad is None
@@ -131,28 +133,29 @@ def test_the_basis_is_frozen_until_it_is_opened() -> None:
     assert generator.basis.atoms.grad.abs().sum() > 0
 
 
-def test_bias_removal_carries_gradients() -> None:
+def test_subtracted_silence_response_has_gradients() -> None:
     generator = build()
     generator(torch.zeros(1, 10, 20)).weights.sum().backward()
     for parameter in generator.network.parameters():
         assert parameter.grad is not None
-        assert parameter.grad.abs().max() < 1e-2  # both passes cancel; a detached one would leave thousands
+        # The gradients of both passes cancel; with one of them detached, they would be in the thousands.
+        assert parameter.grad.abs().max() < 1e-2
 
 
-def test_under_bf16_the_wave_is_float32_and_synthesized_in_float32() -> None:
+def test_synthesis_is_float32_under_bf16() -> None:
     generator, mel = build(), torch.rand(1, 10, 20)
     for name, parameter in generator.network.named_parameters():
         if name.endswith("bias"):
-            parameter.data.zero_()  # else bfloat16 rounds what is subtracted more than what is left
+            parameter.data.zero_()  # otherwise the rounding of the subtracted response exceeds the remaining signal
     with torch.autocast("cpu", dtype=torch.bfloat16):
         wave, weights = generator(mel)
     assert wave.dtype == weights.dtype == torch.float32
     torch.testing.assert_close(wave, generator.basis(weights), atol=0.0, rtol=0.0)
-    full = generator(mel).wave
-    assert (wave - full).norm() < 0.05 * full.norm()
+    expected = generator(mel).wave
+    assert (wave - expected).norm() < 0.05 * expected.norm()
 
 
-def test_a_real_clip_can_be_learned_by_heart() -> None:
+def test_generator_overfits_one_clip() -> None:
     wave, _ = files.read(sorted(CLIPS.glob("*.flac"))[0], start=12_000, samples=24 * 240)
     mel = torch.from_numpy(mel_spectrogram(wave, "paper", FRAMES))[None, :, :24]
     target = torch.from_numpy(wave)[None]
@@ -172,12 +175,12 @@ def test_a_real_clip_can_be_learned_by_heart() -> None:
 
 
 @pytest.mark.parametrize("shape", [(80, 9), (1, 9, 9), (1, 10, 0)])
-def test_a_mel_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+def test_mel_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(MelError, match="expected \\(batch, 10 bands"):
         build()(torch.zeros(shape))
 
 
-def test_upsampling_must_lead_to_weight_frames() -> None:
+def test_upsampling_must_match_the_weight_frames() -> None:
     with pytest.raises(ConfigurationError, match=r"generator\.upsampling: \(4, 2\) makes 8 weight frames"):
         build(MelGANConfig(channels=16, upsampling=(4, 2)))
 
@@ -191,12 +194,12 @@ def test_upsampling_must_lead_to_weight_frames() -> None:
         (MelGANConfig(channels=16, upsampling=(2,), stacks=1), FrameGeometry(hop=30, stride=15, basis_length=75)),
     ],
 )
-def test_past_and_lookahead_are_what_the_gradient_measures(config: MelGANConfig, frames: FrameGeometry) -> None:
+def test_context_and_lookahead_equal_the_receptive_field(config: MelGANConfig, frames: FrameGeometry) -> None:
     torch.manual_seed(0)
     generator = MelGANGenerator(config, frames, 10).double()
     middle, count = 60, 121
     mel = torch.rand(1, 10, count, dtype=torch.float64, requires_grad=True)
-    # All frames of a linear network leave a trace.
+    # In a linear network no gradient vanishes.
     network = generator.network
     network.activation = nn.Identity()
     for layer in generator.network.modules():
@@ -207,15 +210,15 @@ def test_past_and_lookahead_are_what_the_gradient_measures(config: MelGANConfig,
     )
     wave[..., middle * frames.hop : (middle + 1) * frames.hop].square().sum().backward()
     assert mel.grad is not None
-    seen = mel.grad.abs().sum(dim=(0, 1)).nonzero().flatten()
-    assert generator.left_context - 1 <= middle - int(seen[0]) <= generator.left_context
-    assert generator.lookahead - 1 <= int(seen[-1]) - middle <= generator.lookahead
+    receptive_field = mel.grad.abs().sum(dim=(0, 1)).nonzero().flatten()
+    assert generator.left_context - 1 <= middle - int(receptive_field[0]) <= generator.left_context
+    assert generator.lookahead - 1 <= int(receptive_field[-1]) - middle <= generator.lookahead
 
 
-def test_folding_weight_norm_changes_no_sample() -> None:
+def test_folded_weight_norm_gives_the_same_wave() -> None:
     normed, folded = build(), build()
     for generator in (normed, folded):
-        generator.basis.atoms.data *= 20.0  # loud enough to be compared
+        generator.basis.atoms.data *= 20.0  # so that differences exceed rounding
     folded.fold_weight_norm()
     mel = torch.rand(1, 10, 25)
     expected = normed(mel).wave

@@ -1,4 +1,4 @@
-"""Model files: what is saved is what is loaded, and whatever cannot be loaded is told in one way."""
+"""Model files: round trip, metadata, and one-line errors for files that cannot be loaded."""
 
 import json
 import random
@@ -37,14 +37,14 @@ def untrained(kind: model_file.Kind, config: Config = CONFIG) -> torch.nn.Module
     generator = model_file.new_generator(config).eval()
     for name, parameter in generator.network.named_parameters():
         if name.endswith("original0"):
-            parameter.data.fill_(0.7)  # another length than the direction's own
+            parameter.data.fill_(0.7)  # differs from the norm of the direction
     return generator
 
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> model_file.Kind:
-    found: model_file.Kind = request.param
-    return found
+    model_kind: model_file.Kind = request.param
+    return model_kind
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def path(kind: model_file.Kind, tmp_path: Path) -> Path:
     return path
 
 
-def rewritten(path: Path, tensors: dict[str, Tensor] | None = None, **changes: str | None) -> Path:
-    """A copy of a model file with other tensors, or with metadata changed or, where None, left out."""
+def rewrite(path: Path, tensors: dict[str, Tensor] | None = None, **changes: str | None) -> Path:
+    """Copy a model file with other tensors or changed metadata; None removes an entry."""
     merged: dict[str, str | None] = {**model_file.metadata(path), **changes}
     metadata = {name: text for name, text in merged.items() if text is not None}
     copy = path.with_name("rewritten.safetensors")
@@ -66,7 +66,7 @@ def rewritten(path: Path, tensors: dict[str, Tensor] | None = None, **changes: s
 # Round trip
 
 
-def test_a_separator_comes_back_whole(tmp_path: Path) -> None:
+def test_separator_round_trip(tmp_path: Path) -> None:
     module = untrained("separator")
     model_file.save(tmp_path / "model.safetensors", "separator", module.state_dict(), CONFIG, ORIGIN)
     loaded, config = model_file.load_separator(tmp_path / "model.safetensors")
@@ -75,15 +75,15 @@ def test_a_separator_comes_back_whole(tmp_path: Path) -> None:
     assert torch.equal(loaded(mixture).waves, module(mixture).waves)
 
 
-def test_a_vocoder_comes_back_whole_and_folded(tmp_path: Path) -> None:
+def test_vocoder_round_trip_folds_weight_norm(tmp_path: Path) -> None:
     module = untrained("vocoder")
     model_file.save(tmp_path / "model.safetensors", "vocoder", module.state_dict(), CONFIG, ORIGIN)
     loaded, config = model_file.load_generator(tmp_path / "model.safetensors")
     assert config == CONFIG
     mel = torch.rand(2, 80, 23)
-    expected, found = module(mel).wave, loaded(mel).wave
+    expected, wave = module(mel).wave, loaded(mel).wave
     assert expected.std() > 1e-3
-    torch.testing.assert_close(found, expected, atol=1e-5 * expected.abs().max().item(), rtol=0.0)
+    torch.testing.assert_close(wave, expected, atol=1e-5 * expected.abs().max().item(), rtol=0.0)
     convolutions = [m for m in loaded.network.modules() if isinstance(m, torch.nn.Conv1d | torch.nn.ConvTranspose1d)]
     names = {name for name, _ in loaded.named_parameters()}
     assert len(names) == 2 * len(convolutions) + 1  # a weight and a bias each, and the basis
@@ -91,25 +91,25 @@ def test_a_vocoder_comes_back_whole_and_folded(tmp_path: Path) -> None:
     assert list(loaded.buffers()) == []
 
 
-def test_a_loaded_model_is_ready_to_infer(kind: model_file.Kind, path: Path) -> None:
+def test_loaded_model_is_in_evaluation_mode_without_gradients(kind: model_file.Kind, path: Path) -> None:
     module, _ = LOADERS[kind](path)
     assert not any(part.training for part in module.modules())
     assert not any(parameter.requires_grad for parameter in module.parameters())
 
 
-def test_half_precision_is_loaded_in_full(kind: model_file.Kind, path: Path) -> None:
+def test_half_precision_is_loaded_as_float32(kind: model_file.Kind, path: Path) -> None:
     halves = {name: tensor.half() for name, tensor in load_file(path).items()}
-    module, _ = LOADERS[kind](rewritten(path, halves))
+    module, _ = LOADERS[kind](rewrite(path, halves))
     assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
     exact, _ = LOADERS[kind](path)
-    for rough, fine in zip(module.parameters(), exact.parameters(), strict=True):
-        torch.testing.assert_close(rough, fine, atol=1e-3, rtol=2e-3)
+    for rounded, full in zip(module.parameters(), exact.parameters(), strict=True):
+        torch.testing.assert_close(rounded, full, atol=1e-3, rtol=2e-3)
 
 
-def test_metadata_tells_where_a_model_comes_from(kind: model_file.Kind, path: Path) -> None:
-    found = model_file.metadata(path)
-    assert json.loads(found.pop("config")) == json.loads(json.dumps(CONFIG.to_dict()))
-    assert found == {
+def test_metadata_records_the_origin(kind: model_file.Kind, path: Path) -> None:
+    metadata = model_file.metadata(path)
+    assert json.loads(metadata.pop("config")) == json.loads(json.dumps(CONFIG.to_dict()))
+    assert metadata == {
         "format": "2",
         "kind": kind,
         "step": "321",
@@ -120,58 +120,59 @@ def test_metadata_tells_where_a_model_comes_from(kind: model_file.Kind, path: Pa
     }
 
 
-def test_saving_leaves_one_file_and_replaces_an_older_one(kind: model_file.Kind, path: Path) -> None:
+def test_save_replaces_an_earlier_file_and_leaves_no_other(kind: model_file.Kind, path: Path) -> None:
     model_file.save(path, kind, untrained(kind).state_dict(), CONFIG, model_file.Origin(999, "tea"))
     assert model_file.metadata(path)["step"] == "999"
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_whoever_may_read_new_files_may_read_a_model(path: Path) -> None:
-    (path.parent / "other").touch()
-    assert path.stat().st_mode == (path.parent / "other").stat().st_mode
+def test_model_file_has_default_permissions(path: Path) -> None:
+    reference = path.parent / "reference"
+    reference.touch()
+    assert path.stat().st_mode == reference.stat().st_mode
 
 
 # Refusals
 
 
-def test_a_missing_file(kind: model_file.Kind, tmp_path: Path) -> None:
-    for place in (tmp_path / "gone.safetensors", tmp_path):
+def test_missing_file_is_refused(kind: model_file.Kind, tmp_path: Path) -> None:
+    for missing in (tmp_path / "gone.safetensors", tmp_path):
         with pytest.raises(ModelFileError, match=r"no such file; expected a model file \(\.safetensors\)"):
-            LOADERS[kind](place)
+            LOADERS[kind](missing)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 7, b"\xff" * 64, b"a model? no, a letter to a friend"])
-def test_a_file_of_something_else(kind: model_file.Kind, content: bytes, tmp_path: Path) -> None:
+def test_other_content_is_refused(kind: model_file.Kind, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "letter.safetensors"
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=r"letter\.safetensors: damaged or no model file"):
         LOADERS[kind](path)
 
 
-def test_another_kind(kind: model_file.Kind, path: Path) -> None:
-    other = next(each for each in KINDS if each != kind)
-    with pytest.raises(ModelFileError, match=f"holds a {kind}; expected a {other}"):
-        LOADERS[other](path)
+def test_model_of_another_kind_is_refused(kind: model_file.Kind, path: Path) -> None:
+    expected_kind = next(name for name in KINDS if name != kind)
+    with pytest.raises(ModelFileError, match=f"holds a {kind}; expected a {expected_kind}"):
+        LOADERS[expected_kind](path)
 
 
 @pytest.mark.parametrize("number", ["3", "17", "next", "-1", ""])
-def test_a_later_format(kind: model_file.Kind, number: str, path: Path) -> None:
+def test_later_format_is_refused(kind: model_file.Kind, number: str, path: Path) -> None:
     with pytest.raises(ModelFileError, match=f"has format {number}, this version reads 2; update basis-melgan"):
-        LOADERS[kind](rewritten(path, format=number))
+        LOADERS[kind](rewrite(path, format=number))
 
 
-def test_an_earlier_format(kind: model_file.Kind, path: Path) -> None:
+def test_earlier_format_is_refused(kind: model_file.Kind, path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"has format 1, this version reads 2; train or download the model again"):
-        LOADERS[kind](rewritten(path, format="1"))
+        LOADERS[kind](rewrite(path, format="1"))
 
 
 @pytest.mark.parametrize("missing", ["kind", "format", "config"])
-def test_missing_metadata(kind: model_file.Kind, missing: str, path: Path) -> None:
+def test_missing_metadata_is_refused(kind: model_file.Kind, missing: str, path: Path) -> None:
     with pytest.raises(ModelFileError, match="metadata names no kind of model"):
-        LOADERS[kind](rewritten(path, None, **{missing: None}))
+        LOADERS[kind](rewrite(path, None, **{missing: None}))
 
 
-def test_no_metadata_at_all(kind: model_file.Kind, path: Path) -> None:
+def test_file_without_metadata_is_refused(kind: model_file.Kind, path: Path) -> None:
     save_file(load_file(path), path)
     with pytest.raises(ModelFileError, match="metadata names no kind of model"):
         LOADERS[kind](path)
@@ -188,12 +189,12 @@ def test_no_metadata_at_all(kind: model_file.Kind, path: Path) -> None:
         ('{"separator": {"channels": -4}}', "separator.channels: -4; use 1 or more"),
     ],
 )
-def test_a_configuration_that_cannot_be_read(kind: model_file.Kind, config: str, reason: str, path: Path) -> None:
+def test_invalid_configuration_is_refused(kind: model_file.Kind, config: str, reason: str, path: Path) -> None:
     with pytest.raises(ModelFileError, match=reason):
-        LOADERS[kind](rewritten(path, config=config))
+        LOADERS[kind](rewrite(path, config=config))
 
 
-def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left_aside(tmp_path: Path) -> None:
+def test_unwritable_path_is_refused_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").mkdir()
     with pytest.raises(OutputError, match=r"model\.safetensors: cannot be written .*; choose a writable place"):
         model_file.save(tmp_path / "model.safetensors", "vocoder", {}, CONFIG, model_file.Origin(1, ""))
@@ -217,31 +218,31 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left_aside(tmp_pa
         Config(),
     ],
 )
-def test_weights_that_do_not_fit_the_configuration(kind: model_file.Kind, config: Config, path: Path) -> None:
+def test_weights_of_another_configuration_are_refused(kind: model_file.Kind, config: Config, path: Path) -> None:
     with pytest.raises(ModelFileError, match="weights do not fit its configuration"):
-        LOADERS[kind](rewritten(path, config=json.dumps(config.to_dict())))
+        LOADERS[kind](rewrite(path, config=json.dumps(config.to_dict())))
 
 
-def test_a_tensor_too_few_or_too_many(kind: model_file.Kind, path: Path) -> None:
+def test_missing_or_additional_tensor_is_refused(kind: model_file.Kind, path: Path) -> None:
     tensors = load_file(path)
     with pytest.raises(ModelFileError, match=r"weights do not fit .*Unexpected key"):
-        LOADERS[kind](rewritten(path, {**tensors, "extra": torch.zeros(3)}))
+        LOADERS[kind](rewrite(path, {**tensors, "extra": torch.zeros(3)}))
     del tensors["basis.atoms"]
     with pytest.raises(ModelFileError, match=r"weights do not fit .*Missing key"):
-        LOADERS[kind](rewritten(path, tensors))
+        LOADERS[kind](rewrite(path, tensors))
 
 
-def test_whatever_byte_is_damaged_the_file_loads_or_is_refused_in_one_line(kind: model_file.Kind, path: Path) -> None:
-    whole, chance = path.read_bytes(), random.Random(1)
-    header = 8 + int.from_bytes(whole[:8], "little")
-    configuration = range(whole.index(b"config"), whole.index(b"config") + 1_500)
+def test_damage_of_any_byte_is_loaded_or_refused_in_one_line(kind: model_file.Kind, path: Path) -> None:
+    content, rng = path.read_bytes(), random.Random(1)
+    header = 8 + int.from_bytes(content[:8], "little")
+    configuration = range(content.index(b"config"), content.index(b"config") + 1_500)
     damaged = path.with_name("damaged.safetensors")
     refusals = []
-    for round_ in range(40):
-        content = bytearray(whole)
-        place = chance.choice([range(8), range(8, header), configuration, range(header, len(whole))][round_ % 4])
-        content[place] ^= 1 << chance.randrange(8)
-        damaged.write_bytes(content)
+    for case in range(40):
+        damaged_content = bytearray(content)
+        region = [range(8), range(8, header), configuration, range(header, len(content))][case % 4]
+        damaged_content[rng.choice(region)] ^= 1 << rng.randrange(8)
+        damaged.write_bytes(damaged_content)
         try:
             LOADERS[kind](damaged)
         except ModelFileError as error:
@@ -250,9 +251,9 @@ def test_whatever_byte_is_damaged_the_file_loads_or_is_refused_in_one_line(kind:
     assert all(text.startswith(f"{damaged}: ") and "\n" not in text for text in refusals)
 
 
-def test_wherever_the_file_is_cut_off_it_is_refused(kind: model_file.Kind, path: Path) -> None:
-    whole = path.read_bytes()
-    for size in range(0, len(whole), len(whole) // 20):
-        path.write_bytes(whole[:size])
+def test_truncation_at_any_size_is_refused(kind: model_file.Kind, path: Path) -> None:
+    content = path.read_bytes()
+    for size in range(0, len(content), len(content) // 20):
+        path.write_bytes(content[:size])
         with pytest.raises(ModelFileError, match="damaged or no model file"):
             LOADERS[kind](path)

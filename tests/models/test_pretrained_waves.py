@@ -1,4 +1,4 @@
-"""Every pretrained vocoder synthesizes the waves that it did before its code and its file were last rewritten."""
+"""Golden waves of every pretrained vocoder."""
 
 from pathlib import Path
 
@@ -28,8 +28,8 @@ def test_every_pretrained_vocoder_is_covered() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_pretrained_vocoder_synthesizes_its_wave_of_before(name: str) -> None:
-    """Other processors round differently: float32 by 2e-5 of full scale, 8 bits by steps of those."""
+def test_pretrained_vocoder_synthesizes_its_golden_wave(name: str) -> None:
+    """Processors round differently: float32 models by 2e-5 of full scale, int8 models by quantization steps."""
     stem, suffix = name.rsplit(".", 1)
     vocoder = load_vocoder(pretrained_path(stem, f".{suffix}"))
     with np.load(WAVES) as waves:

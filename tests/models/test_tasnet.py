@@ -1,4 +1,4 @@
-"""Conv-TasNet and TasNet: sizes, lengths, normalizations, masks, and what may depend on what."""
+"""Conv-TasNet and TasNet: sizes, lengths, normalizations, masks and receptive fields."""
 
 from dataclasses import replace
 
@@ -49,7 +49,7 @@ def test_paper_sizes_have_the_reference_layers_and_parameters() -> None:
     assert separator.basis.atoms.shape == (256, 30)
 
 
-def test_every_matrix_starts_at_xaviers_deviation() -> None:
+def test_matrices_have_xavier_initialization() -> None:
     separator = build(SeparatorConfig())
     for name, (rows, columns) in {
         "masker.bottleneck.weight": (256, 256),
@@ -61,7 +61,7 @@ def test_every_matrix_starts_at_xaviers_deviation() -> None:
         assert deviation == pytest.approx((2 / (rows + columns)) ** 0.5, rel=0.03), name
 
 
-def test_bilstm_of_tasnet_has_its_size() -> None:
+def test_tasnet_bilstm_parameter_count() -> None:
     config = replace(SMALL, kind="tasnet", hidden=20)
     separator = build(config)
     first, later = 4 * 20 * (12 + 20 + 2), 4 * 20 * (40 + 20 + 2)
@@ -75,16 +75,16 @@ def test_bilstm_of_tasnet_has_its_size() -> None:
 @pytest.mark.parametrize("config", KINDS, ids=label)
 @pytest.mark.parametrize("samples", [1, 14, 15, 16, 29, 30, 31, 449, 450])
 def test_estimates_are_as_long_as_the_mixture(config: SeparatorConfig, samples: int) -> None:
-    separated = build(config).eval()(torch.randn(2, samples))
-    assert separated.waves.shape == (2, 2, samples)
-    assert separated.weights.shape == (2, 2, 12, -(-samples // 15) + FRAMES.leading_frames)
-    assert separated.weights.min() >= 0.0
-    assert bool(separated.waves.isfinite().all())
+    estimates = build(config).eval()(torch.randn(2, samples))
+    assert estimates.waves.shape == (2, 2, samples)
+    assert estimates.weights.shape == (2, 2, 12, -(-samples // 15) + FRAMES.leading_frames)
+    assert estimates.weights.min() >= 0.0
+    assert bool(estimates.waves.isfinite().all())
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 200), st.integers(1, 4), st.integers(1, 12))
-def test_every_sample_is_reached_in_every_geometry(samples: int, overlap: int, stride: int) -> None:
+def test_frames_cover_every_sample_in_every_geometry(samples: int, overlap: int, stride: int) -> None:
     frames = FrameGeometry(hop=stride * 2, basis_length=overlap * stride, stride=stride)
     separator = build(SMALL, frames)
     separator.encoder.weight.data.fill_(1.0)
@@ -96,20 +96,20 @@ def test_every_sample_is_reached_in_every_geometry(samples: int, overlap: int, s
     torch.testing.assert_close(inside, torch.full_like(inside, frames.basis_length), atol=1e-3, rtol=1e-5)
 
 
-def test_encoder_and_decoder_can_be_inverse_to_each_other() -> None:
+def test_decoder_can_invert_the_encoder() -> None:
     separator = build(replace(SMALL, atoms=60))
     taps = torch.eye(30)
     separator.encoder.weight.data = torch.cat([taps, -taps])[:, None]
-    separator.basis.atoms.data = torch.cat([taps, -taps]) / 2  # every sample lies under two frames
+    separator.basis.atoms.data = torch.cat([taps, -taps]) / 2  # every sample is in two frames
     wave = torch.randn(2, 1_003)
     decoded = separator.decode(separator.encode(wave)[:, None], 1_003)
     torch.testing.assert_close(decoded[:, 0], wave, atol=1e-6, rtol=0.0)
 
 
-def test_items_of_a_batch_do_not_see_one_another() -> None:
+def test_batch_items_are_independent() -> None:
     separator, mixtures = build(SMALL), torch.randn(3, 600)
-    together = separator(mixtures).waves
-    for mixture, waves in zip(mixtures, together, strict=True):
+    batch_waves = separator(mixtures).waves
+    for mixture, waves in zip(mixtures, batch_waves, strict=True):
         torch.testing.assert_close(separator(mixture[None]).waves[0], waves, atol=1e-5, rtol=1e-4)
 
 
@@ -117,11 +117,11 @@ def test_items_of_a_batch_do_not_see_one_another() -> None:
 
 
 def hidden(*shape: int) -> Tensor:
-    """Hidden frames (B, K, channels) with a level and an offset that a norm should take away."""
+    """Hidden frames (B, K, channels) with a scale and an offset for the norm to remove."""
     return 3 * torch.randn(*shape) + 5
 
 
-def test_gln_is_normalized_over_channels_and_time() -> None:
+def test_gln_normalizes_over_channels_and_time() -> None:
     norm, x = normalization("gLN", 6), hidden(2, 50, 6)
     gain, bias = (torch.nn.init.normal_(parameter) for parameter in (norm.gain, norm.bias))
     values = x.double()
@@ -132,12 +132,12 @@ def test_gln_is_normalized_over_channels_and_time() -> None:
 
 def test_gln_is_computed_in_float32_under_bf16() -> None:
     norm, x = normalization("gLN", 6), hidden(2, 50, 6).bfloat16()
-    found = norm(x)
-    assert found.dtype == torch.bfloat16
-    assert torch.equal(found, norm(x.float()).bfloat16())
+    normalized = norm(x)
+    assert normalized.dtype == torch.bfloat16
+    assert torch.equal(normalized, norm(x.float()).bfloat16())
 
 
-def test_cln_is_normalized_over_the_channels_of_each_frame() -> None:
+def test_cln_normalizes_over_the_channels_of_each_frame() -> None:
     norm, x = normalization("cLN", 6), hidden(2, 50, 6)
     gain, bias = (torch.nn.init.normal_(parameter) for parameter in norm.parameters())
     values = x.double()
@@ -148,7 +148,7 @@ def test_cln_is_normalized_over_the_channels_of_each_frame() -> None:
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 @pytest.mark.parametrize("dilation", [1, 2, 8])
-def test_depthwise_filter_is_torchs_grouped_convolution(kernel: int, dilation: int) -> None:
+def test_depthwise_filter_equals_a_grouped_convolution(kernel: int, dilation: int) -> None:
     x = torch.randn(2, 40, 7)
     channels_first = x.transpose(1, 2)
     centered, causal = (Depthwise(7, kernel, dilation, causal) for causal in (False, True))
@@ -156,12 +156,12 @@ def test_depthwise_filter_is_torchs_grouped_convolution(kernel: int, dilation: i
     centered.weight.data = causal.weight.data = weight.T
     expected = F.conv1d(channels_first, weight[:, None], padding="same", dilation=dilation, groups=7)
     torch.testing.assert_close(centered(x).transpose(1, 2), expected, atol=1e-5, rtol=0.0)
-    past = F.pad(channels_first, ((kernel - 1) * dilation, 0))
-    expected = F.conv1d(past, weight[:, None], dilation=dilation, groups=7)
+    left_padded = F.pad(channels_first, ((kernel - 1) * dilation, 0))
+    expected = F.conv1d(left_padded, weight[:, None], dilation=dilation, groups=7)
     torch.testing.assert_close(causal(x).transpose(1, 2), expected, atol=1e-5, rtol=0.0)
 
 
-def test_the_block_is_residual_around_its_two_norms() -> None:
+def test_masker_block_equals_its_composition() -> None:
     torch.manual_seed(0)
     block, x = MaskerBlock(SMALL, 2), torch.randn(2, 8, 30)
     torch.nn.init.normal_(block.depthwise.weight)
@@ -173,11 +173,11 @@ def test_the_block_is_residual_around_its_two_norms() -> None:
     torch.testing.assert_close(block(x.transpose(1, 2)).transpose(1, 2), expected, atol=1e-5, rtol=0.0)
 
 
-# What depends on what
+# Receptive fields
 
 
-def influence(output: Tensor, source: Tensor) -> np.ndarray:
-    """Which places of the last axis of `source` the output depends on, by gradient."""
+def receptive_field(output: Tensor, source: Tensor) -> np.ndarray:
+    """Return the positions on the last axis of `source` with a nonzero gradient of the output."""
     (gradient,) = torch.autograd.grad(output, source, retain_graph=True)
     return np.flatnonzero(gradient.abs().sum(dim=tuple(range(gradient.ndim - 1))).numpy())
 
@@ -191,55 +191,55 @@ def influence(output: Tensor, source: Tensor) -> np.ndarray:
     ids=label,
 )
 @pytest.mark.parametrize("frames", [FRAMES, FrameGeometry(hop=20, basis_length=40, stride=10)], ids=["2x", "4x"])
-def test_a_causal_separator_waits_for_the_basis_alone(config: SeparatorConfig, frames: FrameGeometry) -> None:
-    """Output t sums the frames that reach it; the last one begins at or before t and hears L samples from there on."""
+def test_lookahead_of_a_causal_separator_is_that_of_the_basis(config: SeparatorConfig, frames: FrameGeometry) -> None:
+    """Sample t is the sum of the frames that contain it; the last of them starts at or before t and reads L samples."""
     separator = build(config, frames).eval()
     mixture = torch.randn(1, 605, requires_grad=True)
     waves = separator(mixture).waves
     for t in (0, 1, 14, 15, 200, 314, 315, 316):
         last = t // frames.stride * frames.stride + frames.basis_length - 1
-        found = [influence(source[t], mixture).max() for source in waves[0]]
-        assert max(found) == last
+        last_inputs = [receptive_field(source[t], mixture).max() for source in waves[0]]
+        assert max(last_inputs) == last
 
 
 def test_a_global_norm_and_a_bilstm_depend_on_the_whole_utterance() -> None:
     for config in (SMALL, replace(SMALL, kind="tasnet")):
         mixture = torch.randn(1, 605, requires_grad=True)
-        found = influence(build(config)(mixture).waves[0, 0, 300], mixture)
-        assert (found.min(), found.max()) == (0, 604)
+        positions = receptive_field(build(config)(mixture).waves[0, 0, 300], mixture)
+        assert (positions.min(), positions.max()) == (0, 604)
 
 
 @pytest.mark.parametrize(("causal", "before", "after"), [(False, 14, 14), (True, 28, 0)])
-def test_the_mask_network_sees_as_far_as_its_dilations(
+def test_receptive_field_of_the_masker_is_that_of_its_dilations(
     causal: bool, before: int, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasnet, "normalization", lambda _, channels: normalization("cLN", channels))  # no global norm
     torch.manual_seed(0)
     masker = ConvolutionalMasker(replace(SMALL, causal=causal))
     for parameter in masker.parameters():
-        torch.nn.init.normal_(parameter)  # (P − 1)·(1 + 2 + 4)·2 repeats = 28 frames, all of them felt
+        torch.nn.init.normal_(parameter)  # (P − 1)·(1 + 2 + 4)·2 repeats = 28 frames, none with a zero gradient
     encoded = torch.rand(1, 12, 81, requires_grad=True)
-    positive = masker(encoded)[0, :, 40].max()  # the ReLU passes its gradient on
+    positive = masker(encoded)[0, :, 40].max()  # where the ReLU passes the gradient
     assert positive > 0
-    found = influence(positive, encoded)
-    assert (found.min(), found.max()) == (40 - before, 40 + after)
+    positions = receptive_field(positive, encoded)
+    assert (positions.min(), positions.max()) == (40 - before, 40 + after)
 
 
 @pytest.mark.parametrize("gain", [0.25, 4.0])
 @pytest.mark.parametrize("kind", ["conv-tasnet", "tasnet"])
-def test_a_louder_mixture_gives_louder_estimates_and_nothing_else(kind: str, gain: float) -> None:
+def test_estimates_scale_with_the_mixture(kind: str, gain: float) -> None:
     separator = build(replace(SMALL, kind=kind))
     mixture = 0.2 * torch.randn(1, 3_000)
     quiet, loud = separator(mixture).waves, separator(gain * mixture).waves
     assert (loud - gain * quiet).norm() < 1e-3 * loud.norm()
 
 
-def test_silence_in_is_silence_out() -> None:
+def test_silent_mixture_gives_silence() -> None:
     for config in KINDS:
         assert build(config).eval()(torch.zeros(1, 500)).waves.abs().max() == 0.0
 
 
-def test_under_bf16_the_encoder_and_the_basis_stay_in_float32() -> None:
+def test_encoder_and_basis_are_float32_under_bf16() -> None:
     separator, mixture = build(SMALL), torch.randn(1, 900)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         encoded = separator.encode(mixture)
@@ -247,5 +247,5 @@ def test_under_bf16_the_encoder_and_the_basis_stay_in_float32() -> None:
     assert waves.dtype == weights.dtype == encoded.dtype == torch.float32
     torch.testing.assert_close(encoded, separator.encode(mixture), atol=0.0, rtol=0.0)
     torch.testing.assert_close(waves, separator.decode(weights, 900), atol=0.0, rtol=0.0)
-    full = separator(mixture).waves
-    assert (waves - full).norm() < 0.05 * full.norm()
+    expected = separator(mixture).waves
+    assert (waves - expected).norm() < 0.05 * expected.norm()

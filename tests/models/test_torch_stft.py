@@ -17,7 +17,7 @@ RESOLUTIONS = [
 ]
 
 
-def test_magnitudes_equal_numpys_transform() -> None:
+def test_magnitudes_equal_numpys_fft() -> None:
     wave = np.random.default_rng(0).standard_normal(3_000)
     padded = np.pad(wave, 512)
     window = np.zeros(1_024)

@@ -69,9 +69,9 @@ def state(out: Path, *parts: str) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def distance(tensors: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
-    assert tensors.keys() == other.keys()
-    return sum((value - other[name]).square().sum().item() for name, value in tensors.items()) ** 0.5
+def distance(tensors: dict[str, torch.Tensor], other_tensors: dict[str, torch.Tensor]) -> float:
+    assert tensors.keys() == other_tensors.keys()
+    return sum((value - other_tensors[name]).square().sum().item() for name, value in tensors.items()) ** 0.5
 
 
 def norm(tensors: dict[str, torch.Tensor]) -> float:

@@ -26,9 +26,9 @@ SHORT = FineTuningConfig(steps=3, adversarial_fraction=1.0, batch_size=2, valida
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path, separator: Path) -> Path:
+def vocoder_path(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path, separator: Path) -> Path:
     """A vocoder and its discriminators."""
-    folder = tmp_path_factory.mktemp("trained")
+    folder = tmp_path_factory.mktemp("vocoder")
     vocoder.train(corpus, folder, VocoderInputs(separator), config)
     return folder / "vocoder.safetensors"
 
@@ -43,34 +43,34 @@ def load_weights(path: Path, kind: model_file.Kind) -> dict[str, torch.Tensor]:
 
 
 def test_discriminators_are_saved_beside_the_vocoder_once_trained(
-    trained: Path, tmp_path: Path, config: Config, corpus: Path, separator: Path
+    vocoder_path: Path, tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
-    assert load_weights(model_file.discriminators_of(trained), "discriminators")
+    assert load_weights(model_file.discriminators_of(vocoder_path), "discriminators")
     regression = replace(config, vocoder_training=replace(config.vocoder_training, adversarial_from=6))
     vocoder.train(corpus, tmp_path, VocoderInputs(separator), regression)
     assert not model_file.discriminators_of(tmp_path / "vocoder.safetensors").exists()
 
 
 def test_fine_tuning_starts_from_vocoder_and_discriminators_and_trains_both(
-    trained: Path, tmp_path: Path, tuning_config: Config, corpus: Path, monkeypatch: pytest.MonkeyPatch
+    vocoder_path: Path, tmp_path: Path, tuning_config: Config, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frozen = replace(tuning_config, fine_tuning=replace(SHORT, learning_rate=0.0))
     for name, config, trains in (("tuned", tuning_config, True), ("frozen", frozen, False)):
         if not trains:
             monkeypatch.setattr("basis_melgan.training.fine_tuning.DISCRIMINATOR_LEARNING_RATE", 0.0)
-        fine_tune(corpus, tmp_path / name, trained, None, config)
+        fine_tune(corpus, tmp_path / name, vocoder_path, None, config)
         state = torch.load(tmp_path / name / "checkpoint.ckpt", weights_only=True)
         average = {key.removeprefix("module."): value for key, value in state["average"].items()}
         for initial, kind, current in (
-            (trained, "vocoder", average),
-            (model_file.discriminators_of(trained), "discriminators", state["discriminators"]),
+            (vocoder_path, "vocoder", average),
+            (model_file.discriminators_of(vocoder_path), "discriminators", state["discriminators"]),
         ):
             before = load_weights(initial, kind)
             is_equal = all(torch.allclose(value, current[key], atol=1e-7) for key, value in before.items())
             assert is_equal is not trains, (name, kind)
         assert (
             load_weights(tmp_path / name / "vocoder.safetensors", "vocoder").keys()
-            == load_weights(trained, "vocoder").keys()
+            == load_weights(vocoder_path, "vocoder").keys()
         )
     assert model_file.load_generator(tmp_path / "tuned" / "vocoder.safetensors")[1].generator == tuning_config.generator
 
@@ -113,7 +113,7 @@ def test_validation_scores_find_the_best_step_and_summarize_it(tmp_path: Path) -
 
 
 def test_resumed_fine_tuning_keeps_its_scores(
-    tmp_path: Path, tuning_config: Config, corpus: Path, trained: Path
+    tmp_path: Path, tuning_config: Config, corpus: Path, vocoder_path: Path
 ) -> None:
     four_steps = replace(SHORT, steps=4, validate_every=2)
     for name, stops in (("uninterrupted", (4,)), ("resumed", (2, 4))):
@@ -121,48 +121,54 @@ def test_resumed_fine_tuning_keeps_its_scores(
             fine_tune(
                 corpus,
                 tmp_path / name,
-                trained,
+                vocoder_path,
                 None,
                 replace(tuning_config, fine_tuning=replace(four_steps, steps=steps)),
             )
     assert scores(tmp_path / "uninterrupted").keys() == scores(tmp_path / "resumed").keys() == {0, 2, 4}
     (tmp_path / "resumed" / "validation.jsonl").unlink()  # like a training that a version without scores began
     fine_tune(
-        corpus, tmp_path / "resumed", trained, None, replace(tuning_config, fine_tuning=replace(four_steps, steps=6))
+        corpus,
+        tmp_path / "resumed",
+        vocoder_path,
+        None,
+        replace(tuning_config, fine_tuning=replace(four_steps, steps=6)),
     )
     assert scores(tmp_path / "resumed").keys() == {6}
 
 
 @pytest.mark.parametrize(("fraction", "first"), [(0.0, 3), (0.3, 2), (1.0, 0)])
 def test_last_fraction_of_the_steps_is_adversarial(
-    fraction: float, first: int, trained: Path, tmp_path: Path, tuning_config: Config, corpus: Path
+    fraction: float, first: int, vocoder_path: Path, tmp_path: Path, tuning_config: Config, corpus: Path
 ) -> None:
     fine_tune(
         corpus,
         tmp_path,
-        trained,
+        vocoder_path,
         None,
         replace(tuning_config, fine_tuning=replace(SHORT, adversarial_fraction=fraction)),
     )
     tuned = tmp_path / "vocoder.safetensors"
     assert model_file.read(tuned, "vocoder")[1].vocoder_training.adversarial_from == first
-    before, after = (load_weights(model_file.discriminators_of(path), "discriminators") for path in (trained, tuned))
+    before, after = (
+        load_weights(model_file.discriminators_of(path), "discriminators") for path in (vocoder_path, tuned)
+    )
     assert first < 3 or all(torch.equal(before[name], after[name]) for name in before)  # copied unchanged
     with pytest.raises(ConfigurationError, match=r"adversarial_fraction: 1\.5 is not a fraction"):
         replace(SHORT, adversarial_fraction=1.5)
 
 
 def test_fine_tuning_without_discriminators_uses_regression_losses(
-    trained: Path, tmp_path: Path, tuning_config: Config, corpus: Path, capsys: pytest.CaptureFixture[str]
+    vocoder_path: Path, tmp_path: Path, tuning_config: Config, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     initial = tmp_path / "initial.safetensors"
-    initial.write_bytes(trained.read_bytes())
+    initial.write_bytes(vocoder_path.read_bytes())
     fine_tune(corpus, tmp_path / "run", initial, None, tuning_config)
     tuned = tmp_path / "run" / "vocoder.safetensors"
     assert tuned.exists()
     assert not model_file.discriminators_of(tuned).exists()
     assert "beside it; training uses regression losses only" in capsys.readouterr().out
-    fine_tune(corpus, tmp_path / "adversarial", trained, None, tuning_config)
+    fine_tune(corpus, tmp_path / "adversarial", vocoder_path, None, tuning_config)
     assert "beside it" not in capsys.readouterr().out
 
 
@@ -178,11 +184,11 @@ def test_pretrained_vocoder_is_fine_tuned_with_its_discriminators(
 
 
 def test_discriminators_with_other_settings_are_refused(
-    trained: Path, tmp_path: Path, tuning_config: Config, corpus: Path
+    vocoder_path: Path, tmp_path: Path, tuning_config: Config, corpus: Path
 ) -> None:
     copy = tmp_path / "v.safetensors"
-    copy.write_bytes(trained.read_bytes())
-    state, config = model_file.read(model_file.discriminators_of(trained), "discriminators")
+    copy.write_bytes(vocoder_path.read_bytes())
+    state, config = model_file.read(model_file.discriminators_of(vocoder_path), "discriminators")
     config = replace(config, discriminators=replace(config.discriminators, channels=8))
     model_file.save(model_file.discriminators_of(copy), "discriminators", state, config, model_file.Origin(1, ""))
     with pytest.raises(
@@ -193,7 +199,7 @@ def test_discriminators_with_other_settings_are_refused(
 
 
 def test_predicted_mels_are_used_and_required_for_every_clip(
-    trained: Path, tmp_path: Path, tuning_config: Config, corpus: Path
+    vocoder_path: Path, tmp_path: Path, tuning_config: Config, corpus: Path
 ) -> None:
     mels = tmp_path / "mels"
     mels.mkdir()
@@ -202,16 +208,16 @@ def test_predicted_mels_are_used_and_required_for_every_clip(
     for path, _ in clips:
         mel = mel_spectrogram(files.read(path)[0], "paper", tuning_config.frames)
         np.save(mels / f"{path.stem}.npy", mel[:, :-1])  # one frame less, as in some systems
-    fine_tune(corpus, tmp_path / "run", trained, mels, tuning_config)
+    fine_tune(corpus, tmp_path / "run", vocoder_path, mels, tuning_config)
     assert (tmp_path / "run" / "vocoder.safetensors").exists()
     with pytest.raises(TrainingError, match=r"another mels \(hash \w{12}, now none\)"):
-        fine_tune(corpus, tmp_path / "run", trained, None, tuning_config)
+        fine_tune(corpus, tmp_path / "run", vocoder_path, None, tuning_config)
     other_vocoder = shutil.copy(tmp_path / "run" / "vocoder.safetensors", tmp_path / "other.safetensors")
     with pytest.raises(TrainingError, match=r"another init_from \(hash \w{12}, now \w{12}\)"):
         fine_tune(corpus, tmp_path / "run", other_vocoder, mels, tuning_config)
     (mels / f"{clips[-1][0].stem}.npy").unlink()
     with pytest.raises(CorpusError, match="every clip needs its predicted mel"):
-        fine_tune(corpus, tmp_path / "incomplete", trained, mels, tuning_config)
+        fine_tune(corpus, tmp_path / "incomplete", vocoder_path, mels, tuning_config)
 
 
 def test_missing_vocoder_is_refused(tmp_path: Path, tuning_config: Config, corpus: Path) -> None:
@@ -219,16 +225,18 @@ def test_missing_vocoder_is_refused(tmp_path: Path, tuning_config: Config, corpu
         fine_tune(corpus, tmp_path / "run", tmp_path / "none.safetensors", None, tuning_config)
 
 
-def test_initial_vocoder_is_not_overwritten(trained: Path, tmp_path: Path, tuning_config: Config, corpus: Path) -> None:
+def test_initial_vocoder_is_not_overwritten(
+    vocoder_path: Path, tmp_path: Path, tuning_config: Config, corpus: Path
+) -> None:
     initial = tmp_path / "vocoder.safetensors"
-    shutil.copy(trained, initial)
+    shutil.copy(vocoder_path, initial)
     with pytest.raises(ConfigurationError, match=r"would be overwritten by the training; use another run folder"):
         fine_tune(corpus, tmp_path, initial, None, tuning_config, force=True)
-    assert initial.read_bytes() == trained.read_bytes()
+    assert initial.read_bytes() == vocoder_path.read_bytes()
 
 
 def test_initial_discriminators_are_kept_for_a_later_adversarial_phase(
-    trained: Path, tmp_path: Path, config: Config, corpus: Path
+    vocoder_path: Path, tmp_path: Path, config: Config, corpus: Path
 ) -> None:
     frozen = replace(
         config.vocoder_training,
@@ -238,9 +246,11 @@ def test_initial_discriminators_are_kept_for_a_later_adversarial_phase(
     )
     for steps in (2, 4):
         training = replace(frozen, steps=steps)
-        vocoder.train(corpus, tmp_path, VocoderInputs(init_from=trained), replace(config, vocoder_training=training))
+        vocoder.train(
+            corpus, tmp_path, VocoderInputs(init_from=vocoder_path), replace(config, vocoder_training=training)
+        )
     before, after = (
         load_weights(model_file.discriminators_of(path), "discriminators")
-        for path in (trained, tmp_path / "vocoder.safetensors")
+        for path in (vocoder_path, tmp_path / "vocoder.safetensors")
     )
     assert all(torch.equal(after[name], value) for name, value in before.items())

@@ -16,22 +16,22 @@ from basis_melgan.training.vocoder import VocoderInputs
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path, separator: Path) -> Path:
+def vocoder_path(tmp_path_factory: pytest.TempPathFactory, config: Config, corpus: Path, separator: Path) -> Path:
     """A vocoder, with its discriminators beside it."""
-    folder = tmp_path_factory.mktemp("trained")
+    folder = tmp_path_factory.mktemp("vocoder")
     vocoder.train(corpus, folder, VocoderInputs(separator), config)
     return folder / "vocoder.safetensors"
 
 
 @pytest.fixture
-def inputs(trained: Path, tmp_path: Path) -> VocoderInputs:
+def inputs(vocoder_path: Path, tmp_path: Path) -> VocoderInputs:
     """The vocoder and its discriminators in separate folders."""
     folders = tmp_path / "generator", tmp_path / "discriminators"
     for folder in folders:
         folder.mkdir()
     return VocoderInputs(
-        init_from=shutil.copy(trained, folders[0] / "vocoder.safetensors"),
-        discriminators=shutil.copy(model_file.discriminators_of(trained), folders[1] / "given.safetensors"),
+        init_from=shutil.copy(vocoder_path, folders[0] / "vocoder.safetensors"),
+        discriminators=shutil.copy(model_file.discriminators_of(vocoder_path), folders[1] / "initial.safetensors"),
     )
 
 
@@ -48,7 +48,7 @@ def one_step(config: Config) -> Config:
     )
 
 
-def test_given_discriminators_are_loaded(
+def test_initial_discriminators_are_loaded(
     inputs: VocoderInputs, one_step: Config, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vocoder.train(corpus, tmp_path / "run", inputs, one_step)
@@ -58,13 +58,13 @@ def test_given_discriminators_are_loaded(
     assert "no discriminators" not in capsys.readouterr().out
 
 
-def test_given_discriminators_replace_those_beside_the_initial_vocoder(
-    inputs: VocoderInputs, trained: Path, one_step: Config, corpus: Path, tmp_path: Path
+def test_initial_discriminators_take_precedence_over_those_beside_the_initial_vocoder(
+    inputs: VocoderInputs, vocoder_path: Path, one_step: Config, corpus: Path, tmp_path: Path
 ) -> None:
     state, config = model_file.read(inputs.discriminators, "discriminators")
     negated = {name: -value for name, value in state.items()}
     model_file.save(inputs.discriminators, "discriminators", negated, config, model_file.Origin(1, ""))
-    vocoder.train(corpus, tmp_path / "run", replace(inputs, init_from=trained), one_step)
+    vocoder.train(corpus, tmp_path / "run", replace(inputs, init_from=vocoder_path), one_step)
     saved = model_file.discriminators_of(tmp_path / "run" / "vocoder.safetensors")
     state = model_file.read(saved, "discriminators")[0]
     assert all(torch.equal(state[name], value) for name, value in negated.items())
@@ -97,11 +97,11 @@ def test_resuming_needs_the_same_discriminators(
         vocoder.train(corpus, tmp_path / "run", replace(inputs, discriminators=None), one_step)
 
 
-def test_given_discriminators_are_not_overwritten(
+def test_initial_discriminators_are_not_overwritten(
     inputs: VocoderInputs, one_step: Config, corpus: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     vocoder.train(corpus, out, inputs, one_step)
-    own = replace(inputs, discriminators=model_file.discriminators_of(out / "vocoder.safetensors"))
+    own_discriminators = replace(inputs, discriminators=model_file.discriminators_of(out / "vocoder.safetensors"))
     with pytest.raises(ConfigurationError, match="would be overwritten by the training; use another run folder"):
-        vocoder.train(corpus, out, own, one_step, force=True)
+        vocoder.train(corpus, out, own_discriminators, one_step, force=True)

@@ -47,8 +47,8 @@ def tensors(state: dict[str, Any]) -> list[torch.Tensor]:
     return [*state["model"].state_dict().values(), *momenta]
 
 
-def equal(state: dict[str, Any], other: dict[str, Any]) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(tensors(state), tensors(other), strict=True))
+def equal(state: dict[str, Any], other_state: dict[str, Any]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(tensors(state), tensors(other_state), strict=True))
 
 
 def test_resume_restores_the_state_bit_for_bit(run: Run, fabric: Fabric) -> None:

@@ -47,13 +47,13 @@ def leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
     return {path: leaf for part in parts for path, leaf in part.items()}
 
 
-def equal(value: Any, other: Any) -> bool:
-    return torch.equal(value, other) if isinstance(value, torch.Tensor) else value == other
+def equal(value: Any, other_value: Any) -> bool:
+    return torch.equal(value, other_value) if isinstance(value, torch.Tensor) else value == other_value
 
 
-def differences(state: dict[str, Any], other: dict[str, Any]) -> list[str]:
+def differences(state: dict[str, Any], other_state: dict[str, Any]) -> list[str]:
     """Paths of the leaves that are in one checkpoint only or not equal bit for bit."""
-    values, other_values = leaves(state), leaves(other)
+    values, other_values = leaves(state), leaves(other_state)
     equal_paths = {path for path in values.keys() & other_values.keys() if equal(values[path], other_values[path])}
     return sorted((values.keys() | other_values.keys()) - equal_paths)
 
@@ -268,12 +268,12 @@ def test_corpus_of_another_sample_rate_is_refused(
     stage: str, tmp_path: Path, config: Config, corpus: Path, train
 ) -> None:
     (prepared,) = manifest.load(corpus)
-    other = replace(prepared, folder=tmp_path / "corpus", sample_rate=16_000)
-    other.folder.mkdir()
-    (other.folder / "flac").symlink_to(prepared.folder / "flac")
-    manifest.save(other)
+    resampled = replace(prepared, folder=tmp_path / "corpus", sample_rate=16_000)
+    resampled.folder.mkdir()
+    (resampled.folder / "flac").symlink_to(prepared.folder / "flac")
+    manifest.save(resampled)
     with pytest.raises(CorpusError, match=r"prepared at 16000 Hz, but frames\.sample_rate is 24000"):
-        train(stage, tmp_path / "run", config, corpus=other.folder)
+        train(stage, tmp_path / "run", config, corpus=resampled.folder)
 
 
 # Failures

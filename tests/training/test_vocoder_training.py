@@ -120,11 +120,11 @@ def test_training_starts_from_the_initial_vocoder(tmp_path: Path, config: Config
     assert states[0].keys() == states[1].keys()
     for name, parameter in states[0].items():
         torch.testing.assert_close(states[1][name], parameter, atol=1e-6, rtol=1e-5)
-    other = with_settings(config, "generator", stacks=2)
+    other_config = with_settings(config, "generator", stacks=2)
     with pytest.raises(
         ConfigurationError, match=r"its generator is .*stacks=1.*, but the configuration has .*stacks=2.*; use"
     ):
-        train("vocoder", tmp_path / "other", other, init_from=initial)
+        train("vocoder", tmp_path / "other", other_config, init_from=initial)
 
 
 @pytest.mark.parametrize("target", ["recording", "resynthesis"])
@@ -154,9 +154,9 @@ def test_unusable_decomposition_is_refused(tmp_path: Path, config: Config, corpu
 def test_vocoder_needs_the_separators_frame_geometry(
     tmp_path: Path, config: Config, corpus: Path, separator: Path
 ) -> None:
-    other = replace(config, frames=FrameGeometry(basis_length=45))
+    other_config = replace(config, frames=FrameGeometry(basis_length=45))
     with pytest.raises(ConfigurationError, match=r"basis_length=45.* differs from the separator's .*basis_length=30"):
-        vocoder.train(corpus, tmp_path, VocoderInputs(separator), other)
+        vocoder.train(corpus, tmp_path, VocoderInputs(separator), other_config)
     with pytest.raises(ConfigurationError, match=r"generator\.channels: 24 differs from separator\.atoms 32"):
         vocoder.train(corpus, tmp_path, VocoderInputs(separator), with_settings(config, "generator", channels=24))
     with pytest.raises(ModelFileError, match="no such file"):

@@ -1,4 +1,4 @@
-"""Modulated synthesis: equal to a sum over its atoms, and a generator that stands on it."""
+"""Modulated synthesis: equality with overlap-add, cost, and generators that use it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,15 +40,15 @@ SIZES = [  # length, stride, block length
 ]
 
 
-def frames(length: int, stride: int) -> FrameGeometry:
+def frame_geometry(length: int, stride: int) -> FrameGeometry:
     return FrameGeometry(hop=stride, basis_length=length, stride=stride)
 
 
 @pytest.mark.parametrize(("length", "stride", "block"), SIZES)
-def test_modulated_synthesis_equals_a_sum_over_its_atoms(length: int, stride: int, block: int) -> None:
+def test_modulated_synthesis_equals_overlap_add(length: int, stride: int, block: int) -> None:
     basis, atoms = (
-        ModulatedBasis(frames(length, stride), 0, block),
-        modulated_atoms(frames(length, stride), block).atoms,
+        ModulatedBasis(frame_geometry(length, stride), 0, block),
+        modulated_atoms(frame_geometry(length, stride), block).atoms,
     )
     torch.testing.assert_close(basis.atoms, torch.from_numpy(atoms).float(), atol=1e-6, rtol=0.0)
     weights = torch.randn(2, length, 7)
@@ -57,8 +57,8 @@ def test_modulated_synthesis_equals_a_sum_over_its_atoms(length: int, stride: in
 
 
 @pytest.mark.parametrize(("length", "stride", "block"), SIZES)
-def test_modulated_atoms_are_the_linear_ones_in_another_order(length: int, stride: int, block: int) -> None:
-    geometry = frames(length, stride)
+def test_modulated_atoms_are_reordered_linear_atoms(length: int, stride: int, block: int) -> None:
+    geometry = frame_geometry(length, stride)
     modulated, linear = modulated_atoms(geometry, block), quadrature_atoms(length // 2, "linear", geometry)
     order = np.argsort(modulated.frequencies)
     np.testing.assert_array_equal(modulated.frequencies[order], linear.frequencies)
@@ -68,12 +68,12 @@ def test_modulated_atoms_are_the_linear_ones_in_another_order(length: int, strid
 
 
 @pytest.mark.parametrize(("length", "stride", "block"), [(1024, 256, 32), (960, 240, 30), (768, 256, 32), (8, 4, 2)])
-def test_the_default_block_length_is_near_the_square_root_of_the_length(length: int, stride: int, block: int) -> None:
-    assert default_block_length(frames(length, stride)) == block
+def test_default_block_length_is_near_the_square_root_of_the_length(length: int, stride: int, block: int) -> None:
+    assert default_block_length(frame_geometry(length, stride)) == block
 
 
-def test_samples_outside_the_frames_are_cut_as_by_a_basis() -> None:
-    geometry = frames(1024, 256)
+def test_modulated_basis_trims_the_wave_like_a_basis() -> None:
+    geometry = frame_geometry(1024, 256)
     basis, plain = ModulatedBasis(geometry, 384, 32), Basis(1024, geometry, 384)
     plain.atoms.data = basis.atoms
     weights = torch.randn(2, 1024, 5)
@@ -82,7 +82,7 @@ def test_samples_outside_the_frames_are_cut_as_by_a_basis() -> None:
 
 
 def test_modulated_synthesis_costs_a_quarter_of_mirrored_synthesis() -> None:
-    basis, plain = ModulatedBasis(frames(1024, 256), 0, 32), Basis(1024, frames(1024, 256))
+    basis, plain = ModulatedBasis(frame_geometry(1024, 256), 0, 32), Basis(1024, frame_geometry(1024, 256))
     plain.atoms.data = basis.atoms
     weights, mirrored = torch.randn(1, 1024, 10), MirroredSynthesis(plain)
     assert macs(lambda: basis.synthesis(weights)) == 10 * 131_072
@@ -90,14 +90,14 @@ def test_modulated_synthesis_costs_a_quarter_of_mirrored_synthesis() -> None:
 
 
 def test_synthesis_keeps_full_precision_under_bf16() -> None:
-    basis, weights = ModulatedBasis(frames(48, 8), 8, 8), torch.randn(2, 48, 9)
+    basis, weights = ModulatedBasis(frame_geometry(48, 8), 8, 8), torch.randn(2, 48, 9)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         wave = basis(weights)
     torch.testing.assert_close(wave, basis(weights), atol=0.0, rtol=0.0)
 
 
 def test_gradients_reach_the_weights() -> None:
-    basis = ModulatedBasis(frames(16, 4), 6, 4).double()
+    basis = ModulatedBasis(frame_geometry(16, 4), 6, 4).double()
     weights = torch.randn(1, 16, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(basis, weights)
 
@@ -106,16 +106,16 @@ def test_gradients_reach_the_weights() -> None:
     ("changes", "length", "stride"),
     [({"spacing": "mixed"}, 1024, 256), ({"atoms": 511}, 1024, 256), ({"atoms": 513}, 1024, 256), ({}, 1020, 255)],
 )
-def test_other_atoms_are_not_modulated(changes: dict, length: int, stride: int) -> None:
+def test_other_layouts_are_not_modulated(changes: dict, length: int, stride: int) -> None:
     assert is_modulated(FAST.generator, FAST.frames)
     sizes = replace(FAST.generator, **({"atoms": length // 2} | changes))
-    assert not is_modulated(sizes, frames(length, stride))
+    assert not is_modulated(sizes, frame_geometry(length, stride))
 
 
 @pytest.mark.parametrize("block", [0, -2, 3, 24, 512])
-def test_an_impossible_block_length_is_refused(block: int) -> None:
+def test_invalid_block_length_is_refused(block: int) -> None:
     with pytest.raises(ConfigurationError, match=rf"^block length {block} is no even divisor of frames.stride 256$"):
-        ModulatedBasis(frames(1024, 256), 0, block)
+        ModulatedBasis(frame_geometry(1024, 256), 0, block)
 
 
 def small(**changes) -> Config:
@@ -131,13 +131,13 @@ def synthesize(generator: model_file.AnyGenerator) -> torch.Tensor:
     return generator.eval()(mel).wave.detach()
 
 
-def test_stored_and_computed_atoms_give_the_same_wave(tmp_path: Path) -> None:
-    """Both from a file, which alone decides whether atoms are stored."""
+def test_stored_and_computed_atoms_synthesize_the_same_wave(tmp_path: Path) -> None:
+    """Each generator is loaded from its file, and the file decides whether atoms are stored."""
     computed, stored = model_file.new_generator(small()), model_file.new_generator(with_trainable_basis(small()))
     assert isinstance(computed.basis, ModulatedBasis)
     assert isinstance(stored.basis, Basis)
-    trained = {name: values for name, values in computed.state_dict().items() if name != BLOCK_LENGTH}
-    stored.load_state_dict(trained | stored.basis.state_dict(prefix="basis."))
+    network_state = {name: values for name, values in computed.state_dict().items() if name != BLOCK_LENGTH}
+    stored.load_state_dict(network_state | stored.basis.state_dict(prefix="basis."))
     for name, generator in (("computed", computed), ("stored", stored)):
         model_file.save(tmp_path / name, "vocoder", generator.state_dict(), small(), model_file.Origin(1, "none"))
         loaded = model_file.load_generator(tmp_path / name)[0]
@@ -146,8 +146,8 @@ def test_stored_and_computed_atoms_give_the_same_wave(tmp_path: Path) -> None:
     assert [name for name in computed.state_dict() if name.startswith("basis")] == [BLOCK_LENGTH]
 
 
-def test_a_file_decides_the_order_of_its_weights(tmp_path: Path) -> None:
-    """Whatever block length a later version would choose for new generators."""
+def test_block_length_of_a_file_takes_precedence_over_the_default(tmp_path: Path) -> None:
+    """A file keeps its meaning if a later version has another default block length."""
     torch.manual_seed(0)
     generator = ConvNeXtGenerator(small().generator, FAST.frames, FAST.mel, block_length=8)
     path = tmp_path / "vocoder.safetensors"

@@ -1,4 +1,4 @@
-"""Mels of another scale are refused with a hint at the right one; doubtful mels are accepted with a warning."""
+"""Mel scale check: true mels are accepted, and other scales are identified."""
 
 import re
 import warnings
@@ -21,7 +21,7 @@ LOGARITHMS: list[MelConfigName] = ["vocos", "hifigan", "bigvgan"]
 
 
 def check(mel: np.ndarray, config: MelConfigName) -> str:
-    """The refusal or the warning of a mel; empty if it is accepted."""
+    """Return the error or the warning for a mel, or an empty string if it is accepted."""
     with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter("always")
         try:
@@ -37,7 +37,7 @@ def mels(config: MelConfigName) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("config", ["paper", *LOGARITHMS])
-def test_every_recording_is_accepted_at_any_level(config: MelConfigName) -> None:
+def test_recordings_of_any_level_are_accepted(config: MelConfigName) -> None:
     for clip in CLIPS:
         wave = files.read(clip)[0]
         for gain in (1.0, 0.1, 0.01):
@@ -45,7 +45,7 @@ def test_every_recording_is_accepted_at_any_level(config: MelConfigName) -> None
 
 
 @pytest.mark.parametrize("config", LOGARITHMS)
-def test_neither_silence_nor_noise_nor_a_short_mel_is_refused(config: MelConfigName) -> None:
+def test_silence_noise_and_short_mels_are_accepted(config: MelConfigName) -> None:
     silence = mel_spectrogram(np.zeros(48_000, np.float32), config, FrameGeometry())
     noise = 0.1 * np.random.default_rng(0).standard_normal(48_000).astype(np.float32)
     for mel in (silence, mel_spectrogram(noise, config, FrameGeometry()), mels(config)[0][:, :20]):
@@ -64,7 +64,7 @@ def test_noisy_recordings_are_accepted(config: MelConfigName, ratio: float) -> N
 
 @pytest.mark.parametrize("config", ["paper", *LOGARITHMS])
 @pytest.mark.parametrize("blur", [0.5, 1.0, (1.0, 0.0), (0.0, 1.0)])
-def test_mels_as_smooth_as_predicted_ones_are_accepted(config: MelConfigName, blur: float) -> None:
+def test_smoothed_mels_are_accepted(config: MelConfigName, blur: float) -> None:
     for mel in mels(config):
         smooth = gaussian_filter(mel, blur, mode="nearest")
         assert check(smooth, config) == ""
@@ -73,7 +73,7 @@ def test_mels_as_smooth_as_predicted_ones_are_accepted(config: MelConfigName, bl
             assert check(smooth[:, 50 : 50 + frames], config) == ""
 
 
-def test_the_predicted_mel_of_the_examples_is_accepted() -> None:
+def test_predicted_mel_of_the_examples_is_accepted() -> None:
     assert check(np.load(CLIPS[0].parents[1] / "predicted.npy"), "vocos") == ""
 
 
@@ -94,7 +94,7 @@ def sounds() -> dict[str, np.ndarray]:
         "melody": melody / 3,
         "melody over noise": melody / 3 + 1e-4 * noise,
         "full-scale noise": np.clip(noise / 3, -1, 1),
-        "noise that comes and goes": noise / 5 * np.clip(np.sin(2 * np.pi * 1.5 * time), 0.01, 1),
+        "amplitude-modulated noise": noise / 5 * np.clip(np.sin(2 * np.pi * 1.5 * time), 0.01, 1),
         "sweep": np.sin(2 * np.pi * np.cumsum(50 * 200 ** (time / 5)) / 24_000),
         "constant": np.ones(time.size),
         "square": np.sign(np.sin(2 * np.pi * 110 * time)),
@@ -103,7 +103,7 @@ def sounds() -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("config", ["paper", *LOGARITHMS])
 @pytest.mark.parametrize("sound", sounds())
-def test_no_mel_of_any_sound_is_refused(config: MelConfigName, sound: str) -> None:
+def test_mels_of_other_sounds_are_not_refused(config: MelConfigName, sound: str) -> None:
     wave = sounds()[sound].astype(np.float32)
     for gain in (1.0, 0.01):
         mel = mel_spectrogram(wave * np.float32(gain), config, FrameGeometry())
@@ -116,7 +116,7 @@ MEAN = r"normalized by a mean and a deviation: undo that \(mel config {0}:ln,DEV
 BANDS = "normalized band by band: undo that with the mean and the deviation of each band"
 
 
-def band_by_band(mel: np.ndarray) -> np.ndarray:
+def normalize_bands(mel: np.ndarray) -> np.ndarray:
     return (mel - mel.mean(1, keepdims=True)) / np.maximum(mel.std(1, keepdims=True), 1e-3)
 
 
@@ -127,7 +127,7 @@ OTHER_SCALES = {
     "powers": (lambda mel: 2 * mel, r"natural logarithms of powers \(mel config {0}:ln,0\.5,0\)"),
     "log2": (lambda mel: mel / np.log(2.0), r"log2 of magnitudes \(mel config {0}:ln,0\.693147,0\)"),
     "mean and deviation": (lambda mel: (mel - mel.mean()) / mel.std(), MEAN),
-    "band by band": (band_by_band, BANDS),
+    "band by band": (normalize_bands, BANDS),
     "of the training data": (lambda mel: (mel + 5.0) / 2.4, MEAN),
     "0 to 1": (lambda mel: (mel - mel.min()) / np.ptp(mel), r"scaled to 0 to 1: undo that .*ln,RANGE,LEAST\)"),
     "-1 to 1": (lambda mel: 2 * (mel - mel.min()) / np.ptp(mel) - 1, r"scaled to -1 to 1: undo that .*FACTOR,OFFSET\)"),
@@ -146,13 +146,13 @@ OTHER_SCALES = {
 @pytest.mark.parametrize("config", LOGARITHMS)
 @pytest.mark.parametrize("scale", OTHER_SCALES)
 def test_another_scale_is_identified(config: MelConfigName, scale: str) -> None:
-    make, hypothesis = OTHER_SCALES[scale]
+    convert, hypothesis = OTHER_SCALES[scale]
     for mel in mels(config):
-        for version in (mel, gaussian_filter(mel, 0.7, mode="nearest")):
-            assert re.search(hypothesis.format(config), check(make(version), config))
+        for variant in (mel, gaussian_filter(mel, 0.7, mode="nearest")):
+            assert re.search(hypothesis.format(config), check(convert(variant), config))
 
 
-def test_both_of_two_fitting_scales_are_named() -> None:
+def test_two_matching_scales_are_both_named() -> None:
     for mel in mels("vocos"):
         text = check((mel - mel.mean()) / mel.std(), "vocos")
         assert text.startswith("refused")
@@ -160,19 +160,19 @@ def test_both_of_two_fitting_scales_are_named() -> None:
 
 
 @pytest.mark.parametrize("config", LOGARITHMS)
-def test_frames_before_bands_are_recognized(config: MelConfigName) -> None:
+def test_transposed_mel_is_recognized(config: MelConfigName) -> None:
     assert re.search(r"looks like \(frames, bands\); .* so transpose it", check(mels(config)[0].T, config))
 
 
 @pytest.mark.parametrize("config", LOGARITHMS)
-def test_only_the_mel_of_another_scale_is_refused_among_several(config: MelConfigName) -> None:
+def test_batch_with_one_mel_of_another_scale_is_refused(config: MelConfigName) -> None:
     mel = mels(config)[0]
     assert check(np.stack([mel, mel]), config) == ""
     assert check(np.stack([mel, (mel - mel.mean()) / mel.std()]), config).startswith("refused")
 
 
 @pytest.mark.parametrize(
-    ("make", "hypothesis"),
+    ("convert", "hypothesis"),
     [
         (lambda levels: (levels - 0.8) / 0.0868589, r"natural logarithms of magnitudes \(mel config paper:ln\)"),
         (lambda levels: 100 * levels - 80, r"decibels \(mel config paper:db\)"),
@@ -180,9 +180,9 @@ def test_only_the_mel_of_another_scale_is_refused_among_several(config: MelConfi
         (lambda levels: 10 ** (5 * levels - 4), r"magnitudes: take decibels of them \(mel config paper:db\)"),
         (lambda levels: 2 * levels - 1, "scaled to -1 to 1: undo that"),
         (lambda levels: (levels - levels.mean()) / levels.std(), "normalized by a mean and a deviation: undo that"),
-        (band_by_band, BANDS),
+        (normalize_bands, BANDS),
     ],
 )
-def test_mels_in_other_units_than_levels_are_identified(make, hypothesis: str) -> None:
+def test_scales_other_than_normalized_levels_are_identified(convert, hypothesis: str) -> None:
     for mel in mels("paper"):
-        assert re.search(f"refused: .* mel config paper has 0 to 1.*{hypothesis}", check(make(mel), "paper"))
+        assert re.search(f"refused: .* mel config paper has 0 to 1.*{hypothesis}", check(convert(mel), "paper"))
