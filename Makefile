@@ -37,7 +37,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable ".[dev]"
-	$(BIN)/pip install --quiet --no-deps $$($(BIN)/python -c "from basis_melgan.metrics.packages import ALONE; print(*ALONE)")
+	$(BIN)/pip install --quiet --no-deps $$($(BIN)/python -c "from basis_melgan.metrics.packages import PACKAGES_WITHOUT_DEPENDENCIES as P; print(*P)")
 	! command -v npm > /dev/null || npm install --silent --prefix .venv/node onnxruntime-web
 	touch $(READY)
 
