@@ -313,9 +313,11 @@ def test_an_snr_out_of_range_raises(snr: float, separator: Path, large: Path, tm
 
 
 def test_the_error_of_an_unknown_id_suggests_the_nearest(separator: Path, large: Path, tmp_path: Path) -> None:
-    known = manifest.load(large)[0].clips[0].id
-    message = error_message(CorpusError, separator, large, tmp_path / "out", ClipSelection([known + "x"], 1, "test", 1))
-    assert message == f"clips: no clip has the id '{known}x'; did you mean {known}?"
+    clip_id = manifest.load(large)[0].clips[0].id
+    message = error_message(
+        CorpusError, separator, large, tmp_path / "out", ClipSelection([clip_id + "x"], 1, "test", 1)
+    )
+    assert message == f"clips: no clip has the id '{clip_id}x'; did you mean {clip_id}?"
     message = error_message(CorpusError, separator, large, tmp_path / "out", ClipSelection([""], 1, "test", 1))
     assert message == "clips: no clip has the id ''; clips.jsonl of the corpus lists them"
 

@@ -41,14 +41,14 @@ def test_a_vocoder_is_measured_beside_a_peer(peer: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr("basis_melgan.benchmark.measure.LENGTHS", (1, 2))
     text = bench(["speech-24k", str(peer)], 2, tmp_path / "bench.json")
     measurements = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
-    vocoder, other = measurements["systems"]
-    assert [vocoder["name"], other["name"]] == ["speech-24k.onnx", "peer.onnx"]
+    vocoder, peer_system = measurements["systems"]
+    assert [vocoder["name"], peer_system["name"]] == ["speech-24k.onnx", "peer.onnx"]
     assert vocoder["file_bytes"] == pretrained_path("speech-24k", ".onnx").stat().st_size
     assert [len(factors) for factors in vocoder["real_time_factors"].values()] == [2, 2]
     assert list(vocoder["real_time_factors_by_length"]) == ["1", "2"]
     assert len(measurements["peak_rates"]["int8"]) == 2
-    assert other["command"] is None
-    assert other["real_time_factors"]["1"][0] < vocoder["real_time_factors"]["1"][0]  # a hundredth of the work
+    assert peer_system["command"] is None
+    assert peer_system["real_time_factors"]["1"][0] < vocoder["real_time_factors"]["1"][0]  # a hundredth of the work
     for latency in vocoder["chunk_latencies"].values():
         assert 0 < latency["median"] <= latency["p99"]
     assert 0.1 < vocoder["command"]["seconds"] < 60

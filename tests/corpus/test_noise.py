@@ -84,9 +84,9 @@ def test_noise_is_a_function_of_the_generator() -> None:
             noise.babble(rng, CLIPS, 500, RATE),
         ]
 
-    for first, second, other in zip(draw(3), draw(3), draw(4), strict=True):
-        np.testing.assert_array_equal(first, second)
-        assert not np.array_equal(first, other)
+    for wave, same_seed_wave, other_seed_wave in zip(draw(3), draw(3), draw(4), strict=True):
+        np.testing.assert_array_equal(wave, same_seed_wave)
+        assert not np.array_equal(wave, other_seed_wave)
 
 
 def test_an_excerpt_is_a_part_of_the_recording() -> None:

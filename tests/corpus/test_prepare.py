@@ -164,20 +164,20 @@ def test_only_changed_recordings_are_converted_again(tmp_path, monkeypatch):
 
 
 def test_a_folder_with_another_corpus_or_other_files_is_refused(tmp_path):
-    source, other = write_recordings(tmp_path / "in", 3), write_recordings(tmp_path / "other", 3)
+    source, other_source = write_recordings(tmp_path / "in", 3), write_recordings(tmp_path / "other", 3)
     out = tmp_path / "out"
     prepare("folder", out, source, Config(), jobs=1)
     with pytest.raises(CorpusError, match="was prepared with recipe folder, not festvox-ru; choose another folder"):
         prepare("festvox-ru", out, source, Config(), jobs=1)
     with pytest.raises(CorpusError, match=r"was prepared with source .*in, not .*other"):
-        prepare("folder", out, other, Config(), jobs=1)
+        prepare("folder", out, other_source, Config(), jobs=1)
     with pytest.raises(CorpusError, match="was prepared with sample_rate 24000, not 16000"):
         prepare("folder", out, source, Config(frames=FrameGeometry(sample_rate=16_000)), jobs=1)
     with pytest.raises(OutputError, match=r"holds unrelated files, such as clip00\.wav"):
-        prepare("folder", other, source, Config(), jobs=1)
+        prepare("folder", other_source, source, Config(), jobs=1)
     with pytest.raises(CorpusError, match="lies inside the recordings"):
         prepare("folder", source / "prepared", source, Config(), jobs=1)
-    assert len(list(other.iterdir())) == 3
+    assert len(list(other_source.iterdir())) == 3
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be created because"):
         prepare("folder", tmp_path / "file" / "out", source, Config(), jobs=1)

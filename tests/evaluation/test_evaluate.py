@@ -66,23 +66,23 @@ def vocoder(tmp_path_factory) -> Path:
     return path
 
 
-def test_what_is_found_in_a_wave_is_found_once_while_it_is_among_the_latest():
-    asked = []
+def test_results_of_recent_waves_are_cached():
+    computed_rates = []
 
     @waves.cache_recent
     def loudest(wave: np.ndarray, rate: int) -> float:
-        asked.append(rate)
+        computed_rates.append(rate)
         return float(wave.max())
 
-    first, *others = (np.full(4, level, dtype=np.float32) for level in range(waves.CACHE_SIZE + 1))
+    first, *later_waves = (np.full(4, level, dtype=np.float32) for level in range(waves.CACHE_SIZE + 1))
     assert loudest(first, 8_000) == loudest(first.copy(), 8_000) == 0.0
-    assert len(asked) == 1
+    assert len(computed_rates) == 1
     assert loudest(first.astype(np.float64), 8_000) == loudest(first, 16_000) == 0.0
-    assert len(asked) == 3
-    for wave in others:
+    assert len(computed_rates) == 3
+    for wave in later_waves:
         loudest(wave, 8_000)
     loudest(first, 8_000)
-    assert len(asked) == 3 + waves.CACHE_SIZE + 1
+    assert len(computed_rates) == 3 + waves.CACHE_SIZE + 1
 
 
 def test_the_recording_has_perfect_scores(corpora, tmp_path, capsys):
