@@ -84,7 +84,7 @@ def test_other_settings_are_refused_even_without_an_adversarial_phase(
 ) -> None:
     config = with_settings(one_step, "discriminators", stft_channels=8)
     config = with_settings(config, "vocoder_training", adversarial_from=adversarial_from)
-    message = r"given\.safetensors: its discriminators\.stft_channels is 4, but the configuration has 8; use the same"
+    message = r"initial\.safetensors: its discriminators\.stft_channels is 4, but the configuration has 8; use the same"
     with pytest.raises(ConfigurationError, match=message):
         vocoder.train(corpus, tmp_path / "run", inputs, config)
 
