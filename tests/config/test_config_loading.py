@@ -106,7 +106,7 @@ def test_file_extends_another(tmp_path: Path) -> None:
         "extends: base.yaml\nvocoder_training: {steps: 9, loss_weights: {mel/l1: 3}}\n"
     )
     (tmp_path / "base.yaml").write_text("extends: speech-24k\ngenerator: {blocks: 2}\nseed: 5\n")
-    config, parent = load(str(tmp_path / "own.yaml")), load("speech-24k")
+    config, parent = load(str(tmp_path / "config.yaml")), load("speech-24k")
     weights = parent.vocoder_training.loss_weights | {"mel/l1": 3.0}
     assert config == replace(
         parent,
